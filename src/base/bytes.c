@@ -1,0 +1,62 @@
+/* Bytes: the helpers too long to be inline.
+ * Owns nothing. Input: any bytes. Does not know: protocols, allocation, locales. */
+#include "bytes.h"
+
+TBH_FN bool tbh_equal_nocase(const void *a, const void *b, size_t n) {
+    const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)b;
+    for (size_t i = 0; i < n; i++)
+        if (tbh_lower(x[i]) != tbh_lower(y[i])) return false;
+    return true;
+}
+
+TBH_FN bool tbh_span_equal_nocase(turbohttp_span a, const char *literal) {
+    return a.length == strlen(literal) && tbh_equal_nocase(a.data, literal, a.length);
+}
+
+/* RFC 9110 §5.6.2: one bit per character, 128 and above are never tokens. */
+static const uint32_t tbh_token_bits[4] = {0x00000000u, 0x03ff6cfau, 0xc7fffffeu, 0x57ffffffu};
+
+TBH_FN bool tbh_is_token_char(uint8_t c) {
+    return c < 128 && (tbh_token_bits[c >> 5] >> (c & 31) & 1);
+}
+
+TBH_FN bool tbh_is_token(const char *p, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!tbh_is_token_char((uint8_t)p[i])) return false;
+    return n > 0;
+}
+
+TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = (uint8_t)p[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+    }
+    return true;
+}
+
+TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
+    char reversed[20];
+    size_t length = 0;
+    do reversed[length++] = (char)('0' + n % 10);
+    while ((n /= 10) != 0);
+    for (size_t i = 0; i < length; i++) out[i] = reversed[length - 1 - i];
+    return length;
+}
+
+TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) {
+    uint64_t value = 0;
+    *out = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!tbh_is_digit((uint8_t)p[i])) return false;
+        uint64_t digit = (uint64_t)(p[i] - '0');
+        if (value > (max - digit) / 10) return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return n > 0;
+}
+
+TBH_FN void tbh_wipe(void *p, size_t n) {
+    volatile uint8_t *bytes = (volatile uint8_t *)p;
+    while (n--) *bytes++ = 0;
+}

@@ -1,0 +1,130 @@
+/* Errors: names, sentences, and the record that carries one to the user.
+ * Owns: nothing; the record is the caller's. Invariant: `text` is always terminated and printable.
+ * Does not know: who reads it, nor how it is shown. */
+#include "errors.h"
+
+typedef struct tbh_status_row {
+    int code;
+    const char *name;
+    const char *text;
+} tbh_status_row;
+
+#define TBH_ROW(name, text) {TURBOHTTP_##name, "TURBOHTTP_" #name, text}
+
+static const tbh_status_row tbh_status_rows[] = {
+    TBH_ROW(OK, "success"),
+    TBH_ROW(PENDING, "not finished: call again later"),
+    TBH_ROW(DONE, "finished: nothing follows"),
+    TBH_ROW(ERR_INVALID_ARGUMENT, "invalid argument: see the function's description"),
+    TBH_ROW(ERR_OUT_OF_MEMORY, "out of memory: raise the allocator's limit or the fixed block"),
+    TBH_ROW(ERR_OVERFLOW, "a size does not fit in memory"),
+    TBH_ROW(ERR_STATE, "not allowed in this state"),
+    TBH_ROW(ERR_STALE, "stale handle: the request was taken or cancelled before"),
+    TBH_ROW(ERR_UNSUPPORTED, "left out of this build by a TURBOHTTP_NO_... switch"),
+    TBH_ROW(ERR_CANCELLED, "cancelled by the caller"),
+    TBH_ROW(ERR_SHUTDOWN, "the client is shut down: create a new one"),
+    TBH_ROW(ERR_POOL_EMPTY, "a pool's cap is reached: return elements or raise the cap"),
+    TBH_ROW(ERR_URL, "malformed URL: write it as http://host[:port]/path"),
+    TBH_ROW(ERR_URL_SCHEME, "URL scheme not supported: use http:// or https://"),
+    TBH_ROW(ERR_URL_HOST, "malformed host in the URL: use a name, a.b.c.d or [IPv6]"),
+    TBH_ROW(ERR_URL_PORT, "malformed port in the URL: use 1 to 65535"),
+    TBH_ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes"),
+    TBH_ROW(ERR_INFLATE_DATA, "corrupt compressed data"),
+    TBH_ROW(ERR_INFLATE_CHECK, "compressed data fails its checksum"),
+    TBH_ROW(ERR_ENCODING, "malformed text encoding"),
+    TBH_ROW(ERR_HEADER_NAME, "header name is not a token (RFC 9110 section 5.1)"),
+    TBH_ROW(ERR_HEADER_VALUE, "header value contains control characters"),
+    TBH_ROW(ERR_HEADER_RESERVED, "this header is set by the library: use the option for it"),
+    TBH_ROW(ERR_METHOD, "method is not a token (RFC 9110 section 9.1)"),
+    TBH_ROW(ERR_NOT_HTTP, "the server did not answer with HTTP/1.x: check the port and scheme"),
+    TBH_ROW(ERR_STATUS_LINE, "malformed status line from the server"),
+    TBH_ROW(ERR_HEADER_LINE, "malformed header line from the server"),
+    TBH_ROW(ERR_HEAD_TOO_LARGE, "response head larger than limits.head_bytes"),
+    TBH_ROW(ERR_LINE_TOO_LONG, "response header line longer than limits.line_bytes"),
+    TBH_ROW(ERR_TOO_MANY_HEADERS, "more response headers than limits.header_count"),
+    TBH_ROW(ERR_CONTENT_LENGTH, "invalid or conflicting Content-Length from the server"),
+    TBH_ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server"),
+    TBH_ROW(ERR_CHUNK, "malformed chunked framing from the server"),
+    TBH_ROW(ERR_CHUNK_OVERHEAD, "too much chunk framing for too little data"),
+    TBH_ROW(ERR_NO_RESPONSE, "the server closed the connection without an answer: try again"),
+    TBH_ROW(ERR_HEAD_TRUNCATED, "the server closed the connection inside the response head"),
+    TBH_ROW(ERR_BODY_TRUNCATED, "the response body ended early: it is incomplete, try again"),
+    TBH_ROW(ERR_BODY_TOO_LARGE, "response body larger than limits.body_bytes: raise it or stream"),
+    TBH_ROW(ERR_BODY_RATIO, "response body expands beyond limits.inflate_ratio"),
+    TBH_ROW(ERR_BODY_CODING, "response has a content coding that was not asked for"),
+    TBH_ROW(ERR_BODY_SOURCE, "the source of the request body failed"),
+    TBH_ROW(ERR_BODY_SINK, "the sink of the response body refused it"),
+    TBH_ROW(ERR_TOO_MANY_INTERIM, "more 1xx responses than limits.interim_count"),
+    TBH_ROW(ERR_UNEXPECTED_UPGRADE, "the server switched protocols without being asked"),
+    TBH_ROW(ERR_RESOLVE, "host name does not resolve: check the spelling"),
+    TBH_ROW(ERR_RESOLVE_TEMPORARY, "no name server answered: check the network, then try again"),
+    TBH_ROW(ERR_CONNECT, "could not connect: check that the server runs and the port is open"),
+    TBH_ROW(ERR_SEND, "sending failed: the connection broke"),
+    TBH_ROW(ERR_RECEIVE, "receiving failed: the connection broke"),
+    TBH_ROW(ERR_DESCRIPTORS, "out of file descriptors: close some or raise ulimit -n"),
+    TBH_ROW(ERR_FILE, "file error: check path, permissions and free space"),
+    TBH_ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts"),
+    TBH_ROW(ERR_RANDOM, "no random bytes from the system: set the random hook"),
+    TBH_ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests"),
+    TBH_ROW(ERR_TLS_MISSING, "https:// needs a TLS header: include turbohttp_tls_bearssl.h"),
+};
+
+static const tbh_status_row *tbh_status_find(int code) {
+    for (size_t i = 0; i < sizeof tbh_status_rows / sizeof tbh_status_rows[0]; i++)
+        if (tbh_status_rows[i].code == code) return &tbh_status_rows[i];
+    return NULL;
+}
+
+TURBOHTTP_API const char *turbohttp_status_name(turbohttp_status status) {
+    const tbh_status_row *row = tbh_status_find((int)status);
+    return row ? row->name : "TURBOHTTP_UNKNOWN";
+}
+
+TURBOHTTP_API const char *turbohttp_status_text(turbohttp_status status) {
+    const tbh_status_row *row = tbh_status_find((int)status);
+    return row ? row->text : "unknown status";
+}
+
+TURBOHTTP_API const char *turbohttp_phase_name(turbohttp_phase phase) {
+    static const char *const names[] = {"none", "queue", "resolve", "connect", "tls",
+                                        "send", "head",  "body",    "done"};
+    return (unsigned)phase < sizeof names / sizeof names[0] ? names[phase] : "none";
+}
+
+TBH_FN turbohttp_status tbh_error_set(turbohttp_error *error, turbohttp_status code,
+                                      turbohttp_phase phase) {
+    if (!error) return code;
+    memset(error, 0, sizeof *error);
+    error->code = code;
+    error->phase = phase;
+    tbh_error_append(error, turbohttp_status_text(code));
+    return code;
+}
+
+TBH_FN void tbh_error_text(turbohttp_error *error, const char *text) {
+    if (!error) return;
+    error->text[0] = 0;
+    tbh_error_append(error, text);
+}
+
+TBH_FN void tbh_error_append(turbohttp_error *error, const char *text) {
+    tbh_error_append_span(error, tbh_span_of(text));
+}
+
+/* Text may come from the wire (S-17): control bytes become '?'. */
+TBH_FN void tbh_error_append_span(turbohttp_error *error, turbohttp_span text) {
+    if (!error) return;
+    size_t at = strlen(error->text);
+    size_t room = TURBOHTTP_ERROR_TEXT_BYTES - 1 - at;
+    size_t n = tbh_min_size(text.length, room);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = (uint8_t)text.data[i];
+        error->text[at + i] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+    error->text[at + n] = 0;
+}
+
+TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n) {
+    char digits[20];
+    tbh_error_append_span(error, tbh_span(digits, tbh_format_u64(digits, n)));
+}

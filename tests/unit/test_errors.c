@@ -1,0 +1,28 @@
+/* Errors: every code has a name and a sentence; the record never overflows nor shows control bytes. */
+#define _GNU_SOURCE
+#define TURBOHTTP_IMPLEMENTATION
+#include "turbohttp.h"
+#include "check.h"
+
+static void every_status_has_a_name_and_a_sentence(void) {
+    CHECK_TEXT(turbohttp_status_name(TURBOHTTP_ERR_TIMEOUT), 21, "TURBOHTTP_ERR_TIMEOUT");
+    CHECK(strcmp(turbohttp_status_name((turbohttp_status)-9999), "TURBOHTTP_UNKNOWN") == 0);
+    for (size_t i = 0; i < sizeof tbh_status_rows / sizeof tbh_status_rows[0]; i++) {
+        CHECK(strlen(tbh_status_rows[i].text) > 5);
+        CHECK(strlen(tbh_status_rows[i].text) < TURBOHTTP_ERROR_TEXT_BYTES / 2);
+    }
+}
+
+static void S_17_error_text_is_cut_and_printable(void) {
+    turbohttp_error error;
+    tbh_error_set(&error, TURBOHTTP_ERR_URL, TURBOHTTP_PHASE_NONE);
+    for (int i = 0; i < 100; i++) tbh_error_append(&error, "a\r\n\x7f");
+    CHECK_INT(strlen(error.text), TURBOHTTP_ERROR_TEXT_BYTES - 1);
+    for (size_t i = 0; error.text[i]; i++) CHECK((unsigned char)error.text[i] >= 0x20 && error.text[i] != 0x7f);
+}
+
+static const check_test tests[] = {
+    CHECK_TEST(every_status_has_a_name_and_a_sentence),
+    CHECK_TEST(S_17_error_text_is_cut_and_printable),
+};
+CHECK_MAIN(tests)
