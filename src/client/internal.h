@@ -1,0 +1,175 @@
+/* The client's objects and who may do what with them.
+ *
+ *   client ── origins ── links ── stream + h1 (one exchange at a time)
+ *          └─ completions ── requests ── body, store, response
+ *
+ * A request waits at its origin, runs on one link, and ends in its completion. Files here:
+ * client.c (life, poll, timers) · request.c (submit, complete, take) · request_head.c (what is
+ * sent) · origin.c (who waits, which link) · link.c (moving bytes) · deliver.c (what arrived) ·
+ * response.c · blocking.c. */
+#pragma once
+#include "../engine/body.h"
+#include "../engine/completion.h"
+#include "../engine/conn_h1.h"
+#include "../format/url.h"
+#include "../io/stream.h"
+#include "../memory/heap.h"
+
+typedef struct tbh_origin tbh_origin;
+typedef struct tbh_link tbh_link;
+typedef struct tbh_request tbh_request;
+
+/* ------------------------------------------------------------ request */
+typedef enum tbh_request_state {
+    TBH_REQUEST_WAITING, /* in its origin's queue */
+    TBH_REQUEST_RUNNING, /* on a link */
+    TBH_REQUEST_DONE     /* its completion is set */
+} tbh_request_state;
+
+struct tbh_request {
+    turbohttp_client *client;
+    turbohttp_request handle;
+    tbh_request_state state;
+    tbh_request *next, *previous; /* origin's queue */
+    tbh_origin *origin;
+    tbh_link *link; /* while running */
+
+    /* what to send */
+    turbohttp_buffer text; /* the head on the wire, and a small body */
+    tbh_h1_request wire;
+    tbh_source source;
+    turbohttp_body body_desc;
+    tbh_file upload;
+
+    /* where the answer goes */
+    turbohttp_body_write on_body;
+    void (*on_head)(void *user, const turbohttp_response *head);
+    turbohttp_progress on_progress;
+    void (*on_done)(void *user, turbohttp_request request, turbohttp_response *response);
+    void *user;
+    void *done_user;
+    const char *body_path; /* inside `text`'s tail: copied at submit */
+    tbh_file download;
+    tbh_body body;
+    turbohttp_segments store;
+    turbohttp_response response;
+
+    /* rules */
+    turbohttp_timeouts timeouts; /* every field set */
+    uint64_t started_us, total_deadline_us, phase_deadline_us;
+    uint64_t sent_bytes;
+    turbohttp_phase phase;
+    bool is_idempotent, is_replayable, disable_reuse, decode;
+    bool was_replayed, has_response_byte, is_paused, head_was_seen;
+    bool is_call_due; /* in the client's list of callbacks to make */
+};
+
+/* ------------------------------------------------------------ origin: everything that must be
+ * equal for two requests to share a connection (RELIABILITY 3.4), compared field by field. */
+typedef struct tbh_origin_key {
+    turbohttp_span host; /* lower case, without the trailing dot */
+    turbohttp_span connect_host;
+    turbohttp_span unix_path;
+    uint16_t port, connect_port;
+    bool is_tls;
+} tbh_origin_key;
+
+struct tbh_origin {
+    tbh_origin *next;
+    tbh_origin_key key; /* its texts lie behind this struct, each terminated */
+    size_t bytes;
+    tbh_request *waiting_first, *waiting_last;
+    tbh_link *idle; /* last used first */
+    uint32_t links, requests;
+};
+
+/* ------------------------------------------------------------ link: one connection */
+typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
+
+struct tbh_link {
+    turbohttp_client *client;
+    tbh_origin *origin;
+    tbh_link *next, *previous;           /* all links of the client */
+    tbh_link *idle_next, *idle_previous; /* idle links of the origin */
+    tbh_link *dirty_next;
+    tbh_request *request;
+    tbh_stream stream;
+    tbh_h1 h1;
+    tbh_link_state state;
+    bool is_dirty;        /* in the list of links to pump */
+    bool is_send_blocked; /* the stream took less than offered */
+    bool may_receive;     /* bytes may be there without another wait */
+    uint32_t served;      /* exchanges completed */
+    uint64_t idle_since_us, idle_until_us, opened_us;
+    turbohttp_status send_status; /* why sending ended early */
+};
+
+/* ------------------------------------------------------------ client */
+struct turbohttp_client {
+    turbohttp_allocator allocator;
+    turbohttp_arena arena; /* fixed-memory mode */
+    tbh_heap *heap;
+    turbohttp_limits limits;     /* every field set */
+    turbohttp_timeouts timeouts; /* every field set */
+    turbohttp_client_desc desc;
+    tbh_io io;
+    tbh_completions completions;
+    turbohttp_object_pool request_pool, link_pool, inflaters;
+    tbh_origin *origins;
+    tbh_link *links, *dirty_first, *dirty_last;
+    tbh_request *done_first, *done_last; /* on_done is due */
+    uint32_t link_count, idle_count, opening_count;
+    uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
+    size_t budget;        /* bytes of work left in this poll */
+    uint64_t connects, replays;
+    bool is_polling, is_shut, is_doomed, disable_keep_alive;
+};
+
+/* client.c */
+TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us);
+TBH_FN void tbh_client_log(turbohttp_client *client, const char *text);
+/* One round of poll; may_block: nothing else runs in this thread until the request is complete. */
+TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
+                                         bool may_block);
+
+/* request.c */
+TBH_FN void tbh_request_complete(tbh_request *request, turbohttp_status status);
+/* As above, with the record already in request->response.error. */
+TBH_FN void tbh_request_complete_recorded(tbh_request *request);
+TBH_FN void tbh_request_set_phase(tbh_request *request, turbohttp_phase phase);
+TBH_FN uint64_t tbh_request_deadline(const tbh_request *request);
+TBH_FN void tbh_request_time_out(tbh_request *request);
+TBH_FN void tbh_request_call_done(turbohttp_client *client);
+/* Makes a request that was sent as good as new. */
+TBH_FN void tbh_request_rewind(tbh_request *request);
+TBH_FN void tbh_request_reset(void *user, void *element);
+
+/* request_head.c */
+TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
+                                          const turbohttp_url *url, turbohttp_error *error);
+
+/* origin.c */
+TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
+                                  const turbohttp_request_desc *desc);
+TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin);
+TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front);
+TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request);
+/* Gives waiting requests to idle links, or opens links, as far as the caps allow. */
+TBH_FN void tbh_origins_dispatch(turbohttp_client *client);
+TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link);
+TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link);
+
+/* link.c */
+TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request);
+TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request);
+TBH_FN void tbh_link_mark_dirty(tbh_link *link);
+TBH_FN void tbh_link_step_opening(tbh_link *link);
+TBH_FN void tbh_link_pump(tbh_link *link, bool may_block);
+TBH_FN void tbh_link_destroy(tbh_link *link);
+TBH_FN bool tbh_link_is_fresh(tbh_link *link);
+TBH_FN void tbh_link_on_idle_ready(tbh_link *link);
+
+/* deliver.c */
+/* Hands on what the engine understood. False: the link is gone or was given back. */
+TBH_FN bool tbh_link_deliver(tbh_link *link);
+TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offset);

@@ -1,0 +1,284 @@
+/* What a request sends: its description becomes one checked block of text, head and small body in
+ * one piece, so that both leave in one send.
+ * Owns nothing; the block is the request's. Invariants: headers that frame or route the message are
+ * ours alone (RELIABILITY 3.2); a refused header names itself in the error.
+ * Does not know: connections, time. */
+#include "../api/h1_request.h"
+#include "internal.h"
+
+/* Bodies up to this size travel behind the head; larger ones are sent from where they lie. */
+enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
+
+#define TBH_USER_AGENT "turbohttp/" TURBOHTTP_VERSION
+
+typedef struct tbh_head_writer {
+    turbohttp_writer out;
+    const turbohttp_request_desc *desc;
+    turbohttp_error *error;
+    bool has_user_agent, has_accept, has_accept_encoding, has_content_type;
+} tbh_head_writer;
+
+static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status status,
+                                        turbohttp_span what) {
+    tbh_error_set(w->error, status, TURBOHTTP_PHASE_NONE);
+    if (what.length) {
+        tbh_error_append(w->error, ": ");
+        tbh_error_append_span(w->error, what);
+    }
+    return status;
+}
+
+static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
+    turbohttp_span key = tbh_span_of(name);
+    turbohttp_status status = turbohttp_h1_write_field(&w->out, key, value);
+    return status == TURBOHTTP_OK ? status : tbh_head_refuse(w, status, key);
+}
+
+/* ------------------------------------------------------------ headers of the user */
+static bool tbh_head_is_reserved(uint16_t id) {
+    static const uint16_t reserved[] = {
+        TURBOHTTP_HEADER_HOST,       TURBOHTTP_HEADER_CONTENT_LENGTH,
+        TURBOHTTP_HEADER_CONNECTION, TURBOHTTP_HEADER_TRANSFER_ENCODING,
+        TURBOHTTP_HEADER_UPGRADE,    TURBOHTTP_HEADER_TE,
+        TURBOHTTP_HEADER_KEEP_ALIVE, TURBOHTTP_HEADER_PROXY_CONNECTION,
+        TURBOHTTP_HEADER_TRAILER,    TURBOHTTP_HEADER_EXPECT,
+    };
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (reserved[i] == id) return true;
+    return id >= TURBOHTTP_HEADER_SEC_WEBSOCKET_ACCEPT &&
+           id <= TURBOHTTP_HEADER_SEC_WEBSOCKET_VERSION;
+}
+
+static void tbh_head_note(tbh_head_writer *w, uint16_t id) {
+    if (id == TURBOHTTP_HEADER_USER_AGENT) w->has_user_agent = true;
+    if (id == TURBOHTTP_HEADER_ACCEPT) w->has_accept = true;
+    if (id == TURBOHTTP_HEADER_ACCEPT_ENCODING) w->has_accept_encoding = true;
+    if (id == TURBOHTTP_HEADER_CONTENT_TYPE) w->has_content_type = true;
+}
+
+static turbohttp_status tbh_head_user_field(tbh_head_writer *w, const turbohttp_header_field *f) {
+    turbohttp_span name = tbh_span_of(f->name);
+    uint16_t id = tbh_header_id(name.data, name.length);
+    if (tbh_head_is_reserved(id)) return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_RESERVED, name);
+    tbh_head_note(w, id);
+    return f->value ? tbh_head_field(w, f->name, tbh_span_of(f->value)) : TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_head_user_fields(tbh_head_writer *w) {
+    turbohttp_status status = TURBOHTTP_OK;
+    for (size_t i = 0; i < w->desc->header_count && status == TURBOHTTP_OK; i++)
+        status = tbh_head_user_field(w, &w->desc->headers[i]);
+    return status;
+}
+
+/* ------------------------------------------------------------ headers of ours */
+static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_request *request,
+                                      const turbohttp_url *url) {
+    const turbohttp_request_desc *desc = w->desc;
+    const turbohttp_body *body = &desc->body;
+    bool has_body = body->data || body->path || body->read;
+    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
+    char *target;
+    (void)request;
+    turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &target);
+    if (status != TURBOHTTP_OK) return tbh_head_refuse(w, status, tbh_span(NULL, 0));
+    if (!tbh_is_token(method, strlen(method)))
+        return tbh_head_refuse(w, TURBOHTTP_ERR_METHOD, tbh_span_of(method));
+    turbohttp_writer_put_text(&w->out, method);
+    turbohttp_writer_put_byte(&w->out, ' ');
+    turbohttp_url_write_target(url, &w->out);
+    turbohttp_writer_put_text(&w->out, desc->use_http10 ? " HTTP/1.0\r\nHost: "
+                                                        : " HTTP/1.1\r\nHost: ");
+    if (desc->host && !tbh_is_field_value(desc->host, strlen(desc->host)))
+        return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
+    if (desc->host)
+        turbohttp_writer_put_text(&w->out, desc->host);
+    else
+        turbohttp_url_write_host(url, &w->out);
+    return turbohttp_writer_put(&w->out, "\r\n", 2);
+}
+
+static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
+    const char *agent = request->client->desc.user_agent;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (!agent) agent = TBH_USER_AGENT;
+    if (!w->has_user_agent && *agent) status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
+    if (!w->has_accept) turbohttp_writer_put_text(&w->out, "Accept: */*\r\n");
+    /* A coding that the user asked for by hand is the user's to decode. */
+    request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
+    if (request->decode) turbohttp_writer_put_text(&w->out, "Accept-Encoding: gzip, deflate\r\n");
+    return status;
+}
+
+static void tbh_head_length(tbh_head_writer *w, uint64_t length) {
+    turbohttp_writer_put_text(&w->out, "Content-Length: ");
+    turbohttp_writer_put_u64(&w->out, length);
+    turbohttp_writer_put(&w->out, "\r\n", 2);
+}
+
+static bool tbh_head_method_expects_body(const char *method) {
+    return method && (strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+                      strcmp(method, "PATCH") == 0);
+}
+
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request,
+                                         bool has_body) {
+    const turbohttp_request_desc *desc = w->desc;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (has_body && desc->body.content_type && !w->has_content_type)
+        status = tbh_head_field(w, "Content-Type", tbh_span_of(desc->body.content_type));
+    if (has_body && request->source.is_unknown)
+        turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
+    else if (has_body || tbh_head_method_expects_body(desc->method))
+        tbh_head_length(w, request->source.length);
+    if (has_body && desc->expect_continue && !desc->use_http10)
+        turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
+    if (request->disable_reuse && !desc->use_http10)
+        turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
+    turbohttp_writer_put(&w->out, "\r\n", 2);
+    return status;
+}
+
+/* ------------------------------------------------------------ the body's source */
+static turbohttp_status tbh_source_read_file(void *user, void *data, size_t room, size_t *length) {
+    tbh_request *request = (tbh_request *)user;
+    int32_t code = 0;
+    turbohttp_status status = tbh_os_file_get(request->upload, data, room, length, &code);
+    if (status != TURBOHTTP_ERR_FILE) return status;
+    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_SEND);
+    request->response.error.system_code = code;
+    return status;
+}
+
+/* Bytes in memory that are to be sent in the chunked coding. */
+static turbohttp_status tbh_source_read_bytes(void *user, void *data, size_t room, size_t *length) {
+    tbh_request *request = (tbh_request *)user;
+    uint64_t left = request->body_desc.length - request->source.taken;
+    *length = tbh_min_size(room, tbh_size_of_u64(left));
+    if (*length)
+        memcpy(data, (const uint8_t *)request->body_desc.data + (size_t)request->source.taken,
+               *length);
+    return *length == left ? TURBOHTTP_DONE : TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_source_open_file(tbh_request *request, const char *path,
+                                             turbohttp_error *error) {
+    int32_t code = 0;
+    uint64_t length;
+    turbohttp_status status = tbh_os_file_open(path, false, &request->upload, &length, &code);
+    request->source.fill = tbh_source_read_file;
+    request->source.user = request;
+    if (!request->source.is_unknown) request->source.length = length;
+    if (status == TURBOHTTP_OK) return status;
+    tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
+    if (error) error->system_code = code;
+    tbh_error_append(error, ": ");
+    tbh_error_append(error, path);
+    return status;
+}
+
+static turbohttp_status tbh_source_open(tbh_request *request, turbohttp_error *error) {
+    const turbohttp_body *body = &request->body_desc;
+    tbh_source *source = &request->source;
+    source->length = body->length;
+    source->is_unknown = body->is_unknown;
+    if (body->path) return tbh_source_open_file(request, body->path, error);
+    source->fill = body->read;
+    source->user = body->user;
+    if (body->read) return TURBOHTTP_OK;
+    source->data = (const uint8_t *)body->data;
+    if (body->data && source->is_unknown) {
+        source->data = NULL;
+        source->fill = tbh_source_read_bytes;
+        source->user = request;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ trailers */
+static turbohttp_status tbh_head_trailers(tbh_head_writer *w, size_t *start) {
+    const turbohttp_body *body = &w->desc->body;
+    *start = w->out.length;
+    for (size_t i = 0; i < body->trailer_count; i++) {
+        turbohttp_status status =
+            tbh_head_field(w, body->trailers[i].name, tbh_span_of(body->trailers[i].value));
+        if (status != TURBOHTTP_OK) return status;
+    }
+    return turbohttp_writer_put(&w->out, "\r\n", 2);
+}
+
+/* ------------------------------------------------------------ the whole */
+typedef struct tbh_head_layout {
+    size_t head_end, trailers, trailers_end, path;
+} tbh_head_layout;
+
+static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
+                                       const turbohttp_url *url, tbh_head_layout *layout) {
+    const turbohttp_body *body = &request->body_desc;
+    bool has_body = body->data || body->path || body->read;
+    bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
+                    !w->desc->expect_continue;
+    turbohttp_status status = tbh_head_line(w, request, url);
+    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
+    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
+    if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request, has_body);
+    if (status != TURBOHTTP_OK) return status;
+    if (is_small) turbohttp_writer_put(&w->out, body->data, (size_t)body->length);
+    request->wire.body = has_body && !is_small ? &request->source : NULL;
+    layout->head_end = w->out.length;
+    if (request->source.is_unknown) status = tbh_head_trailers(w, &layout->trailers);
+    layout->trailers_end = layout->path = w->out.length;
+    if (w->desc->body_path)
+        turbohttp_writer_put(&w->out, w->desc->body_path, strlen(w->desc->body_path) + 1);
+    return status;
+}
+
+static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *desc,
+                           const tbh_head_layout *layout) {
+    const char *text = request->text.data;
+    tbh_h1_request *wire = &request->wire;
+    wire->head = tbh_span(text, layout->head_end);
+    if (request->source.is_unknown)
+        wire->trailers =
+            tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
+    wire->is_head = desc->method && strcmp(desc->method, "HEAD") == 0;
+    wire->expects_continue = desc->expect_continue && !desc->use_http10;
+    wire->is_last = request->disable_reuse;
+    if (desc->body_path) request->body_path = text + layout->path;
+}
+
+/* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
+static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc) {
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    bool has_body = desc->body.data || desc->body.path || desc->body.read;
+    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
+    request->is_idempotent = desc->is_idempotent;
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(method, methods[i]) == 0) request->is_idempotent = true;
+    request->is_replayable = !desc->body.path && !desc->body.read;
+}
+
+TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
+                                          const turbohttp_url *url, turbohttp_error *error) {
+    tbh_head_writer w;
+    tbh_head_layout layout;
+    memset(&w, 0, sizeof w);
+    memset(&layout, 0, sizeof layout);
+    w.desc = desc;
+    w.error = error;
+    turbohttp_status status = tbh_source_open(request, error);
+    if (status != TURBOHTTP_OK) return status;
+    if (desc->use_http10 && request->source.is_unknown)
+        return tbh_head_refuse(&w, TURBOHTTP_ERR_UNSUPPORTED,
+                               tbh_span_of("HTTP/1.0 needs the length of the body"));
+    turbohttp_writer_init(&w.out, &request->client->heap->blocks, 0);
+    status = tbh_head_write(&w, request, url, &layout);
+    if (status == TURBOHTTP_OK && w.out.status != TURBOHTTP_OK)
+        status = tbh_head_refuse(&w, w.out.status, tbh_span(NULL, 0));
+    if (status == TURBOHTTP_OK) status = turbohttp_writer_detach(&w.out, &request->text);
+    turbohttp_writer_reset(&w.out);
+    if (status != TURBOHTTP_OK) return status;
+    tbh_head_place(request, desc, &layout);
+    tbh_head_judge_replay(request, desc);
+    return TURBOHTTP_OK;
+}

@@ -1,0 +1,114 @@
+/* One HTTP/1.1 connection, sans I/O and sans clock: bytes in, bytes out, events (RFC 9112).
+ * Ports: out_peek/out_consume for what must be sent, in_room/in_commit for what was received,
+ * next for what it means. One exchange at a time; no pipelining. */
+#pragma once
+#include "../api/client.h"
+#include "../base/errors.h"
+#include "../codec/h1_chunked.h"
+#include "../codec/h1_head.h"
+#include "../memory/sequence.h"
+
+/* Where a request body comes from. The engine pulls; it knows nothing of files. */
+typedef struct tbh_source {
+    const uint8_t *data; /* bytes in memory, or NULL: `fill` gives them */
+    turbohttp_body_read fill;
+    void *user;
+    uint64_t length; /* in all; meaningless when is_unknown */
+    uint64_t taken;  /* handed to the connection so far */
+    bool is_unknown; /* sent in the chunked coding */
+    bool is_blocked; /* fill answered PENDING */
+} tbh_source;
+
+/* What the engine needs to know of a request; the texts live until the exchange is over. */
+typedef struct tbh_h1_request {
+    turbohttp_span head;     /* the request's head on the wire, with a small body right behind */
+    turbohttp_span trailers; /* field lines for the end of a chunked body, or empty */
+    tbh_source *body;        /* what is not in `head`; NULL: nothing */
+    bool is_head;            /* the method is HEAD */
+    bool expects_continue;
+    bool allows_upgrade;     /* 101 is an answer, not an error */
+    bool is_last;            /* the connection is not to be kept */
+} tbh_h1_request;
+
+typedef enum tbh_h1_event {
+    TBH_H1_NOTHING,  /* give it more bytes */
+    TBH_H1_INTERIM,  /* 1xx: see head */
+    TBH_H1_HEAD,     /* final head: see head; then choose collect or spans */
+    TBH_H1_BODY,     /* span of body: take it with body_consume */
+    TBH_H1_STORED,   /* `span.length` more bytes of body are in the store */
+    TBH_H1_END,      /* the response is complete */
+    TBH_H1_UPGRADED, /* 101: the bytes that follow are another protocol's */
+    TBH_H1_FAILED    /* see status and offset */
+} tbh_h1_event;
+
+typedef enum tbh_h1_tx { TBH_TX_IDLE, TBH_TX_HEAD, TBH_TX_AWAIT, TBH_TX_BODY, TBH_TX_TAIL,
+                         TBH_TX_DONE, TBH_TX_ABANDONED } tbh_h1_tx;
+
+typedef enum tbh_h1_rx { TBH_RX_IDLE, TBH_RX_HEAD, TBH_RX_CHOOSE, TBH_RX_LENGTH, TBH_RX_CHUNKED,
+                         TBH_RX_UNTIL_CLOSE, TBH_RX_TRAILERS, TBH_RX_END, TBH_RX_UPGRADED,
+                         TBH_RX_FAILED } tbh_h1_rx;
+
+typedef struct tbh_h1 {
+    turbohttp_byte_pool *pool;
+    const turbohttp_limits *limits;
+    tbh_h1_request request;
+
+    /* sending */
+    tbh_h1_tx tx;
+    bool body_ended;           /* the source has nothing more */
+    turbohttp_span out;        /* to be sent now */
+    turbohttp_segment *filled; /* block that `fill` writes to */
+
+    /* receiving: [at, fill) of the block is received and not yet understood */
+    tbh_h1_rx rx;
+    bool is_collecting; /* body bytes stay in the store's segments */
+    bool is_stored;     /* the block belongs to the store */
+    bool is_ended;      /* the peer closed its side */
+    bool keep_alive;
+    uint8_t full_receives; /* in a row: grows the next block */
+    turbohttp_segment *block;
+    uint8_t *at, *fill;
+    turbohttp_segments *store; /* head, then collected body: goes to the response */
+    uint64_t remaining;        /* of a body with a length */
+    turbohttp_chunked chunked;
+    turbohttp_h1_head_parser parser;
+    uint32_t interims, head_total; /* 1xx seen; head bytes of all of them */
+    uint64_t offset;               /* bytes understood before `at`, for errors */
+
+    /* results */
+    turbohttp_h1_head head;
+    turbohttp_header *table; /* rented; tbh_h1_detach_tables moves it out */
+    size_t table_bytes;
+    turbohttp_header *trailer_table; /* table and bytes of the trailer section in one block */
+    size_t trailer_bytes, trailer_fill;
+    uint32_t trailer_count;
+    turbohttp_status status; /* of TBH_H1_FAILED */
+} tbh_h1;
+
+TBH_FN void tbh_h1_init(tbh_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits);
+/* Returns everything rented; the connection is then as after init. */
+TBH_FN void tbh_h1_reset(tbh_h1 *h);
+/* Begins an exchange; the previous one must have ended and be reusable. */
+TBH_FN void tbh_h1_start(tbh_h1 *h, const tbh_h1_request *request, turbohttp_segments *store);
+
+/* OK with bytes · PENDING (waiting for 100 or for the source) · DONE · an error of the source. */
+TBH_FN turbohttp_status tbh_h1_out_peek(tbh_h1 *h, turbohttp_span *out);
+TBH_FN void tbh_h1_out_consume(tbh_h1 *h, size_t n);
+/* The peer does not take any more; a response may still come (RELIABILITY 3.5). */
+TBH_FN void tbh_h1_out_abandon(tbh_h1 *h);
+/* Nobody answered 100 (Continue) in time: send the body all the same (RFC 9110 §10.1.1). */
+TBH_FN void tbh_h1_out_continue(tbh_h1 *h);
+
+/* NULL: no memory. `*room` may be smaller than asked for by the block size. */
+TBH_FN uint8_t *tbh_h1_in_room(tbh_h1 *h, size_t *room);
+TBH_FN void tbh_h1_in_commit(tbh_h1 *h, size_t n);
+TBH_FN void tbh_h1_in_end(tbh_h1 *h);
+TBH_FN bool tbh_h1_in_wanted(const tbh_h1 *h);
+
+TBH_FN tbh_h1_event tbh_h1_next(tbh_h1 *h, turbohttp_span *span);
+/* After TBH_H1_HEAD: keep the body in the store, without copying where the framing allows. */
+TBH_FN void tbh_h1_collect(tbh_h1 *h);
+TBH_FN void tbh_h1_body_consume(tbh_h1 *h, size_t n);
+TBH_FN bool tbh_h1_is_reusable(const tbh_h1 *h);
+/* Bytes that follow an upgrade; valid until reset. */
+TBH_FN turbohttp_span tbh_h1_leftover(const tbh_h1 *h);

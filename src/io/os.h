@@ -1,0 +1,70 @@
+/* The system, as seen by the rest of io/ and by client/: no OS header, no OS type, nothing blocks
+ * unless its name says wait. Each function stands in exactly one os_<platform>.c. */
+#pragma once
+#include "../api/client.h"
+#include "../base/errors.h"
+
+typedef intptr_t tbh_socket; /* descriptor or SOCKET */
+#define TBH_NO_SOCKET ((tbh_socket)-1)
+
+/* Whom to connect to: an address and port, or a Unix path when that is set. */
+typedef struct tbh_peer {
+    turbohttp_address address;
+    uint16_t port;
+    const char *unix_path;
+} tbh_peer;
+
+/* ------------------------------------------------------------ heap, clock, entropy */
+TBH_FN turbohttp_allocator tbh_os_allocator(void);
+TBH_FN uint64_t tbh_os_now_us(void *user);
+TBH_FN bool tbh_os_random(void *user, void *bytes, size_t length);
+
+/* ------------------------------------------------------------ sockets
+ * Non-blocking, close-on-exec, without signals. *system_code gets errno on errors. */
+
+/* Starts a TCP or Unix connection: OK when it is up at once, PENDING while it is under way,
+ * ERR_CONNECT, ERR_DESCRIPTORS or ERR_UNSUPPORTED with *out TBH_NO_SOCKET. */
+TBH_FN turbohttp_status tbh_os_stream_open(const tbh_peer *peer, tbh_socket *out,
+                                           int32_t *system_code);
+/* A UDP socket connected to the peer, bound to a port that the system chose. */
+TBH_FN turbohttp_status tbh_os_datagram_open(const tbh_peer *peer, tbh_socket *out,
+                                             int32_t *system_code);
+/* After the socket was reported writable: OK when the connection is up, else ERR_CONNECT. */
+TBH_FN turbohttp_status tbh_os_stream_ready(tbh_socket s, int32_t *system_code);
+TBH_FN turbohttp_status tbh_os_send(tbh_socket s, const void *data, size_t length, size_t *sent,
+                                    int32_t *system_code);
+/* OK with *received > 0 · PENDING · DONE at the peer's end (never for datagrams) · ERR_RECEIVE. */
+TBH_FN turbohttp_status tbh_os_receive(tbh_socket s, void *data, size_t room, size_t *received,
+                                       int32_t *system_code);
+/* Lets tbh_os_receive_wait block on this socket: up to TBH_RECEIVE_WAIT_MS at a time. False: it
+ * cannot on this system. tbh_os_receive stays non-blocking. */
+#define TBH_RECEIVE_WAIT_MS 50
+TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s);
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
+                                            size_t *received, int32_t *system_code);
+TBH_FN void tbh_os_socket_shut(tbh_socket s);
+/* The system's sentence for an errno: static or thread-local text. */
+TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room);
+
+/* ------------------------------------------------------------ wake-up between threads */
+typedef struct tbh_os_wake {
+    tbh_socket listen_end, signal_end;
+} tbh_os_wake;
+TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code);
+TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake); /* any thread */
+TBH_FN void tbh_os_wake_drain(const tbh_os_wake *wake);
+TBH_FN void tbh_os_wake_shut(tbh_os_wake *wake);
+
+/* ------------------------------------------------------------ files (these may block) */
+typedef intptr_t tbh_file;
+#define TBH_NO_FILE ((tbh_file)-1)
+TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh_file *out,
+                                         uint64_t *length, int32_t *system_code);
+/* OK with *got > 0, DONE at the end, ERR_FILE. */
+TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, size_t *got,
+                                        int32_t *system_code);
+/* All of it, or ERR_FILE. */
+TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
+                                        int32_t *system_code);
+/* Shuts the file; ERR_FILE when the last bytes could not be kept. */
+TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code);

@@ -1,0 +1,53 @@
+/* One byte stream to a server: a socket that was dialed, or the user's transport. Nobody above
+ * this file knows which. */
+#pragma once
+#include "dialer.h"
+
+/* What all streams of a client share. */
+typedef struct tbh_io {
+    const turbohttp_allocator *allocator;
+    const turbohttp_transport *transport; /* NULL: sockets */
+    turbohttp_clock clock;
+    turbohttp_random random;
+    tbh_poller poller;
+    tbh_resolver *resolver; /* NULL with a transport of the user's */
+    tbh_os_wake wake;
+    tbh_watch wake_watch;
+    uint64_t now_us; /* read once per wait, not per call */
+} tbh_io;
+
+typedef struct tbh_stream {
+    tbh_io *io;
+    void *owner;
+    void *connection;   /* of the user's transport */
+    tbh_dialer *dialer; /* while opening a socket */
+    tbh_watch watch;    /* of the connected socket */
+    bool is_open;
+    bool can_block;     /* tbh_stream_receive_wait is prepared */
+    int32_t system_code;
+    uint64_t resolved_at_us;
+    turbohttp_address peer;
+} tbh_stream;
+
+/* The stream is zero. OK when it is up at once, PENDING, or an error. */
+TBH_FN turbohttp_status tbh_stream_begin(tbh_stream *stream, tbh_io *io, void *owner,
+                                         const tbh_dial_target *target, bool is_tls,
+                                         turbohttp_error *error);
+TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error);
+TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream); /* while opening */
+TBH_FN turbohttp_phase tbh_stream_phase(const tbh_stream *stream);
+/* OK · PENDING · DONE (receive) · an error with stream->system_code set. */
+TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, size_t length,
+                                        size_t *sent);
+TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
+                                           size_t *received);
+/* Blocks for at most TBH_RECEIVE_WAIT_MS where the system can (saves the wait before a receive);
+ * ERR_UNSUPPORTED where it cannot. */
+TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                                size_t *received);
+TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants);
+/* What may be moved without waiting, as far as is known; clears it. */
+TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream);
+/* False when the peer closed, failed, or sent something that nobody asked for (S-03). */
+TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream);
+TBH_FN void tbh_stream_shut(tbh_stream *stream);
