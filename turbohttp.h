@@ -170,6 +170,589 @@ TURBOHTTP_API const char *turbohttp_status_text(turbohttp_status status);
  */
 TURBOHTTP_API const char *turbohttp_phase_name(turbohttp_phase phase);
 
+/* ------------------------------------------------------------------------
+ * Memory: where every byte comes from, and who owns it.
+ *
+ * One allocator hook feeds everything. Objects and blocks are rented from
+ * pools and returned to them; after warm-up no allocator call is made. The
+ * members of these structs are private unless their comment says "readable":
+ * use the functions.
+ * ------------------------------------------------------------------------ */
+
+/** The source of all memory. There is no realloc: nothing here needs one.
+ *  Both hooks may be called from several threads at once if the pools on top
+ *  of them are used so. A zeroed allocator gives nothing. */
+typedef struct turbohttp_allocator {
+    void *user; /**< passed to both hooks */
+    /** Gives `size` (> 0) bytes aligned for any object, as malloc does, or
+     *  NULL when there are none. The bytes need not be zero. */
+    void *(*allocate)(void *user, size_t size);
+    /** Takes a block back; `size` is what was asked for. Never NULL. */
+    void (*release)(void *user, void *block, size_t size);
+} turbohttp_allocator;
+
+/** How many different block sizes an arena can recycle. */
+#define TURBOHTTP_ARENA_CLASSES 16
+
+/** One recycled size of an arena. */
+typedef struct turbohttp_arena_class {
+    size_t size; /**< bytes of each block; 0: class not in use */
+    void *first; /**< free blocks, linked through their first word */
+} turbohttp_arena_class;
+
+/** Fixed-memory mode: an allocator inside one block of yours. */
+typedef struct turbohttp_arena {
+    uint8_t *base; /**< first usable byte, aligned to 16 */
+    size_t size;   /**< readable: usable bytes */
+    size_t top;    /**< bytes below this were handed out at least once */
+    size_t used;   /**< readable: bytes handed out now, rounded to 16 each */
+    size_t peak;   /**< readable: highest `top`: what the block must hold */
+    size_t lost;   /**< readable: bytes that cannot be recycled (17th size) */
+    turbohttp_arena_class classes[TURBOHTTP_ARENA_CLASSES]; /**< free lists */
+    uint32_t lock;                                          /**< spin lock */
+} turbohttp_arena;
+
+/**
+ * Make an arena out of a block of memory.
+ *
+ * Sizes are rounded up to 16 bytes. A released block is kept for the next
+ * request of exactly its size, so memory never fragments while sizes repeat;
+ * up to 16 sizes are recycled (of a 17th only the most recent block).
+ * Owner: the block stays yours. Valid until: you reuse the block.
+ * Thread: any, once made. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_arena_init(turbohttp_arena *arena, void *block,
+                                        size_t size);
+
+/**
+ * Give the allocator that serves from an arena.
+ *
+ * Returns: hooks whose `allocate` answers NULL when the block is used up.
+ * Valid until: the arena is. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_allocator
+turbohttp_arena_allocator(turbohttp_arena *arena);
+
+/** What a pool did so far; every counter is a total since the last reset. */
+typedef struct turbohttp_pool_stats {
+    uint64_t rented;     /**< successful rents */
+    uint64_t returned;   /**< returns */
+    uint64_t missed;     /**< rents that had to ask the allocator */
+    uint64_t active;     /**< rented and not returned yet (never reset) */
+    uint64_t cleared;    /**< byte pool: blocks overwritten by the policy */
+    uint64_t unpooled;   /**< byte pool: rents above the largest bucket */
+    uint64_t violations; /**< misuse found by TURBOHTTP_DEBUG_GUARDS */
+} turbohttp_pool_stats;
+
+/** The debug guards' part of a pool; unused without TURBOHTTP_DEBUG_GUARDS. */
+typedef struct turbohttp_pool_guard {
+    void (*on_violation)(void *user, const char *text); /**< NULL: count only */
+    void *user;                                         /**< passed to it */
+    void *table;         /**< who rented and returned what, and where */
+    uint64_t violations; /**< reports so far */
+    uint32_t lock;       /**< spin lock */
+} turbohttp_pool_guard;
+
+/** A pool of objects of one size. */
+typedef struct turbohttp_object_pool {
+    turbohttp_allocator allocator;            /**< a copy of yours */
+    turbohttp_pool_guard guard;               /**< debug guards */
+    turbohttp_pool_stats stats;               /**< counters */
+    void (*reset)(void *user, void *element); /**< hook, or NULL */
+    void *user;                               /**< passed to it */
+    void *first;                              /**< retained objects */
+    size_t element_bytes;                     /**< bytes of one object */
+    size_t link_at;       /**< where the link lies in its block */
+    size_t block_bytes;   /**< bytes of the block; 0: the size does not fit */
+    uint32_t cap;         /**< retained at most */
+    uint32_t count;       /**< retained now */
+    uint32_t lock;        /**< spin lock */
+    bool disable_pooling; /**< retain nothing */
+} turbohttp_object_pool;
+
+/**
+ * Prepare a pool of objects of `element_bytes` bytes each. Allocates nothing.
+ *
+ * At most `cap` returned objects are retained; what comes back beyond that
+ * goes to the allocator. `reset` runs on each return, before the object can be
+ * rented again, outside any lock; it must give back all that the object owns.
+ * With a NULL `reset` the whole object is zeroed instead. With
+ * `disable_pooling` every rent goes to the allocator.
+ * Owner: the pool is yours; it must not move, and the allocator's user pointer
+ * must outlive it. Thread: one, before the pool is shared. Blocks: never.
+ * See: turbohttp_object_pool_destroy.
+ */
+TURBOHTTP_API void turbohttp_object_pool_init(
+    turbohttp_object_pool *pool, const turbohttp_allocator *allocator,
+    size_t element_bytes, uint32_t cap,
+    void (*reset)(void *user, void *element), void *user, bool disable_pooling);
+
+/**
+ * Rent an object.
+ *
+ * Returns: a fresh object (all bytes zero), or a returned one as the reset
+ * hook left it; NULL when the allocator gives nothing.
+ * Owner: you, until turbohttp_object_pool_return. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API void *turbohttp_object_pool_rent(turbohttp_object_pool *pool);
+
+/**
+ * Return an object to the pool that it came from, once. NULL is fine.
+ *
+ * Thread: any. Blocks: never; the reset hook runs inside this call.
+ */
+TURBOHTTP_API void turbohttp_object_pool_return(turbohttp_object_pool *pool,
+                                                void *element);
+
+/**
+ * Count the objects retained right now: approximate by the time you look, if
+ * other threads use the pool. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API uint32_t turbohttp_object_pool_count(turbohttp_object_pool *pool);
+
+/** Read the counters. Thread: any. Blocks: never. */
+TURBOHTTP_API turbohttp_pool_stats
+turbohttp_object_pool_stats(turbohttp_object_pool *pool);
+
+/** Zero the counters, except `active`. Thread: any. Blocks: never. */
+TURBOHTTP_API void
+turbohttp_object_pool_stats_reset(turbohttp_object_pool *pool);
+
+/** Give all retained objects to the allocator. Thread: any. Blocks: never. */
+TURBOHTTP_API void turbohttp_object_pool_trim(turbohttp_object_pool *pool);
+
+/**
+ * Trim, and end the pool's life. Every object must be back. NULL is fine.
+ * Thread: one. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_object_pool_destroy(turbohttp_object_pool *pool);
+
+/** When a byte pool overwrites blocks with zeros. */
+typedef enum turbohttp_clearing {
+    TURBOHTTP_CLEAR_NONE = 0, /**< never: blocks hold old bytes */
+    TURBOHTTP_CLEAR_ON_RENT,  /**< before a block is handed out */
+    TURBOHTTP_CLEAR_ON_RETURN /**< as soon as it comes back: secrets */
+} turbohttp_clearing;
+
+/** Most buckets a byte pool can have: largest / smallest size ≤ 2^19. */
+#define TURBOHTTP_BYTE_POOL_BUCKETS 20
+
+/** The retained blocks of one size. */
+typedef struct turbohttp_byte_bucket {
+    void *first;    /**< linked through the first word of each block */
+    uint32_t count; /**< how many */
+} turbohttp_byte_bucket;
+
+/** A pool of blocks in power-of-two sizes. */
+typedef struct turbohttp_byte_pool {
+    turbohttp_allocator allocator; /**< a copy of yours */
+    turbohttp_pool_guard guard;    /**< debug guards */
+    turbohttp_pool_stats stats;    /**< counters */
+    turbohttp_byte_bucket buckets[TURBOHTTP_BYTE_POOL_BUCKETS]; /**< by size */
+    size_t max_bytes;            /**< readable: largest pooled size */
+    uint32_t min_shift;          /**< log2 of the smallest size */
+    uint32_t cap_per_bucket;     /**< retained at most, each size */
+    uint32_t lock;               /**< spin lock */
+    turbohttp_clearing clearing; /**< policy */
+    bool disable_pooling;        /**< retain nothing */
+} turbohttp_byte_pool;
+
+/**
+ * Prepare a pool of byte blocks. Allocates nothing, never fails.
+ *
+ * Sizes: `smallest` and `largest` are rounded up to powers of two; 0 means
+ * 256 bytes and 64 KiB; smallest ≥ 16, largest ≤ smallest × 2^19.
+ * Each bucket retains at most `cap_per_bucket` returned blocks, what comes
+ * back beyond that goes to the allocator. With `disable_pooling` every rent
+ * goes to the allocator; sizes and clearing stay the same.
+ * Owner: the pool is yours; it must not move. Thread: one, before the pool is
+ * shared. Blocks: never. See: turbohttp_byte_pool_destroy.
+ */
+TURBOHTTP_API void
+turbohttp_byte_pool_init(turbohttp_byte_pool *pool,
+                         const turbohttp_allocator *allocator, size_t smallest,
+                         size_t largest, uint32_t cap_per_bucket,
+                         turbohttp_clearing clearing, bool disable_pooling);
+
+/**
+ * Rent a block of at least `size` bytes.
+ *
+ * `capacity` receives the usable bytes: the bucket's size, or for a request
+ * above the largest bucket, which is served by the allocator alone and counted
+ * as `unpooled`, the size rounded up to 16.
+ * Returns: the block, aligned as the allocator aligns; NULL (and capacity 0)
+ * when size is 0 or above SIZE_MAX / 2, or the allocator gives nothing.
+ * Owner: you, until turbohttp_byte_pool_return. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API void *turbohttp_byte_pool_rent(turbohttp_byte_pool *pool,
+                                             size_t size, size_t *capacity);
+
+/**
+ * Return a block, once, with the capacity that the rent gave. NULL is fine.
+ * Thread: any. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_byte_pool_return(turbohttp_byte_pool *pool,
+                                              void *block, size_t capacity);
+
+/**
+ * Count the blocks retained in all buckets right now: approximate by the time
+ * you look, if other threads use the pool. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API uint32_t turbohttp_byte_pool_count(turbohttp_byte_pool *pool);
+
+/** Read the counters. Thread: any. Blocks: never. */
+TURBOHTTP_API turbohttp_pool_stats
+turbohttp_byte_pool_stats(turbohttp_byte_pool *pool);
+
+/** Zero the counters, except `active`. Thread: any. Blocks: never. */
+TURBOHTTP_API void turbohttp_byte_pool_stats_reset(turbohttp_byte_pool *pool);
+
+/** Give all retained blocks to the allocator. Thread: any. Blocks: never. */
+TURBOHTTP_API void turbohttp_byte_pool_trim(turbohttp_byte_pool *pool);
+
+/**
+ * Trim, and end the pool's life. Every block must be back. NULL is fine.
+ * Thread: one. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_byte_pool_destroy(turbohttp_byte_pool *pool);
+
+/** Owns one block of a byte pool and knows how much of it counts. A zeroed
+ *  buffer is empty and owns nothing. */
+typedef struct turbohttp_buffer {
+    turbohttp_byte_pool *pool; /**< where the block goes back to */
+    char *data;                /**< readable: the bytes; NULL when empty */
+    size_t length;             /**< readable: logical length */
+    size_t capacity;           /**< readable: bytes of the block */
+} turbohttp_buffer;
+
+/**
+ * Rent a buffer of `size` bytes; 0 bytes allocate nothing and succeed.
+ *
+ * What `buffer` held before is overwritten, not returned.
+ * Returns: OK, or ERR_OUT_OF_MEMORY and an empty buffer.
+ * Owner: you, until turbohttp_buffer_return or _detach. Thread: one at a time.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_buffer_rent(turbohttp_buffer *buffer,
+                                                     turbohttp_byte_pool *pool,
+                                                     size_t size);
+
+/** Return the block; the buffer is empty then. Again, or NULL: no-op. */
+TURBOHTTP_API void turbohttp_buffer_return(turbohttp_buffer *buffer);
+
+/**
+ * Take the block out; the buffer is empty then.
+ *
+ * Returns: the block, or NULL if there is none; `capacity` (may be NULL) is
+ * what turbohttp_byte_pool_return needs later. Owner: you.
+ */
+TURBOHTTP_API char *turbohttp_buffer_detach(turbohttp_buffer *buffer,
+                                            size_t *capacity);
+
+/** Shorten the logical length to `length`; longer than it is: no-op. */
+TURBOHTTP_API void turbohttp_buffer_truncate(turbohttp_buffer *buffer,
+                                             size_t length);
+
+/** View the bytes. Valid until: the buffer is returned or detached. */
+TURBOHTTP_API turbohttp_span
+turbohttp_buffer_span(const turbohttp_buffer *buffer);
+
+/** Output that grows in one piece. Errors stick: after the first one every
+ *  call answers with it and writes nothing more, so a serialiser may look at
+ *  the status once, at the end; what was written before stays readable. */
+typedef struct turbohttp_writer {
+    turbohttp_byte_pool *pool; /**< where blocks come from */
+    char *data;                /**< block, or NULL */
+    size_t length;             /**< readable: bytes written */
+    size_t capacity;           /**< bytes of the block */
+    size_t max_bytes;          /**< most bytes that may be written */
+    turbohttp_status status;   /**< readable: first error, or OK */
+} turbohttp_writer;
+
+/**
+ * Prepare a writer of at most `max_bytes` bytes (0: no limit). Allocates
+ * nothing. Owner: the writer is yours. Thread: one at a time.
+ * See: turbohttp_writer_reset gives the memory back.
+ */
+TURBOHTTP_API void turbohttp_writer_init(turbohttp_writer *writer,
+                                         turbohttp_byte_pool *pool,
+                                         size_t max_bytes);
+
+/**
+ * Make room for `n` more bytes and show where they go.
+ *
+ * Returns: OK; ERR_OVERFLOW beyond max_bytes; ERR_OUT_OF_MEMORY; ERR_STATE
+ * after a detach; `span` is NULL on errors. Nothing written is ever lost.
+ * Valid until: the next call on the writer.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_reserve(turbohttp_writer *writer, size_t n, char **span);
+
+/** Say how many of the reserved bytes were written.
+ *  Returns: OK, or ERR_INVALID_ARGUMENT if there is no room for `n`. */
+TURBOHTTP_API turbohttp_status turbohttp_writer_commit(turbohttp_writer *writer,
+                                                       size_t n);
+
+/** Append `n` bytes, all or none. Returns: as turbohttp_writer_reserve. */
+TURBOHTTP_API turbohttp_status turbohttp_writer_put(turbohttp_writer *writer,
+                                                    const void *bytes,
+                                                    size_t n);
+
+/** Append one byte. Returns: as turbohttp_writer_reserve. */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_put_byte(turbohttp_writer *writer, char byte);
+
+/** Append a terminated string, without its terminator. */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_put_text(turbohttp_writer *writer, const char *text);
+
+/** Append a number in decimal. */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_put_u64(turbohttp_writer *writer, uint64_t number);
+
+/**
+ * Append UTF-8 text as Latin-1 (ISO 8859-1). A character above U+00FF, and
+ * each malformed sequence, becomes one `?`.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_latin1(
+    turbohttp_writer *writer, const char *utf8, size_t n);
+
+/** Append UTF-8 text as ASCII: each other character becomes one `?`. */
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_ascii(
+    turbohttp_writer *writer, const char *utf8, size_t n);
+
+/** View what was written. Valid until: the next call on the writer. */
+TURBOHTTP_API turbohttp_span
+turbohttp_writer_written(const turbohttp_writer *writer);
+
+/**
+ * Move what was written into `buffer`. The writer answers ERR_STATE then,
+ * until its reset.
+ *
+ * Returns: OK, or the writer's error and an empty buffer. Owner: you.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_detach(turbohttp_writer *writer, turbohttp_buffer *buffer);
+
+/** Forget what was written, and any error, but keep the block for reuse. */
+TURBOHTTP_API void turbohttp_writer_clear(turbohttp_writer *writer);
+
+/** Return the block and be as new. NULL is fine. */
+TURBOHTTP_API void turbohttp_writer_reset(turbohttp_writer *writer);
+
+/** One pooled block in a chain; the payload room follows in the same block.
+ *  `data` and `length` may describe any part of it. */
+typedef struct turbohttp_segment {
+    struct turbohttp_segment *next; /**< next in the chain, or NULL */
+    uint8_t *data;                  /**< first byte that counts */
+    size_t length;                  /**< bytes that count */
+    uint64_t offset;    /**< running offset of data[0] in its buffer */
+    size_t block_bytes; /**< bytes of the whole block, header included */
+} turbohttp_segment;
+
+/** A growing chain of pooled segments: append at the end, consume from the
+ *  front; bytes never move. */
+typedef struct turbohttp_segments {
+    turbohttp_byte_pool *pool; /**< where segments come from */
+    turbohttp_segment *first;  /**< oldest segment, or NULL */
+    turbohttp_segment *last;   /**< newest segment, or NULL */
+    size_t length;             /**< readable: bytes held */
+    uint64_t end;              /**< readable: bytes ever appended */
+    size_t block_bytes;        /**< block size of new segments */
+} turbohttp_segments;
+
+/** Block size of a segment when 0 is given. */
+#define TURBOHTTP_SEGMENT_BYTES 16384
+
+/** Prepare an empty segmented buffer; `block_bytes` 0 means 16 KiB blocks,
+ *  below 128 is raised to it. Allocates nothing. Thread: one at a time. */
+TURBOHTTP_API void turbohttp_segments_init(turbohttp_segments *segments,
+                                           turbohttp_byte_pool *pool,
+                                           size_t block_bytes);
+
+/**
+ * Copy `n` bytes to the end. Returns: OK, or ERR_OUT_OF_MEMORY and then
+ * nothing was appended.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_segments_append(
+    turbohttp_segments *segments, const void *bytes, size_t n);
+
+/**
+ * Give writable space at the end, renting a segment when the last is full.
+ *
+ * Returns: the space, `n` (> 0) bytes; NULL and 0 if out of memory.
+ * Valid until: the next call on the buffer. See: turbohttp_segments_commit.
+ */
+TURBOHTTP_API uint8_t *turbohttp_segments_room(turbohttp_segments *segments,
+                                               size_t *n);
+
+/** Say how many bytes were written to the room.
+ *  Returns: OK, or ERR_INVALID_ARGUMENT if that room has fewer than `n`. */
+TURBOHTTP_API turbohttp_status
+turbohttp_segments_commit(turbohttp_segments *segments, size_t n);
+
+/** Hang a segment of the same pool at the end. Owner: the buffer now. */
+TURBOHTTP_API void turbohttp_segments_attach(turbohttp_segments *segments,
+                                             turbohttp_segment *segment);
+
+/** Take the first segment out. Returns: it, or NULL when empty.
+ *  Owner: you; it goes to another chain or back to the pool. */
+TURBOHTTP_API turbohttp_segment *
+turbohttp_segments_detach_first(turbohttp_segments *segments);
+
+/** Drop `n` bytes from the front (at most all) and return the segments that
+ *  became empty. Running offsets of the rest stay. */
+TURBOHTTP_API void turbohttp_segments_consume(turbohttp_segments *segments,
+                                              size_t n);
+
+/** Return every segment; the buffer is as new. NULL is fine. */
+TURBOHTTP_API void turbohttp_segments_reset(turbohttp_segments *segments);
+
+/** Read-only bytes that may lie in several pieces. A zeroed one is empty.
+ *  Valid until: its segments are consumed or returned. Appending is fine. */
+typedef struct turbohttp_sequence {
+    turbohttp_span head;           /**< readable: the first piece */
+    const turbohttp_segment *rest; /**< segments after it */
+    size_t length;                 /**< readable: bytes in all pieces */
+    uint64_t offset;               /**< readable: running offset of byte 0 */
+} turbohttp_sequence;
+
+/** View all that a segmented buffer holds now. */
+TURBOHTTP_API turbohttp_sequence
+turbohttp_segments_sequence(const turbohttp_segments *segments);
+
+/** View plain memory as a sequence of one piece. */
+TURBOHTTP_API turbohttp_sequence turbohttp_sequence_of(const void *bytes,
+                                                       size_t n);
+
+/** View a part; what reaches beyond the end is cut off. */
+TURBOHTTP_API turbohttp_sequence turbohttp_sequence_slice(
+    const turbohttp_sequence *sequence, size_t offset, size_t length);
+
+/** A place in a sequence, for turbohttp_sequence_next. Start with zeros. */
+typedef struct turbohttp_sequence_iterator {
+    const turbohttp_segment *next; /**< segment of the next piece */
+    size_t taken;                  /**< bytes given so far */
+} turbohttp_sequence_iterator;
+
+/** Give the next piece. Returns: true and a piece that is not empty, or false
+ *  and an empty one at the end. */
+TURBOHTTP_API bool
+turbohttp_sequence_next(const turbohttp_sequence *sequence,
+                        turbohttp_sequence_iterator *iterator,
+                        turbohttp_span *piece);
+
+/** Copy at most `n` bytes from the start. Returns: bytes copied. */
+TURBOHTTP_API size_t turbohttp_sequence_copy_to(
+    const turbohttp_sequence *sequence, void *destination, size_t n);
+
+/** Compare with `n` bytes: same length and content? */
+TURBOHTTP_API bool turbohttp_sequence_equals(const turbohttp_sequence *sequence,
+                                             const void *bytes, size_t n);
+
+/** Does it lie in one piece? Then `head` is all of it. */
+TURBOHTTP_API bool
+turbohttp_sequence_is_contiguous(const turbohttp_sequence *sequence);
+
+/** A place that moves through a sequence. Owns nothing, never flattens. */
+typedef struct turbohttp_reader {
+    turbohttp_sequence sequence;   /**< what is read */
+    const turbohttp_segment *next; /**< segment after `piece` */
+    turbohttp_span piece;          /**< rest of the current piece */
+    size_t position;               /**< bytes before the place */
+} turbohttp_reader;
+
+/** Start at the first byte of a sequence (copied; the bytes are not). */
+TURBOHTTP_API void turbohttp_reader_init(turbohttp_reader *reader,
+                                         const turbohttp_sequence *sequence);
+
+/** Copy up to `n` bytes and move on. Returns: bytes copied. */
+TURBOHTTP_API size_t turbohttp_reader_read(turbohttp_reader *reader,
+                                           void *destination, size_t n);
+
+/** Move on by up to `n` bytes. Returns: bytes skipped. */
+TURBOHTTP_API size_t turbohttp_reader_skip(turbohttp_reader *reader, size_t n);
+
+/** Move to a position. Returns: OK, or ERR_INVALID_ARGUMENT beyond the end
+ *  (and nothing moves). Cost: one step for each segment passed. */
+TURBOHTTP_API turbohttp_status turbohttp_reader_seek(turbohttp_reader *reader,
+                                                     size_t position);
+
+/** Say where the reader is: bytes from the sequence's start. */
+TURBOHTTP_API size_t turbohttp_reader_tell(const turbohttp_reader *reader);
+
+/** Say how long the sequence is. */
+TURBOHTTP_API size_t turbohttp_reader_length(const turbohttp_reader *reader);
+
+/** Look at the next byte. Returns: 0…255, or −1 at the end. */
+TURBOHTTP_API int turbohttp_reader_peek(const turbohttp_reader *reader);
+
+/** Take the next byte. Returns: 0…255, or −1 at the end. */
+TURBOHTTP_API int turbohttp_reader_next(turbohttp_reader *reader);
+
+/** Look at the rest of the current piece: empty only at the end.
+ *  Use it, then turbohttp_reader_skip what was used: no copying. */
+TURBOHTTP_API turbohttp_span
+turbohttp_reader_piece(const turbohttp_reader *reader);
+
+/**
+ * Set who hears about misuse of an object pool (double return, write after
+ * return, write past the end), with the file:line of rent and return.
+ *
+ * Only a build with TURBOHTTP_DEBUG_GUARDS ever calls it; without a hook the
+ * reports are only counted in turbohttp_pool_stats.violations.
+ * Thread: one, before the pool is shared. `text` is valid during the call.
+ */
+TURBOHTTP_API void
+turbohttp_object_pool_on_violation(turbohttp_object_pool *pool,
+                                   void (*hook)(void *user, const char *text),
+                                   void *user);
+
+/** The same for a byte pool. See: turbohttp_object_pool_on_violation. */
+TURBOHTTP_API void
+turbohttp_byte_pool_on_violation(turbohttp_byte_pool *pool,
+                                 void (*hook)(void *user, const char *text),
+                                 void *user);
+
+/** Rent, with the site that guard reports name. See: the call without _at. */
+TURBOHTTP_API void *turbohttp_object_pool_rent_at(turbohttp_object_pool *pool,
+                                                  const char *file, int line);
+/** Return, with the site that guard reports name. */
+TURBOHTTP_API void turbohttp_object_pool_return_at(turbohttp_object_pool *pool,
+                                                   void *element,
+                                                   const char *file, int line);
+/** Rent, with the site that guard reports name. */
+TURBOHTTP_API void *turbohttp_byte_pool_rent_at(turbohttp_byte_pool *pool,
+                                                size_t size, size_t *capacity,
+                                                const char *file, int line);
+/** Return, with the site that guard reports name. */
+TURBOHTTP_API void turbohttp_byte_pool_return_at(turbohttp_byte_pool *pool,
+                                                 void *block, size_t capacity,
+                                                 const char *file, int line);
+/** Rent, with the site that guard reports name. */
+TURBOHTTP_API turbohttp_status
+turbohttp_buffer_rent_at(turbohttp_buffer *buffer, turbohttp_byte_pool *pool,
+                         size_t size, const char *file, int line);
+/** Return, with the site that guard reports name. */
+TURBOHTTP_API void turbohttp_buffer_return_at(turbohttp_buffer *buffer,
+                                              const char *file, int line);
+
+/* A guard build records the caller's file and line; the types and the plain
+ * functions are the same in every build. */
+#ifdef TURBOHTTP_DEBUG_GUARDS
+#define turbohttp_object_pool_rent(pool)                                       \
+    turbohttp_object_pool_rent_at(pool, __FILE__, __LINE__)
+#define turbohttp_object_pool_return(pool, element)                            \
+    turbohttp_object_pool_return_at(pool, element, __FILE__, __LINE__)
+#define turbohttp_byte_pool_rent(pool, size, capacity)                         \
+    turbohttp_byte_pool_rent_at(pool, size, capacity, __FILE__, __LINE__)
+#define turbohttp_byte_pool_return(pool, block, capacity)                      \
+    turbohttp_byte_pool_return_at(pool, block, capacity, __FILE__, __LINE__)
+#define turbohttp_buffer_rent(buffer, pool, size)                              \
+    turbohttp_buffer_rent_at(buffer, pool, size, __FILE__, __LINE__)
+#define turbohttp_buffer_return(buffer)                                        \
+    turbohttp_buffer_return_at(buffer, __FILE__, __LINE__)
+#endif
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
@@ -611,21 +1194,1582 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n) {
     tbh_error_append_span(error, tbh_span(digits, tbh_format_u64(digits, n)));
 }
 
+/* ========================================================================
+ * src/base/atomic.h
+ * ======================================================================= */
+/* Atomics: a spin lock and counters, for sections of a few instructions. Nothing sleeps, because
+ * nothing before io/ can; a waiter may spin until the holder is scheduled again.
+ * Without threads, or with a compiler that offers none of the builtins, they are plain accesses. */
+
+#if TBH_THREADS && (defined(__GNUC__) || defined(__clang__))
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_load32(const uint32_t *p) {
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+TBH_ALWAYS_INLINE void tbh_atomic_store32(uint32_t *p, uint32_t v) {
+    __atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_exchange32(uint32_t *p, uint32_t v) {
+    return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL);
+}
+
+/* Returns the value after the addition; add UINT32_MAX to subtract one. */
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_add32(uint32_t *p, uint32_t n) {
+    return __atomic_add_fetch(p, n, __ATOMIC_ACQ_REL);
+}
+#elif TBH_THREADS && defined(_MSC_VER)
+#include <intrin.h>
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_load32(const uint32_t *p) {
+    return (uint32_t)_InterlockedOr((volatile long *)(uintptr_t)p, 0);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_exchange32(uint32_t *p, uint32_t v) {
+    return (uint32_t)_InterlockedExchange((volatile long *)p, (long)v);
+}
+
+TBH_ALWAYS_INLINE void tbh_atomic_store32(uint32_t *p, uint32_t v) {
+    (void)tbh_atomic_exchange32(p, v);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_add32(uint32_t *p, uint32_t n) {
+    return (uint32_t)_InterlockedExchangeAdd((volatile long *)p, (long)n) + n;
+}
+#else
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_load32(const uint32_t *p) {
+    return *p;
+}
+
+TBH_ALWAYS_INLINE void tbh_atomic_store32(uint32_t *p, uint32_t v) {
+    *p = v;
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_exchange32(uint32_t *p, uint32_t v) {
+    uint32_t old = *p;
+    *p = v;
+    return old;
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_add32(uint32_t *p, uint32_t n) {
+    return *p += n;
+}
+#endif
+
+/* Not recursive. The inner loop only loads, so that waiters leave the cache line alone. */
+TBH_ALWAYS_INLINE void tbh_lock(uint32_t *lock) {
+    if (!TBH_THREADS) return;
+    while (TBH_UNLIKELY(tbh_atomic_exchange32(lock, 1) != 0))
+        while (tbh_atomic_load32(lock) != 0) {
+        }
+}
+
+TBH_ALWAYS_INLINE void tbh_unlock(uint32_t *lock) {
+    if (TBH_THREADS) tbh_atomic_store32(lock, 0);
+}
+
+/* ========================================================================
+ * src/memory/allocator.h
+ * ======================================================================= */
+/* Allocator: the two calls through which all memory comes and goes. */
+
+/* Every block of an arena, and every size that a pool rounds up itself, is a multiple of this. */
+#define TBH_ALIGN_BYTES 16u
+
+/* NULL for size 0, without hooks, and when the allocator gives nothing. */
+TBH_FN void *tbh_allocate(const turbohttp_allocator *allocator, size_t size);
+/* NULL is fine; `size` as given to tbh_allocate. */
+TBH_FN void tbh_release(const turbohttp_allocator *allocator, void *block, size_t size);
+/* Rounds up to TBH_ALIGN_BYTES; false if that does not fit. */
+TBH_FN bool tbh_align_size(size_t size, size_t *rounded);
+
+/* ========================================================================
+ * src/memory/allocator.c
+ * ======================================================================= */
+/* Allocator: the helpers over the user's hooks, and the arena (fixed-memory mode).
+ * Owns: nothing; the arena hands out parts of the user's block.
+ * Arena invariants: base and every size are multiples of 16; used + free lists + lost = top;
+ * a free block is linked through its first word, in the class of exactly its size, and classes
+ * once taken stay. Releasing the topmost block lowers top again, so stack-like use needs no class.
+ * Input: sizes from the library, trusted on release because they are what was asked for.
+ * Does not know: pools, and what the blocks are for. */
+
+TBH_FN void *tbh_allocate(const turbohttp_allocator *allocator, size_t size) {
+    if (size == 0 || !allocator->allocate) return NULL;
+    return allocator->allocate(allocator->user, size);
+}
+
+TBH_FN void tbh_release(const turbohttp_allocator *allocator, void *block, size_t size) {
+    if (block && allocator->release) allocator->release(allocator->user, block, size);
+}
+
+TBH_FN bool tbh_align_size(size_t size, size_t *rounded) {
+    bool fits = tbh_add_size(size, TBH_ALIGN_BYTES - 1, rounded);
+    *rounded &= ~(size_t)(TBH_ALIGN_BYTES - 1);
+    return fits;
+}
+
+/* ------------------------------------------------------------ arena */
+TURBOHTTP_API void turbohttp_arena_init(turbohttp_arena *arena, void *block, size_t size) {
+    memset(arena, 0, sizeof *arena);
+    size_t skip = (size_t)(0 - (uintptr_t)block) & (TBH_ALIGN_BYTES - 1);
+    if (!block || size <= skip) return;
+    arena->base = (uint8_t *)block + skip;
+    arena->size = (size - skip) & ~(size_t)(TBH_ALIGN_BYTES - 1);
+}
+
+/* The class of a size, or a new one if `create`; NULL when there is none. */
+static turbohttp_arena_class *tbh_arena_class_of(turbohttp_arena *arena, size_t size, bool create) {
+    for (size_t i = 0; i < TURBOHTTP_ARENA_CLASSES; i++) {
+        turbohttp_arena_class *c = &arena->classes[i];
+        if (c->size == 0 && create) c->size = size;
+        if (c->size == size) return c;
+        if (c->size == 0) return NULL;
+    }
+    return NULL;
+}
+
+static void *tbh_arena_take(turbohttp_arena *arena, size_t size) {
+    turbohttp_arena_class *c = tbh_arena_class_of(arena, size, false);
+    if (c && c->first) {
+        void *block = c->first;
+        memcpy(&c->first, block, sizeof c->first);
+        return block;
+    }
+    if (size > arena->size - arena->top) return NULL;
+    arena->top += size;
+    arena->peak = tbh_max_size(arena->peak, arena->top);
+    return arena->base + arena->top - size;
+}
+
+static void tbh_arena_give(turbohttp_arena *arena, void *block, size_t size) {
+    if ((uint8_t *)block + size == arena->base + arena->top) {
+        arena->top -= size;
+        return;
+    }
+    turbohttp_arena_class *c = tbh_arena_class_of(arena, size, true);
+    if (!c) {
+        arena->lost += size;
+        return;
+    }
+    memcpy(block, &c->first, sizeof c->first);
+    c->first = block;
+}
+
+static void *tbh_arena_allocate(void *user, size_t size) {
+    turbohttp_arena *arena = (turbohttp_arena *)user;
+    if (size == 0 || !tbh_align_size(size, &size)) return NULL;
+    tbh_lock(&arena->lock);
+    void *block = tbh_arena_take(arena, size);
+    if (block) arena->used += size;
+    tbh_unlock(&arena->lock);
+    return block;
+}
+
+static void tbh_arena_release(void *user, void *block, size_t size) {
+    turbohttp_arena *arena = (turbohttp_arena *)user;
+    if (!block || !tbh_align_size(size, &size)) return;
+    tbh_lock(&arena->lock);
+    tbh_arena_give(arena, block, size);
+    arena->used -= size;
+    tbh_unlock(&arena->lock);
+}
+
+TURBOHTTP_API turbohttp_allocator turbohttp_arena_allocator(turbohttp_arena *arena) {
+    turbohttp_allocator allocator;
+    allocator.user = arena;
+    allocator.allocate = tbh_arena_allocate;
+    allocator.release = tbh_arena_release;
+    return allocator;
+}
+
+/* ========================================================================
+ * src/memory/guards.h
+ * ======================================================================= */
+/* Guards: find misuse of pooled blocks and say where (TURBOHTTP_DEBUG_GUARDS), and tell
+ * AddressSanitizer which blocks are at rest. Callers write `if (TBH_GUARDS && …)`: the compiler
+ * removes all of it from other builds. */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TBH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TBH_ASAN 1
+#endif
+#endif
+
+#ifdef TBH_ASAN
+#ifdef __cplusplus
+extern "C" {
+#endif
+void __asan_poison_memory_region(void const volatile *start, size_t size);
+void __asan_unpoison_memory_region(void const volatile *start, size_t size);
+#ifdef __cplusplus
+}
+#endif
+#define TBH_POISON(p, n)   __asan_poison_memory_region((p), (n))
+#define TBH_UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
+#else
+#define TBH_POISON(p, n)   ((void)(p), (void)(n))
+#define TBH_UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
+/* Bytes that a guard build adds behind each block. */
+#define TBH_GUARD_TAIL_BYTES (TBH_GUARDS ? 16u : 0u)
+
+/* What resting bytes of a byte pool become in a guard build. */
+#define TBH_GUARD_REST       0xDB
+
+/* A call site, for reports. */
+typedef struct tbh_site {
+    const char *file;
+    int line;
+} tbh_site;
+
+TBH_ALWAYS_INLINE tbh_site tbh_site_of(const char *file, int line) {
+    tbh_site site;
+    site.file = file;
+    site.line = line;
+    return site;
+}
+
+/* What the calls below are about: `block` has `bytes` bytes and the canary behind them; at rest
+ * the first `link_bytes` belong to the pool's list and are not watched. */
+typedef struct tbh_guarded {
+    turbohttp_pool_guard *guard;
+    const turbohttp_allocator *allocator;
+    uint8_t *block;
+    size_t bytes, link_bytes;
+} tbh_guarded;
+
+/* A block goes out: checks that nobody wrote to it at rest, and puts the canary behind it.
+ * False: no memory to remember it; the rent must fail. */
+TBH_FN bool tbh_guard_rent(const tbh_guarded *what, tbh_site site);
+/* A block comes back, before anything is done to it. False: it is not out; ignore the return. */
+TBH_FN bool tbh_guard_return(const tbh_guarded *what, tbh_site site);
+/* The block is about to rest in the pool: its bytes are remembered. */
+TBH_FN void tbh_guard_rest(const tbh_guarded *what);
+/* The block is about to leave for the allocator. */
+TBH_FN void tbh_guard_leave(const tbh_guarded *what);
+/* The pool ends: reports what is still out and frees the table. */
+TBH_FN void tbh_guard_end(turbohttp_pool_guard *guard, const turbohttp_allocator *allocator);
+TBH_FN uint64_t tbh_guard_violations(turbohttp_pool_guard *guard);
+TBH_FN void tbh_guard_violations_reset(turbohttp_pool_guard *guard);
+/* Marks the unused end of a buffer, and reports if the mark was overwritten. */
+TBH_FN void tbh_guard_seal(void *data, size_t length, size_t capacity);
+TBH_FN void tbh_guard_check_seal(turbohttp_pool_guard *guard, const void *data, size_t length,
+                                 size_t capacity, tbh_site site);
+
+/* ========================================================================
+ * src/memory/guards.c
+ * ======================================================================= */
+/* Guards: a table of blocks with the sites of their rent and return, for debug builds.
+ * Owns: the table, allocated through the pool's allocator; one record for each address seen.
+ * Invariants: a record is OUT (rented), RESTING (in the pool's list, its bytes hashed) or GONE
+ * (given to the allocator; kept so that a late second return can still be named, and recycled when
+ * the table is full). Lookups are linear: this is a debugging aid.
+ * A return is looked up before the block is touched, so a block that is gone is never read.
+ * Input: any pointers. Reports go to the pool's hook, outside the lock.
+ * Does not know: what kind of pool asks. */
+
+#define TBH_GUARD_FIRST_RECORDS 64u
+#define TBH_GUARD_SEAL_BYTES    64u
+#define TBH_GUARD_CANARY        0xCA
+
+typedef enum tbh_guard_state { TBH_GUARD_OUT, TBH_GUARD_RESTING, TBH_GUARD_GONE } tbh_guard_state;
+
+typedef struct tbh_guard_record {
+    const uint8_t *block;
+    tbh_site rented, returned;
+    uint64_t hash, age;
+    tbh_guard_state state;
+} tbh_guard_record;
+
+typedef struct tbh_guard_table {
+    size_t count, capacity, bytes;
+    uint64_t clock;
+    tbh_guard_record *records;
+} tbh_guard_table;
+
+/* ------------------------------------------------------------ reports */
+static void tbh_guard_say_site(turbohttp_error *note, const char *what, tbh_site site) {
+    tbh_error_append(note, what);
+    tbh_error_append(note, site.file ? site.file : "(unknown)");
+    tbh_error_append(note, ":");
+    tbh_error_append_u64(note, (uint64_t)(site.line > 0 ? site.line : 0));
+}
+
+static void tbh_guard_report(turbohttp_pool_guard *guard, const char *what,
+                             const tbh_guard_record *record, const tbh_site *now) {
+    turbohttp_error note;
+    tbh_error_text(&note, what);
+    if (record) tbh_guard_say_site(&note, ": rented at ", record->rented);
+    if (record && record->state != TBH_GUARD_OUT)
+        tbh_guard_say_site(&note, ", returned at ", record->returned);
+    if (now) tbh_guard_say_site(&note, ", found at ", *now);
+    tbh_lock(&guard->lock);
+    guard->violations++;
+    tbh_unlock(&guard->lock);
+    if (guard->on_violation) guard->on_violation(guard->user, note.text);
+}
+
+TBH_FN uint64_t tbh_guard_violations(turbohttp_pool_guard *guard) {
+    tbh_lock(&guard->lock);
+    uint64_t n = guard->violations;
+    tbh_unlock(&guard->lock);
+    return n;
+}
+
+TBH_FN void tbh_guard_violations_reset(turbohttp_pool_guard *guard) {
+    tbh_lock(&guard->lock);
+    guard->violations = 0;
+    tbh_unlock(&guard->lock);
+}
+
+/* ------------------------------------------------------------ table (callers hold the lock) */
+static tbh_guard_record *tbh_guard_find(tbh_guard_table *table, const uint8_t *block) {
+    for (size_t i = 0; table && i < table->count; i++)
+        if (table->records[i].block == block) return &table->records[i];
+    return NULL;
+}
+
+static tbh_guard_record *tbh_guard_oldest_gone(tbh_guard_table *table) {
+    tbh_guard_record *oldest = NULL;
+    for (size_t i = 0; i < table->count; i++) {
+        tbh_guard_record *r = &table->records[i];
+        if (r->state == TBH_GUARD_GONE && (!oldest || r->age < oldest->age)) oldest = r;
+    }
+    return oldest;
+}
+
+static tbh_guard_table *tbh_guard_table_create(const turbohttp_allocator *allocator,
+                                               size_t capacity, const tbh_guard_table *old) {
+    size_t bytes;
+    if (!tbh_mul_size(capacity, sizeof(tbh_guard_record), &bytes)) return NULL;
+    if (!tbh_add_size(bytes, sizeof(tbh_guard_table), &bytes)) return NULL;
+    tbh_guard_table *table = (tbh_guard_table *)tbh_allocate(allocator, bytes);
+    if (!table) return NULL;
+    memset(table, 0, sizeof *table);
+    table->capacity = capacity;
+    table->bytes = bytes;
+    table->records = (tbh_guard_record *)(void *)(table + 1);
+    if (!old) return table;
+    table->count = old->count;
+    table->clock = old->clock;
+    memcpy(table->records, old->records, old->count * sizeof *old->records);
+    return table;
+}
+
+static bool tbh_guard_grow(const tbh_guarded *what) {
+    tbh_guard_table *old = (tbh_guard_table *)what->guard->table;
+    size_t capacity = old ? old->capacity * 2 : TBH_GUARD_FIRST_RECORDS;
+    tbh_guard_table *table = tbh_guard_table_create(what->allocator, capacity, old);
+    if (!table) return false;
+    if (old) tbh_release(what->allocator, old, old->bytes);
+    what->guard->table = table;
+    return true;
+}
+
+static tbh_guard_record *tbh_guard_record_for(const tbh_guarded *what) {
+    tbh_guard_table *table = (tbh_guard_table *)what->guard->table;
+    tbh_guard_record *record = tbh_guard_find(table, what->block);
+    if (record) return record;
+    if (table && table->count == table->capacity) record = tbh_guard_oldest_gone(table);
+    if (!record) {
+        if ((!table || table->count == table->capacity) && !tbh_guard_grow(what)) return NULL;
+        table = (tbh_guard_table *)what->guard->table;
+        record = &table->records[table->count++];
+    }
+    memset(record, 0, sizeof *record);
+    record->block = what->block;
+    record->state = TBH_GUARD_GONE;
+    return record;
+}
+
+/* ------------------------------------------------------------ content */
+/* FNV-1a over the bytes that nobody may touch while the block rests. */
+static uint64_t tbh_guard_hash(const tbh_guarded *what) {
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = what->link_bytes; i < what->bytes; i++)
+        hash = (hash ^ what->block[i]) * 1099511628211u;
+    return hash;
+}
+
+static bool tbh_guard_intact(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != TBH_GUARD_CANARY) return false;
+    return true;
+}
+
+/* ------------------------------------------------------------ the life of a block */
+TBH_FN bool tbh_guard_rent(const tbh_guarded *what, tbh_site site) {
+    tbh_lock(&what->guard->lock);
+    tbh_guard_record *record = tbh_guard_record_for(what);
+    tbh_guard_record before;
+    memset(&before, 0, sizeof before);
+    bool written = false;
+    if (record) {
+        before = *record;
+        written = record->state == TBH_GUARD_RESTING && record->hash != tbh_guard_hash(what);
+        record->state = TBH_GUARD_OUT;
+        record->rented = site;
+    }
+    tbh_unlock(&what->guard->lock);
+    if (written) tbh_guard_report(what->guard, "write after return", &before, &site);
+    if (record) memset(what->block + what->bytes, TBH_GUARD_CANARY, TBH_GUARD_TAIL_BYTES);
+    return record != NULL;
+}
+
+TBH_FN bool tbh_guard_return(const tbh_guarded *what, tbh_site site) {
+    tbh_guard_record before;
+    memset(&before, 0, sizeof before);
+    tbh_lock(&what->guard->lock);
+    tbh_guard_record *record = tbh_guard_find((tbh_guard_table *)what->guard->table, what->block);
+    bool known = record != NULL;
+    if (known) before = *record;
+    bool out = known && record->state == TBH_GUARD_OUT;
+    if (out) {
+        record->returned = site;
+        record->state = TBH_GUARD_GONE;
+        record->age = ++((tbh_guard_table *)what->guard->table)->clock;
+    }
+    tbh_unlock(&what->guard->lock);
+    if (!known) tbh_guard_report(what->guard, "return of a block not rented here", NULL, &site);
+    else if (!out) tbh_guard_report(what->guard, "double return", &before, &site);
+    else if (!tbh_guard_intact(what->block + what->bytes, TBH_GUARD_TAIL_BYTES))
+        tbh_guard_report(what->guard, "write past the end", &before, &site);
+    return out;
+}
+
+TBH_FN void tbh_guard_rest(const tbh_guarded *what) {
+    tbh_lock(&what->guard->lock);
+    tbh_guard_record *record = tbh_guard_find((tbh_guard_table *)what->guard->table, what->block);
+    if (record) {
+        record->hash = tbh_guard_hash(what);
+        record->state = TBH_GUARD_RESTING;
+    }
+    tbh_unlock(&what->guard->lock);
+}
+
+TBH_FN void tbh_guard_leave(const tbh_guarded *what) {
+    tbh_guard_record before;
+    memset(&before, 0, sizeof before);
+    tbh_lock(&what->guard->lock);
+    tbh_guard_record *record = tbh_guard_find((tbh_guard_table *)what->guard->table, what->block);
+    bool written = false;
+    if (record) {
+        before = *record;
+        written = record->state == TBH_GUARD_RESTING && record->hash != tbh_guard_hash(what);
+        record->state = TBH_GUARD_GONE;
+    }
+    tbh_unlock(&what->guard->lock);
+    if (written) tbh_guard_report(what->guard, "write after return", &before, NULL);
+}
+
+TBH_FN void tbh_guard_end(turbohttp_pool_guard *guard, const turbohttp_allocator *allocator) {
+    tbh_guard_table *table = (tbh_guard_table *)guard->table;
+    for (size_t i = 0; table && i < table->count; i++)
+        if (table->records[i].state == TBH_GUARD_OUT)
+            tbh_guard_report(guard, "never returned", &table->records[i], NULL);
+    if (table) tbh_release(allocator, table, table->bytes);
+    guard->table = NULL;
+}
+
+/* ------------------------------------------------------------ logical length of a buffer */
+TBH_FN void tbh_guard_seal(void *data, size_t length, size_t capacity) {
+    if (data)
+        memset((uint8_t *)data + length, TBH_GUARD_CANARY,
+               tbh_min_size(capacity - length, TBH_GUARD_SEAL_BYTES));
+}
+
+TBH_FN void tbh_guard_check_seal(turbohttp_pool_guard *guard, const void *data, size_t length,
+                                 size_t capacity, tbh_site site) {
+    size_t n = tbh_min_size(capacity - length, TBH_GUARD_SEAL_BYTES);
+    if (!data || tbh_guard_intact((const uint8_t *)data + length, n)) return;
+    tbh_lock(&guard->lock);
+    tbh_guard_record *record =
+        tbh_guard_find((tbh_guard_table *)guard->table, (const uint8_t *)data);
+    tbh_guard_record copy;
+    memset(&copy, 0, sizeof copy);
+    if (record) copy = *record;
+    tbh_unlock(&guard->lock);
+    tbh_guard_report(guard, "write past the logical length", record ? &copy : NULL, &site);
+}
+
+/* ========================================================================
+ * src/memory/object_pool.c
+ * ======================================================================= */
+/* Object pool: retains returned objects of one size, up to a cap.
+ * Owns: the retained objects; rented ones belong to who rented them.
+ * Invariants: count = length of the list ≤ cap, checked and changed under the lock; the link lies
+ * behind the object, so that a reset object rests untouched; the reset hook has run before an
+ * object can be seen by the next renter, and never runs under the lock.
+ * Input: objects of this pool, each returned once (debug guards check that).
+ * Does not know: what the objects are. */
+
+/* Layout: object, canary (guard builds), link aligned. False if the sum does not fit. */
+static bool tbh_object_layout(size_t element_bytes, size_t *link_at, size_t *total) {
+    return element_bytes > 0 && tbh_add_size(element_bytes, TBH_GUARD_TAIL_BYTES, link_at) &&
+           tbh_align_size(*link_at, link_at) && tbh_add_size(*link_at, TBH_ALIGN_BYTES, total);
+}
+
+TBH_ALWAYS_INLINE void **tbh_object_link(const turbohttp_object_pool *pool, void *element) {
+    return (void **)(void *)((uint8_t *)element + pool->link_at);
+}
+
+TURBOHTTP_API void turbohttp_object_pool_init(turbohttp_object_pool *pool,
+                                              const turbohttp_allocator *allocator,
+                                              size_t element_bytes, uint32_t cap,
+                                              void (*reset)(void *user, void *element), void *user,
+                                              bool disable_pooling) {
+    memset(pool, 0, sizeof *pool);
+    pool->allocator = *allocator;
+    pool->element_bytes = element_bytes;
+    pool->cap = disable_pooling ? 0 : cap;
+    pool->reset = reset;
+    pool->user = user;
+    pool->disable_pooling = disable_pooling;
+    if (!tbh_object_layout(element_bytes, &pool->link_at, &pool->block_bytes))
+        pool->block_bytes = 0;
+}
+
+static tbh_guarded tbh_object_guarded(turbohttp_object_pool *pool, void *element) {
+    tbh_guarded what;
+    what.guard = &pool->guard;
+    what.allocator = &pool->allocator;
+    what.block = (uint8_t *)element;
+    what.bytes = pool->element_bytes;
+    what.link_bytes = 0;
+    return what;
+}
+
+static void tbh_object_release(turbohttp_object_pool *pool, void *element) {
+    tbh_guarded what = tbh_object_guarded(pool, element);
+    TBH_UNPOISON(element, pool->element_bytes);
+    if (TBH_GUARDS) tbh_guard_leave(&what);
+    tbh_release(&pool->allocator, element, pool->block_bytes);
+}
+
+static TBH_NOINLINE void *tbh_object_make(turbohttp_object_pool *pool) {
+    void *element = tbh_allocate(&pool->allocator, pool->block_bytes);
+    if (element) memset(element, 0, pool->block_bytes);
+    return element;
+}
+
+/* Takes a fresh object back when the guards have no room to remember it. */
+static bool tbh_object_register(turbohttp_object_pool *pool, void *element, tbh_site site) {
+    tbh_guarded what = tbh_object_guarded(pool, element);
+    return tbh_guard_rent(&what, site);
+}
+
+static TBH_NOINLINE void *tbh_object_rent_fresh(turbohttp_object_pool *pool, tbh_site site) {
+    void *element = tbh_object_make(pool);
+    if (!element) return NULL;
+    if (TBH_GUARDS && !tbh_object_register(pool, element, site)) {
+        tbh_object_release(pool, element);
+        return NULL;
+    }
+    tbh_lock(&pool->lock);
+    pool->stats.rented++;
+    pool->stats.missed++;
+    pool->stats.active++;
+    tbh_unlock(&pool->lock);
+    return element;
+}
+
+TBH_ALWAYS_INLINE void *tbh_object_rent(turbohttp_object_pool *pool, tbh_site site) {
+    tbh_lock(&pool->lock);
+    void *element = pool->first;
+    if (TBH_UNLIKELY(!element)) {
+        tbh_unlock(&pool->lock);
+        return tbh_object_rent_fresh(pool, site);
+    }
+    pool->first = *tbh_object_link(pool, element);
+    pool->count--;
+    pool->stats.rented++;
+    pool->stats.active++;
+    tbh_unlock(&pool->lock);
+    TBH_UNPOISON(element, pool->element_bytes);
+    if (TBH_GUARDS) (void)tbh_object_register(pool, element, site);
+    return element;
+}
+
+TURBOHTTP_API void *turbohttp_object_pool_rent_at(turbohttp_object_pool *pool, const char *file,
+                                                  int line) {
+    return tbh_object_rent(pool, tbh_site_of(file, line));
+}
+
+TURBOHTTP_API void *(turbohttp_object_pool_rent)(turbohttp_object_pool *pool) {
+    return tbh_object_rent(pool, tbh_site_of(NULL, 0));
+}
+
+static bool tbh_object_accept(turbohttp_object_pool *pool, void *element, tbh_site site) {
+    tbh_guarded what = tbh_object_guarded(pool, element);
+    return tbh_guard_return(&what, site);
+}
+
+static void tbh_object_reset(turbohttp_object_pool *pool, void *element) {
+    if (pool->reset) pool->reset(pool->user, element);
+    else memset(element, 0, pool->element_bytes);
+}
+
+TBH_ALWAYS_INLINE void tbh_object_return(turbohttp_object_pool *pool, void *element,
+                                         tbh_site site) {
+    if (!element || (TBH_GUARDS && !tbh_object_accept(pool, element, site))) return;
+    tbh_object_reset(pool, element);
+    if (TBH_GUARDS) {
+        tbh_guarded what = tbh_object_guarded(pool, element);
+        tbh_guard_rest(&what);
+    }
+    tbh_lock(&pool->lock);
+    pool->stats.returned++;
+    pool->stats.active--;
+    bool keep = pool->count < pool->cap;
+    if (keep) {
+        TBH_POISON(element, pool->element_bytes);
+        *tbh_object_link(pool, element) = pool->first;
+        pool->first = element;
+        pool->count++;
+    }
+    tbh_unlock(&pool->lock);
+    if (!keep) tbh_object_release(pool, element);
+}
+
+TURBOHTTP_API void turbohttp_object_pool_return_at(turbohttp_object_pool *pool, void *element,
+                                                   const char *file, int line) {
+    tbh_object_return(pool, element, tbh_site_of(file, line));
+}
+
+TURBOHTTP_API void(turbohttp_object_pool_return)(turbohttp_object_pool *pool, void *element) {
+    tbh_object_return(pool, element, tbh_site_of(NULL, 0));
+}
+
+/* ------------------------------------------------------------ questions */
+TURBOHTTP_API uint32_t turbohttp_object_pool_count(turbohttp_object_pool *pool) {
+    tbh_lock(&pool->lock);
+    uint32_t count = pool->count;
+    tbh_unlock(&pool->lock);
+    return count;
+}
+
+TURBOHTTP_API turbohttp_pool_stats turbohttp_object_pool_stats(turbohttp_object_pool *pool) {
+    tbh_lock(&pool->lock);
+    turbohttp_pool_stats stats = pool->stats;
+    tbh_unlock(&pool->lock);
+    stats.violations = tbh_guard_violations(&pool->guard);
+    return stats;
+}
+
+TURBOHTTP_API void turbohttp_object_pool_stats_reset(turbohttp_object_pool *pool) {
+    tbh_lock(&pool->lock);
+    uint64_t active = pool->stats.active;
+    memset(&pool->stats, 0, sizeof pool->stats);
+    pool->stats.active = active;
+    tbh_unlock(&pool->lock);
+    tbh_guard_violations_reset(&pool->guard);
+}
+
+TURBOHTTP_API void turbohttp_object_pool_on_violation(turbohttp_object_pool *pool,
+                                                      void (*hook)(void *user, const char *text),
+                                                      void *user) {
+    pool->guard.on_violation = hook;
+    pool->guard.user = user;
+}
+
+/* ------------------------------------------------------------ end */
+TURBOHTTP_API void turbohttp_object_pool_trim(turbohttp_object_pool *pool) {
+    tbh_lock(&pool->lock);
+    void *element = pool->first;
+    pool->first = NULL;
+    pool->count = 0;
+    tbh_unlock(&pool->lock);
+    while (element) {
+        void *next = *tbh_object_link(pool, element);
+        tbh_object_release(pool, element);
+        element = next;
+    }
+}
+
+TURBOHTTP_API void turbohttp_object_pool_destroy(turbohttp_object_pool *pool) {
+    if (!pool) return;
+    turbohttp_object_pool_trim(pool);
+    tbh_guard_end(&pool->guard, &pool->allocator);
+}
+
+/* ========================================================================
+ * src/memory/byte_pool.c
+ * ======================================================================= */
+/* Byte pool: retains returned blocks in power-of-two sizes, up to a cap for each size.
+ * Owns: the retained blocks; rented ones belong to who rented them.
+ * Invariants: bucket i holds blocks of 2^(min_shift + i) bytes, count ≤ cap, changed under the lock;
+ * a resting block is linked through its own first word, written after the wipe of CLEAR_ON_RETURN,
+ * and is the only word of it that is not zero then. Blocks above the largest bucket are never
+ * retained. The allocator is called outside the lock.
+ * Input: sizes from anywhere, and blocks of this pool with their capacity, each returned once.
+ * Does not know: what the bytes are. */
+
+#define TBH_BYTE_POOL_DEFAULT_SMALLEST 256u
+#define TBH_BYTE_POOL_DEFAULT_LARGEST  65536u
+
+/* The least s with 2^s ≥ size; size ≥ 1. */
+TBH_ALWAYS_INLINE uint32_t tbh_log2_ceil(size_t size) {
+#if defined(__GNUC__) || defined(__clang__)
+    return size <= 1 ? 0 : 64u - (uint32_t)__builtin_clzll((unsigned long long)(size - 1));
+#else
+    uint32_t shift = 0;
+    while (shift < sizeof size * 8 - 1 && ((size_t)1 << shift) < size) shift++;
+    return shift;
+#endif
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_init(turbohttp_byte_pool *pool,
+                                            const turbohttp_allocator *allocator, size_t smallest,
+                                            size_t largest, uint32_t cap_per_bucket,
+                                            turbohttp_clearing clearing, bool disable_pooling) {
+    memset(pool, 0, sizeof *pool);
+    if (smallest == 0) smallest = TBH_BYTE_POOL_DEFAULT_SMALLEST;
+    if (largest == 0) largest = TBH_BYTE_POOL_DEFAULT_LARGEST;
+    smallest = tbh_min_size(tbh_max_size(smallest, TBH_ALIGN_BYTES), SIZE_MAX / 4 + 1);
+    largest = tbh_min_size(tbh_max_size(largest, smallest), SIZE_MAX / 4 + 1);
+    uint32_t low = tbh_log2_ceil(smallest), high = tbh_log2_ceil(largest);
+    if (high - low >= TURBOHTTP_BYTE_POOL_BUCKETS) high = low + TURBOHTTP_BYTE_POOL_BUCKETS - 1;
+    pool->allocator = *allocator;
+    pool->min_shift = low;
+    pool->max_bytes = (size_t)1 << high;
+    pool->cap_per_bucket = disable_pooling ? 0 : cap_per_bucket;
+    pool->clearing = clearing;
+    pool->disable_pooling = disable_pooling;
+}
+
+/* For sizes up to max_bytes. */
+TBH_ALWAYS_INLINE uint32_t tbh_byte_pool_bucket(const turbohttp_byte_pool *pool, size_t size) {
+    uint32_t shift = tbh_log2_ceil(size);
+    return shift <= pool->min_shift ? 0 : shift - pool->min_shift;
+}
+
+static tbh_guarded tbh_byte_pool_guarded(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    tbh_guarded what;
+    what.guard = &pool->guard;
+    what.allocator = &pool->allocator;
+    what.block = (uint8_t *)block;
+    what.bytes = capacity;
+    what.link_bytes = sizeof(void *);
+    return what;
+}
+
+static void tbh_byte_pool_release(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    tbh_guarded what = tbh_byte_pool_guarded(pool, block, capacity);
+    TBH_UNPOISON(block, capacity);
+    if (TBH_GUARDS) tbh_guard_leave(&what);
+    tbh_release(&pool->allocator, block, capacity + TBH_GUARD_TAIL_BYTES);
+}
+
+/* ------------------------------------------------------------ rent */
+static bool tbh_byte_pool_register(turbohttp_byte_pool *pool, void *block, size_t capacity,
+                                   tbh_site site) {
+    tbh_guarded what = tbh_byte_pool_guarded(pool, block, capacity);
+    return tbh_guard_rent(&what, site);
+}
+
+static TBH_NOINLINE void tbh_byte_pool_wipe(turbohttp_byte_pool *pool, void *block,
+                                            size_t capacity) {
+    memset(block, 0, capacity);
+    tbh_lock(&pool->lock);
+    pool->stats.cleared++;
+    tbh_unlock(&pool->lock);
+}
+
+/* A block from the allocator; counts only when there is one. */
+static TBH_NOINLINE void *tbh_byte_pool_fresh(turbohttp_byte_pool *pool, size_t capacity,
+                                              bool unpooled, tbh_site site) {
+    void *block = tbh_allocate(&pool->allocator, capacity + TBH_GUARD_TAIL_BYTES);
+    if (!block) return NULL;
+    if (TBH_GUARDS && !tbh_byte_pool_register(pool, block, capacity, site)) {
+        tbh_byte_pool_release(pool, block, capacity);
+        return NULL;
+    }
+    tbh_lock(&pool->lock);
+    pool->stats.rented++;
+    pool->stats.missed++;
+    pool->stats.active++;
+    pool->stats.unpooled += unpooled;
+    tbh_unlock(&pool->lock);
+    if (pool->clearing == TURBOHTTP_CLEAR_ON_RENT) tbh_byte_pool_wipe(pool, block, capacity);
+    return block;
+}
+
+static TBH_NOINLINE void *tbh_byte_pool_rent_large(turbohttp_byte_pool *pool, size_t size,
+                                                   size_t *capacity, tbh_site site) {
+    if (size > SIZE_MAX / 2 || !tbh_align_size(size, &size)) return NULL;
+    void *block = tbh_byte_pool_fresh(pool, size, true, site);
+    if (block) *capacity = size;
+    return block;
+}
+
+static TBH_NOINLINE void *tbh_byte_pool_rent_missed(turbohttp_byte_pool *pool, size_t bytes,
+                                                    size_t *capacity, tbh_site site) {
+    void *block = tbh_byte_pool_fresh(pool, bytes, false, site);
+    if (block) *capacity = bytes;
+    return block;
+}
+
+TBH_ALWAYS_INLINE void *tbh_byte_pool_rent(turbohttp_byte_pool *pool, size_t size, size_t *capacity,
+                                           tbh_site site) {
+    *capacity = 0;
+    if (TBH_UNLIKELY(size == 0)) return NULL;
+    if (TBH_UNLIKELY(size > pool->max_bytes))
+        return tbh_byte_pool_rent_large(pool, size, capacity, site);
+    uint32_t index = tbh_byte_pool_bucket(pool, size);
+    size_t bytes = (size_t)1 << (pool->min_shift + index);
+    turbohttp_byte_bucket *bucket = &pool->buckets[index];
+    tbh_lock(&pool->lock);
+    void *block = bucket->first;
+    if (TBH_UNLIKELY(!block)) {
+        tbh_unlock(&pool->lock);
+        return tbh_byte_pool_rent_missed(pool, bytes, capacity, site);
+    }
+    TBH_UNPOISON(block, bytes);
+    memcpy(&bucket->first, block, sizeof bucket->first);
+    bucket->count--;
+    pool->stats.rented++;
+    pool->stats.active++;
+    tbh_unlock(&pool->lock);
+    *capacity = bytes;
+    if (TBH_GUARDS) (void)tbh_byte_pool_register(pool, block, bytes, site);
+    if (pool->clearing == TURBOHTTP_CLEAR_ON_RENT) tbh_byte_pool_wipe(pool, block, bytes);
+    return block;
+}
+
+TURBOHTTP_API void *turbohttp_byte_pool_rent_at(turbohttp_byte_pool *pool, size_t size,
+                                                size_t *capacity, const char *file, int line) {
+    return tbh_byte_pool_rent(pool, size, capacity, tbh_site_of(file, line));
+}
+
+TURBOHTTP_API void *(turbohttp_byte_pool_rent)(turbohttp_byte_pool *pool, size_t size,
+                                               size_t *capacity) {
+    return tbh_byte_pool_rent(pool, size, capacity, tbh_site_of(NULL, 0));
+}
+
+/* ------------------------------------------------------------ return */
+static bool tbh_byte_pool_accept(turbohttp_byte_pool *pool, void *block, size_t capacity,
+                                 tbh_site site) {
+    tbh_guarded what = tbh_byte_pool_guarded(pool, block, capacity);
+    return tbh_guard_return(&what, site);
+}
+
+/* Guard builds: old bytes become recognisable, and changes to them detectable. */
+static void tbh_byte_pool_rest(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    tbh_guarded what = tbh_byte_pool_guarded(pool, block, capacity);
+    if (pool->clearing != TURBOHTTP_CLEAR_ON_RETURN) memset(block, TBH_GUARD_REST, capacity);
+    tbh_guard_rest(&what);
+}
+
+/* True if the block was retained. */
+TBH_ALWAYS_INLINE bool tbh_byte_pool_keep(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    if (TBH_UNLIKELY(capacity > pool->max_bytes)) return false;
+    turbohttp_byte_bucket *bucket = &pool->buckets[tbh_byte_pool_bucket(pool, capacity)];
+    if (bucket->count >= pool->cap_per_bucket) return false;
+    memcpy(block, &bucket->first, sizeof bucket->first);
+    bucket->first = block;
+    bucket->count++;
+    TBH_POISON(block, capacity);
+    return true;
+}
+
+TBH_ALWAYS_INLINE void tbh_byte_pool_return(turbohttp_byte_pool *pool, void *block, size_t capacity,
+                                            tbh_site site) {
+    if (!block || (TBH_GUARDS && !tbh_byte_pool_accept(pool, block, capacity, site))) return;
+    if (pool->clearing == TURBOHTTP_CLEAR_ON_RETURN) tbh_byte_pool_wipe(pool, block, capacity);
+    if (TBH_GUARDS) tbh_byte_pool_rest(pool, block, capacity);
+    tbh_lock(&pool->lock);
+    pool->stats.returned++;
+    pool->stats.active--;
+    bool kept = tbh_byte_pool_keep(pool, block, capacity);
+    tbh_unlock(&pool->lock);
+    if (TBH_UNLIKELY(!kept)) tbh_byte_pool_release(pool, block, capacity);
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_return_at(turbohttp_byte_pool *pool, void *block,
+                                                 size_t capacity, const char *file, int line) {
+    tbh_byte_pool_return(pool, block, capacity, tbh_site_of(file, line));
+}
+
+TURBOHTTP_API void(turbohttp_byte_pool_return)(turbohttp_byte_pool *pool, void *block,
+                                               size_t capacity) {
+    tbh_byte_pool_return(pool, block, capacity, tbh_site_of(NULL, 0));
+}
+
+/* ------------------------------------------------------------ questions */
+TURBOHTTP_API uint32_t turbohttp_byte_pool_count(turbohttp_byte_pool *pool) {
+    uint32_t count = 0;
+    tbh_lock(&pool->lock);
+    for (size_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++) count += pool->buckets[i].count;
+    tbh_unlock(&pool->lock);
+    return count;
+}
+
+TURBOHTTP_API turbohttp_pool_stats turbohttp_byte_pool_stats(turbohttp_byte_pool *pool) {
+    tbh_lock(&pool->lock);
+    turbohttp_pool_stats stats = pool->stats;
+    tbh_unlock(&pool->lock);
+    stats.violations = tbh_guard_violations(&pool->guard);
+    return stats;
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_stats_reset(turbohttp_byte_pool *pool) {
+    tbh_lock(&pool->lock);
+    uint64_t active = pool->stats.active;
+    memset(&pool->stats, 0, sizeof pool->stats);
+    pool->stats.active = active;
+    tbh_unlock(&pool->lock);
+    tbh_guard_violations_reset(&pool->guard);
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_on_violation(turbohttp_byte_pool *pool,
+                                                    void (*hook)(void *user, const char *text),
+                                                    void *user) {
+    pool->guard.on_violation = hook;
+    pool->guard.user = user;
+}
+
+/* ------------------------------------------------------------ end */
+static void tbh_byte_pool_trim_bucket(turbohttp_byte_pool *pool, uint32_t index) {
+    turbohttp_byte_bucket *bucket = &pool->buckets[index];
+    size_t bytes = (size_t)1 << (pool->min_shift + index);
+    tbh_lock(&pool->lock);
+    void *block = bucket->first;
+    bucket->first = NULL;
+    bucket->count = 0;
+    tbh_unlock(&pool->lock);
+    while (block) {
+        void *next;
+        TBH_UNPOISON(block, bytes);
+        memcpy(&next, block, sizeof next);
+        tbh_byte_pool_release(pool, block, bytes);
+        block = next;
+    }
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_trim(turbohttp_byte_pool *pool) {
+    for (uint32_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS && pool->max_bytes >> pool->min_shift >> i;
+         i++)
+        tbh_byte_pool_trim_bucket(pool, i);
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_destroy(turbohttp_byte_pool *pool) {
+    if (!pool) return;
+    turbohttp_byte_pool_trim(pool);
+    tbh_guard_end(&pool->guard, &pool->allocator);
+}
+
+/* ========================================================================
+ * src/memory/buffer.c
+ * ======================================================================= */
+/* Buffer: the owner of one pooled block, with its logical length.
+ * Owns: the block, until return or detach. Invariants: data NULL ⇔ pool NULL ⇔ capacity 0;
+ * length ≤ capacity; in a guard build the bytes right behind `length` carry a mark.
+ * Input: sizes from the library or its user. Does not know: what the bytes are. */
+
+TURBOHTTP_API turbohttp_status turbohttp_buffer_rent_at(turbohttp_buffer *buffer,
+                                                        turbohttp_byte_pool *pool, size_t size,
+                                                        const char *file, int line) {
+    memset(buffer, 0, sizeof *buffer);
+    if (size == 0) return TURBOHTTP_OK;
+    size_t capacity;
+    char *data = (char *)turbohttp_byte_pool_rent_at(pool, size, &capacity, file, line);
+    if (!data) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    buffer->pool = pool;
+    buffer->data = data;
+    buffer->length = size;
+    buffer->capacity = capacity;
+    if (TBH_GUARDS) tbh_guard_seal(data, size, capacity);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status(turbohttp_buffer_rent)(turbohttp_buffer *buffer,
+                                                      turbohttp_byte_pool *pool, size_t size) {
+    return turbohttp_buffer_rent_at(buffer, pool, size, NULL, 0);
+}
+
+TURBOHTTP_API void turbohttp_buffer_return_at(turbohttp_buffer *buffer, const char *file,
+                                              int line) {
+    if (!buffer || !buffer->data) return;
+    turbohttp_buffer held = *buffer;
+    memset(buffer, 0, sizeof *buffer);
+    if (TBH_GUARDS)
+        tbh_guard_check_seal(&held.pool->guard, held.data, held.length, held.capacity,
+                             tbh_site_of(file, line));
+    turbohttp_byte_pool_return_at(held.pool, held.data, held.capacity, file, line);
+}
+
+TURBOHTTP_API void(turbohttp_buffer_return)(turbohttp_buffer *buffer) {
+    turbohttp_buffer_return_at(buffer, NULL, 0);
+}
+
+TURBOHTTP_API char *turbohttp_buffer_detach(turbohttp_buffer *buffer, size_t *capacity) {
+    char *data = buffer->data;
+    if (capacity) *capacity = buffer->capacity;
+    memset(buffer, 0, sizeof *buffer);
+    return data;
+}
+
+TURBOHTTP_API void turbohttp_buffer_truncate(turbohttp_buffer *buffer, size_t length) {
+    if (length >= buffer->length) return;
+    buffer->length = length;
+    if (TBH_GUARDS) tbh_guard_seal(buffer->data, length, buffer->capacity);
+}
+
+TURBOHTTP_API turbohttp_span turbohttp_buffer_span(const turbohttp_buffer *buffer) {
+    return tbh_span(buffer->data, buffer->length);
+}
+
+/* ========================================================================
+ * src/memory/writer.c
+ * ======================================================================= */
+/* Writer: output that grows in one piece, over a byte pool.
+ * Owns: one block, replaced by a larger one (next bucket, at least doubled) when it is full.
+ * Invariants: length ≤ capacity, length ≤ max_bytes; the first error sticks until clear or reset
+ * and leaves what was written as it was.
+ * Input: any bytes; the text helpers take UTF-8, and malformed UTF-8 becomes '?'.
+ * Does not know: what is being serialised. */
+
+TURBOHTTP_API void turbohttp_writer_init(turbohttp_writer *writer, turbohttp_byte_pool *pool,
+                                         size_t max_bytes) {
+    memset(writer, 0, sizeof *writer);
+    writer->pool = pool;
+    writer->max_bytes = max_bytes ? max_bytes : SIZE_MAX;
+}
+
+static turbohttp_status tbh_writer_fail(turbohttp_writer *writer, turbohttp_status status) {
+    if (writer->status == TURBOHTTP_OK) writer->status = status;
+    return writer->status;
+}
+
+/* Doubles, but asks for no more than the limit unless the pool's bucket is larger anyway. */
+static TBH_NOINLINE turbohttp_status tbh_writer_grow(turbohttp_writer *writer, size_t needed) {
+    size_t wanted = writer->capacity > SIZE_MAX / 2 ? needed : writer->capacity * 2;
+    wanted = tbh_max_size(needed, tbh_min_size(wanted, writer->max_bytes));
+    size_t capacity;
+    char *data = (char *)turbohttp_byte_pool_rent(writer->pool, wanted, &capacity);
+    if (!data) return tbh_writer_fail(writer, TURBOHTTP_ERR_OUT_OF_MEMORY);
+    if (writer->length) memcpy(data, writer->data, writer->length);
+    turbohttp_byte_pool_return(writer->pool, writer->data, writer->capacity);
+    writer->data = data;
+    writer->capacity = capacity;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_reserve(turbohttp_writer *writer, size_t n,
+                                                        char **span) {
+    *span = NULL;
+    if (writer->status != TURBOHTTP_OK) return writer->status;
+    if (n > writer->max_bytes - writer->length)
+        return tbh_writer_fail(writer, TURBOHTTP_ERR_OVERFLOW);
+    if (n > writer->capacity - writer->length) {
+        turbohttp_status status = tbh_writer_grow(writer, writer->length + n);
+        if (status != TURBOHTTP_OK) return status;
+    }
+    if (writer->data) *span = writer->data + writer->length;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_commit(turbohttp_writer *writer, size_t n) {
+    if (writer->status != TURBOHTTP_OK) return writer->status;
+    size_t limit = tbh_min_size(writer->capacity, writer->max_bytes);
+    if (n > limit - writer->length) return tbh_writer_fail(writer, TURBOHTTP_ERR_INVALID_ARGUMENT);
+    writer->length += n;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put(turbohttp_writer *writer, const void *bytes,
+                                                    size_t n) {
+    char *to;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
+    if (status != TURBOHTTP_OK || n == 0) return status;
+    memcpy(to, bytes, n);
+    writer->length += n;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_byte(turbohttp_writer *writer, char byte) {
+    return turbohttp_writer_put(writer, &byte, 1);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_text(turbohttp_writer *writer,
+                                                         const char *text) {
+    return turbohttp_writer_put(writer, text, text ? strlen(text) : 0);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_u64(turbohttp_writer *writer, uint64_t number) {
+    char digits[20];
+    return turbohttp_writer_put(writer, digits, tbh_format_u64(digits, number));
+}
+
+/* ------------------------------------------------------------ text (SPEC B4) */
+/* Reads one character that is not ASCII at p: its code point if that is U+0080…U+00FF and well
+ * formed, else 0. `*used` is the lead byte and the continuation bytes that belong to it. */
+static uint8_t tbh_writer_latin1_of(const char *p, size_t n, size_t *used) {
+    uint8_t lead = (uint8_t)p[0];
+    size_t follow = lead >= 0xf0 ? 3u : lead >= 0xe0 ? 2u : lead >= 0xc0 ? 1u : 0u;
+    size_t i = 1;
+    while (i < n && i <= follow && ((uint8_t)p[i] & 0xc0) == 0x80) i++;
+    *used = i;
+    if ((lead & 0xfe) != 0xc2 || i != 2) return 0;
+    return (uint8_t)(lead << 6 | ((uint8_t)p[1] & 0x3f));
+}
+
+static turbohttp_status tbh_writer_put_narrow(turbohttp_writer *writer, const char *utf8, size_t n,
+                                              bool latin1) {
+    char *to;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
+    if (status != TURBOHTTP_OK || n == 0) return status;
+    size_t written = 0;
+    for (size_t i = 0, used = 1; i < n; i += used) {
+        uint8_t c = (uint8_t)utf8[i];
+        used = 1;
+        if (c >= 0x80) {
+            c = tbh_writer_latin1_of(utf8 + i, n - i, &used);
+            if (c == 0 || !latin1) c = '?';
+        }
+        to[written++] = (char)c;
+    }
+    writer->length += written;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_latin1(turbohttp_writer *writer,
+                                                           const char *utf8, size_t n) {
+    return tbh_writer_put_narrow(writer, utf8, n, true);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_ascii(turbohttp_writer *writer,
+                                                          const char *utf8, size_t n) {
+    return tbh_writer_put_narrow(writer, utf8, n, false);
+}
+
+/* ------------------------------------------------------------ taking it */
+TURBOHTTP_API turbohttp_span turbohttp_writer_written(const turbohttp_writer *writer) {
+    return tbh_span(writer->data, writer->length);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_detach(turbohttp_writer *writer,
+                                                       turbohttp_buffer *buffer) {
+    memset(buffer, 0, sizeof *buffer);
+    if (writer->status != TURBOHTTP_OK) return writer->status;
+    if (writer->data) {
+        buffer->pool = writer->pool;
+        buffer->data = writer->data;
+        buffer->length = writer->length;
+        buffer->capacity = writer->capacity;
+        if (TBH_GUARDS) tbh_guard_seal(buffer->data, buffer->length, buffer->capacity);
+    }
+    writer->data = NULL;
+    writer->length = writer->capacity = 0;
+    writer->status = TURBOHTTP_ERR_STATE;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API void turbohttp_writer_clear(turbohttp_writer *writer) {
+    writer->length = 0;
+    writer->status = TURBOHTTP_OK;
+}
+
+TURBOHTTP_API void turbohttp_writer_reset(turbohttp_writer *writer) {
+    if (!writer) return;
+    if (writer->data) turbohttp_byte_pool_return(writer->pool, writer->data, writer->capacity);
+    turbohttp_writer_init(writer, writer->pool, writer->max_bytes);
+}
+
+/* ========================================================================
+ * src/memory/sequence.h
+ * ======================================================================= */
+/* Segments: one pooled block each; the header lies at its start, the payload behind it. */
+
+#define TBH_SEGMENT_HEADER_BYTES ((sizeof(turbohttp_segment) + 15u) & ~(size_t)15u)
+#define TBH_SEGMENT_LEAST_BYTES  128u
+
+/* A segment in a block of at least `block_bytes` bytes: empty, `data` at the payload's start, no
+ * successor, offset 0. NULL if out of memory. */
+TBH_FN turbohttp_segment *tbh_segment_rent(turbohttp_byte_pool *pool, size_t block_bytes);
+/* NULL is fine; the successor is not touched. */
+TBH_FN void tbh_segment_return(turbohttp_byte_pool *pool, turbohttp_segment *segment);
+TBH_FN uint8_t *tbh_segment_payload(turbohttp_segment *segment);
+TBH_FN size_t tbh_segment_payload_bytes(const turbohttp_segment *segment);
+/* The free space behind data + length; NULL and 0 if there is none. */
+TBH_FN uint8_t *tbh_segment_room(turbohttp_segment *segment, size_t *n);
+
+/* ========================================================================
+ * src/memory/sequence.c
+ * ======================================================================= */
+/* Sequence: segments, chains of them that grow (segmented buffer), and views of both.
+ * Owns: a segmented buffer owns its segments; a sequence owns nothing.
+ * Invariants of a segment: data … data+length lies inside its payload. Of a buffer: length is the
+ * sum of the segments' lengths; each segment's offset is its predecessor's offset + length, and
+ * last's end is `end`, which only reset lowers: offsets stay valid while the front is consumed.
+ * Of a sequence: head is not empty unless the whole is; head and rest hold ≥ length bytes.
+ * Input: any bytes. Does not know: what they mean. */
+
+TBH_FN turbohttp_segment *tbh_segment_rent(turbohttp_byte_pool *pool, size_t block_bytes) {
+    size_t capacity;
+    block_bytes = tbh_max_size(block_bytes, TBH_SEGMENT_LEAST_BYTES);
+    turbohttp_segment *s =
+        (turbohttp_segment *)turbohttp_byte_pool_rent(pool, block_bytes, &capacity);
+    if (!s) return NULL;
+    s->next = NULL;
+    s->data = tbh_segment_payload(s);
+    s->length = 0;
+    s->offset = 0;
+    s->block_bytes = capacity;
+    return s;
+}
+
+TBH_FN void tbh_segment_return(turbohttp_byte_pool *pool, turbohttp_segment *segment) {
+    if (segment) turbohttp_byte_pool_return(pool, segment, segment->block_bytes);
+}
+
+TBH_FN uint8_t *tbh_segment_payload(turbohttp_segment *segment) {
+    return (uint8_t *)segment + TBH_SEGMENT_HEADER_BYTES;
+}
+
+TBH_FN size_t tbh_segment_payload_bytes(const turbohttp_segment *segment) {
+    return segment->block_bytes - TBH_SEGMENT_HEADER_BYTES;
+}
+
+TBH_FN uint8_t *tbh_segment_room(turbohttp_segment *segment, size_t *n) {
+    uint8_t *room = segment->data + segment->length;
+    *n = (size_t)((uint8_t *)segment + segment->block_bytes - room);
+    return *n ? room : NULL;
+}
+
+/* ------------------------------------------------------------ segmented buffer */
+TURBOHTTP_API void turbohttp_segments_init(turbohttp_segments *segments, turbohttp_byte_pool *pool,
+                                           size_t block_bytes) {
+    memset(segments, 0, sizeof *segments);
+    segments->pool = pool;
+    if (block_bytes == 0) block_bytes = TURBOHTTP_SEGMENT_BYTES;
+    segments->block_bytes = tbh_max_size(block_bytes, TBH_SEGMENT_LEAST_BYTES);
+}
+
+TURBOHTTP_API void turbohttp_segments_attach(turbohttp_segments *segments,
+                                             turbohttp_segment *segment) {
+    segment->next = NULL;
+    segment->offset = segments->end;
+    if (segments->last) segments->last->next = segment;
+    else segments->first = segment;
+    segments->last = segment;
+    segments->length += segment->length;
+    segments->end += segment->length;
+}
+
+TURBOHTTP_API turbohttp_segment *turbohttp_segments_detach_first(turbohttp_segments *segments) {
+    turbohttp_segment *s = segments->first;
+    if (!s) return NULL;
+    segments->first = s->next;
+    if (!s->next) segments->last = NULL;
+    segments->length -= s->length;
+    s->next = NULL;
+    return s;
+}
+
+TURBOHTTP_API uint8_t *turbohttp_segments_room(turbohttp_segments *segments, size_t *n) {
+    uint8_t *room = NULL;
+    *n = 0;
+    if (segments->last) room = tbh_segment_room(segments->last, n);
+    if (room) return room;
+    turbohttp_segment *fresh = tbh_segment_rent(segments->pool, segments->block_bytes);
+    if (!fresh) return NULL;
+    turbohttp_segments_attach(segments, fresh);
+    return tbh_segment_room(fresh, n);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_segments_commit(turbohttp_segments *segments, size_t n) {
+    size_t room = 0;
+    if (segments->last) (void)tbh_segment_room(segments->last, &room);
+    if (n > room) return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (n == 0) return TURBOHTTP_OK;
+    segments->last->length += n;
+    segments->length += n;
+    segments->end += n;
+    return TURBOHTTP_OK;
+}
+
+/* Rents what `n` bytes need beyond `have` before anything is written: all or nothing. */
+static bool tbh_segments_rent_for(turbohttp_segments *segments, size_t n, size_t have,
+                                  turbohttp_segment **chain) {
+    turbohttp_segment **end = chain;
+    *chain = NULL;
+    while (have < n) {
+        turbohttp_segment *s = tbh_segment_rent(segments->pool, segments->block_bytes);
+        if (!s) return false;
+        *end = s;
+        end = &s->next;
+        have += tbh_segment_payload_bytes(s);
+    }
+    return true;
+}
+
+static void tbh_segments_return_chain(turbohttp_byte_pool *pool, turbohttp_segment *s) {
+    while (s) {
+        turbohttp_segment *next = s->next;
+        tbh_segment_return(pool, s);
+        s = next;
+    }
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_segments_append(turbohttp_segments *segments,
+                                                         const void *bytes, size_t n) {
+    const uint8_t *from = (const uint8_t *)bytes;
+    size_t have = 0;
+    turbohttp_segment *chain;
+    if (segments->last) (void)tbh_segment_room(segments->last, &have);
+    if (!tbh_segments_rent_for(segments, n, have, &chain)) {
+        tbh_segments_return_chain(segments->pool, chain);
+        return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    }
+    while (n > 0) {
+        if (have == 0) {
+            turbohttp_segment *next = chain;
+            chain = chain->next;
+            turbohttp_segments_attach(segments, next);
+        }
+        uint8_t *room = tbh_segment_room(segments->last, &have);
+        size_t part = tbh_min_size(n, have);
+        memcpy(room, from, part);
+        (void)turbohttp_segments_commit(segments, part);
+        from += part;
+        n -= part;
+        have = 0;
+    }
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API void turbohttp_segments_consume(turbohttp_segments *segments, size_t n) {
+    turbohttp_segment *s;
+    while ((s = segments->first) != NULL && n >= s->length) {
+        n -= s->length;
+        tbh_segment_return(segments->pool, turbohttp_segments_detach_first(segments));
+    }
+    if (!s || n == 0) return;
+    s->data += n;
+    s->length -= n;
+    s->offset += n;
+    segments->length -= n;
+}
+
+TURBOHTTP_API void turbohttp_segments_reset(turbohttp_segments *segments) {
+    if (!segments) return;
+    tbh_segments_return_chain(segments->pool, segments->first);
+    turbohttp_segments_init(segments, segments->pool, segments->block_bytes);
+}
+
+/* ------------------------------------------------------------ views */
+TURBOHTTP_API turbohttp_sequence turbohttp_sequence_of(const void *bytes, size_t n) {
+    turbohttp_sequence sequence;
+    sequence.head = tbh_span((const char *)bytes, n);
+    sequence.rest = NULL;
+    sequence.length = n;
+    sequence.offset = 0;
+    return sequence;
+}
+
+TURBOHTTP_API turbohttp_sequence turbohttp_segments_sequence(const turbohttp_segments *segments) {
+    turbohttp_sequence sequence = turbohttp_sequence_of(NULL, 0);
+    const turbohttp_segment *s = segments->first;
+    while (s && s->length == 0) s = s->next;
+    sequence.length = segments->length;
+    sequence.offset = segments->end - segments->length;
+    if (!s) return sequence;
+    sequence.head = tbh_span((const char *)s->data, s->length);
+    sequence.rest = s->next;
+    return sequence;
+}
+
+TURBOHTTP_API bool turbohttp_sequence_next(const turbohttp_sequence *sequence,
+                                           turbohttp_sequence_iterator *iterator,
+                                           turbohttp_span *piece) {
+    size_t left = sequence->length - iterator->taken;
+    *piece = tbh_span(NULL, 0);
+    if (left == 0) return false;
+    if (iterator->taken == 0) {
+        *piece = sequence->head;
+        iterator->next = sequence->rest;
+    }
+    while (piece->length == 0 && iterator->next) {
+        *piece = tbh_span((const char *)iterator->next->data, iterator->next->length);
+        iterator->next = iterator->next->next;
+    }
+    piece->length = tbh_min_size(piece->length, left);
+    iterator->taken += piece->length;
+    return piece->length > 0;
+}
+
+TURBOHTTP_API turbohttp_sequence turbohttp_sequence_slice(const turbohttp_sequence *sequence,
+                                                          size_t offset, size_t length) {
+    turbohttp_sequence slice = turbohttp_sequence_of(NULL, 0);
+    turbohttp_sequence_iterator at;
+    turbohttp_span piece;
+    memset(&at, 0, sizeof at);
+    offset = tbh_min_size(offset, sequence->length);
+    slice.length = tbh_min_size(length, sequence->length - offset);
+    slice.offset = sequence->offset + offset;
+    if (slice.length == 0) return slice;
+    while (turbohttp_sequence_next(sequence, &at, &piece) && at.taken <= offset) {
+    }
+    size_t skip = offset - (at.taken - piece.length);
+    slice.head = tbh_span(piece.data + skip, tbh_min_size(piece.length - skip, slice.length));
+    slice.rest = at.next;
+    return slice;
+}
+
+TURBOHTTP_API size_t turbohttp_sequence_copy_to(const turbohttp_sequence *sequence,
+                                                void *destination, size_t n) {
+    turbohttp_sequence_iterator at;
+    turbohttp_span piece;
+    size_t copied = 0;
+    memset(&at, 0, sizeof at);
+    while (copied < n && turbohttp_sequence_next(sequence, &at, &piece)) {
+        size_t part = tbh_min_size(piece.length, n - copied);
+        memcpy((uint8_t *)destination + copied, piece.data, part);
+        copied += part;
+    }
+    return copied;
+}
+
+TURBOHTTP_API bool turbohttp_sequence_equals(const turbohttp_sequence *sequence, const void *bytes,
+                                             size_t n) {
+    turbohttp_sequence_iterator at;
+    turbohttp_span piece;
+    size_t seen = 0;
+    memset(&at, 0, sizeof at);
+    if (sequence->length != n) return false;
+    while (turbohttp_sequence_next(sequence, &at, &piece)) {
+        if (memcmp((const uint8_t *)bytes + seen, piece.data, piece.length) != 0) return false;
+        seen += piece.length;
+    }
+    return true;
+}
+
+TURBOHTTP_API bool turbohttp_sequence_is_contiguous(const turbohttp_sequence *sequence) {
+    return sequence->head.length >= sequence->length;
+}
+
+/* ========================================================================
+ * src/memory/reader.c
+ * ======================================================================= */
+/* Reader: a place in a sequence. Owns: nothing. Invariants: `piece` is the unread rest of the
+ * current piece, never longer than what the sequence has left, and empty only at the end;
+ * position + unread bytes = length. Input: any sequence whose segments stay put meanwhile.
+ * Does not know: what the bytes mean; never copies more than it is asked for. */
+
+/* Goes on to the next piece that has bytes, cut at the sequence's end. */
+static void tbh_reader_advance(turbohttp_reader *reader) {
+    size_t left = reader->sequence.length - reader->position;
+    while (reader->piece.length == 0 && left > 0 && reader->next) {
+        reader->piece = tbh_span((const char *)reader->next->data, reader->next->length);
+        reader->next = reader->next->next;
+    }
+    reader->piece.length = tbh_min_size(reader->piece.length, left);
+}
+
+static void tbh_reader_rewind(turbohttp_reader *reader) {
+    reader->position = 0;
+    reader->piece = reader->sequence.head;
+    reader->next = reader->sequence.rest;
+    tbh_reader_advance(reader);
+}
+
+TURBOHTTP_API void turbohttp_reader_init(turbohttp_reader *reader,
+                                         const turbohttp_sequence *sequence) {
+    reader->sequence = *sequence;
+    tbh_reader_rewind(reader);
+}
+
+/* n ≤ piece.length */
+static void tbh_reader_take(turbohttp_reader *reader, size_t n) {
+    reader->piece.data += n;
+    reader->piece.length -= n;
+    reader->position += n;
+    if (reader->piece.length == 0) tbh_reader_advance(reader);
+}
+
+TURBOHTTP_API size_t turbohttp_reader_read(turbohttp_reader *reader, void *destination, size_t n) {
+    size_t copied = 0;
+    while (copied < n && reader->piece.length > 0) {
+        size_t part = tbh_min_size(reader->piece.length, n - copied);
+        memcpy((uint8_t *)destination + copied, reader->piece.data, part);
+        tbh_reader_take(reader, part);
+        copied += part;
+    }
+    return copied;
+}
+
+TURBOHTTP_API size_t turbohttp_reader_skip(turbohttp_reader *reader, size_t n) {
+    size_t skipped = 0;
+    while (skipped < n && reader->piece.length > 0) {
+        size_t part = tbh_min_size(reader->piece.length, n - skipped);
+        tbh_reader_take(reader, part);
+        skipped += part;
+    }
+    return skipped;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_reader_seek(turbohttp_reader *reader, size_t position) {
+    if (position > reader->sequence.length) return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (position < reader->position) tbh_reader_rewind(reader);
+    (void)turbohttp_reader_skip(reader, position - reader->position);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API size_t turbohttp_reader_tell(const turbohttp_reader *reader) {
+    return reader->position;
+}
+
+TURBOHTTP_API size_t turbohttp_reader_length(const turbohttp_reader *reader) {
+    return reader->sequence.length;
+}
+
+TURBOHTTP_API int turbohttp_reader_peek(const turbohttp_reader *reader) {
+    return reader->piece.length ? (uint8_t)reader->piece.data[0] : -1;
+}
+
+TURBOHTTP_API int turbohttp_reader_next(turbohttp_reader *reader) {
+    if (reader->piece.length == 0) return -1;
+    int byte = (uint8_t)reader->piece.data[0];
+    tbh_reader_take(reader, 1);
+    return byte;
+}
+
+TURBOHTTP_API turbohttp_span turbohttp_reader_piece(const turbohttp_reader *reader) {
+    return reader->piece;
+}
+
+#undef TBH_ALIGN_BYTES
 #undef TBH_ALWAYS_INLINE
+#undef TBH_ASAN
 #undef TBH_AVX2
+#undef TBH_BYTE_POOL_DEFAULT_LARGEST
+#undef TBH_BYTE_POOL_DEFAULT_SMALLEST
 #undef TBH_DNS_STUB
 #undef TBH_FN
 #undef TBH_GUARDS
+#undef TBH_GUARD_CANARY
+#undef TBH_GUARD_FIRST_RECORDS
+#undef TBH_GUARD_REST
+#undef TBH_GUARD_SEAL_BYTES
+#undef TBH_GUARD_TAIL_BYTES
 #undef TBH_INFLATE
 #undef TBH_LIKELY
 #undef TBH_LITTLE_ENDIAN
 #undef TBH_NEON
 #undef TBH_NOINLINE
+#undef TBH_POISON
 #undef TBH_ROW
+#undef TBH_SEGMENT_HEADER_BYTES
+#undef TBH_SEGMENT_LEAST_BYTES
 #undef TBH_SOCKETS
 #undef TBH_SSE2
 #undef TBH_THREADS
 #undef TBH_UNLIKELY
+#undef TBH_UNPOISON
 #undef TBH_UNUSED
 #undef TBH_AMALGAM
 #endif /* TURBOHTTP_IMPLEMENTATION */
