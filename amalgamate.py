@@ -6,8 +6,8 @@
     ./amalgamate.py --without FEATURE    leave a feature's files out (needs -o)
     ./amalgamate.py --prefix NAME        rename every turbohttp_/TURBOHTTP_ symbol (needs -o)
 
-A manifest line is `section file [FEATURE]`: section `api` goes into the declarations, `impl` behind
-the activation macro; FEATURE names the switch TURBOHTTP_NO_<FEATURE> that removes the file.
+A manifest line is `section file [FEATURE,…]`: section `api` goes into the declarations, `impl`
+behind the activation macro; each FEATURE names a switch TURBOHTTP_NO_<FEATURE> that removes the file.
 """
 import argparse
 import re
@@ -25,8 +25,8 @@ RULE = "/* " + "=" * 72
 
 
 class Entry:
-    def __init__(self, section, name, feature, number):
-        self.section, self.name, self.feature, self.number = section, name, feature, number
+    def __init__(self, section, name, features, number):
+        self.section, self.name, self.features, self.number = section, name, features, number
         self.path = SRC / name
         self.layer = name.split("/")[0]
 
@@ -46,8 +46,8 @@ def read_manifest():
             continue
         if len(words) not in (2, 3) or words[0] not in ("api", "impl"):
             fail([(f"src/manifest.txt:{number}: cannot read `{line}`",
-                   "a line is `api|impl file [FEATURE]`", "edit that line")])
-        entries.append(Entry(words[0], words[1], words[2] if len(words) == 3 else None, number))
+                   "a line is `api|impl file [FEATURE,...]`", "edit that line")])
+        entries.append(Entry(words[0], words[1], words[2].split(",") if len(words) == 3 else [], number))
     missing = [e for e in entries if not e.path.is_file()]
     if missing:
         fail([(f"src/manifest.txt:{e.number}: {e.name} does not exist", "the manifest lists every file",
@@ -80,8 +80,9 @@ def section_text(entries, section):
         text = body_of(e, {"stdbool.h", "stddef.h", "stdint.h"} if section == "api" else None)
         if section == "impl":
             text = f"{RULE}\n * src/{e.name}\n * {'=' * 71} */\n{text}"
-        if e.feature:
-            text = f"#ifndef TURBOHTTP_NO_{e.feature}\n{text}\n#endif /* TURBOHTTP_NO_{e.feature} */"
+        if e.features:
+            gate = " && ".join(f"!defined(TURBOHTTP_NO_{f})" for f in e.features)
+            text = f"#if {gate}\n{text}\n#endif /* {gate} */"
         parts.append(text)
     return "\n\n".join(parts)
 
@@ -215,13 +216,13 @@ def check(entries):
 
 
 def drop_features(entries, names):
-    known = sorted({e.feature for e in entries if e.feature})
+    known = sorted({f for e in entries for f in e.features})
     wanted = [n.upper().replace("-", "_") for n in names]
     for n in wanted:
         if n not in known:
             fail([(f"--without {n}: no such feature", "features are the third column of src/manifest.txt",
                    "use one of: " + ", ".join(known))])
-    return [e for e in entries if e.feature not in wanted], wanted
+    return [e for e in entries if not set(e.features) & set(wanted)], wanted
 
 
 def main():

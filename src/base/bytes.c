@@ -56,7 +56,15 @@ TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) 
     return n > 0;
 }
 
+#if defined(__GNUC__) || defined(__clang__)
+TBH_FN void tbh_wipe(void *p, size_t n) {
+    if (n == 0) return;
+    memset(p, 0, n);
+    __asm__ volatile("" : : "r"(p) : "memory"); /* somebody might look: the store stays */
+}
+#else
 TBH_FN void tbh_wipe(void *p, size_t n) {
     volatile uint8_t *bytes = (volatile uint8_t *)p;
     while (n--) *bytes++ = 0;
 }
+#endif

@@ -75,7 +75,7 @@ static turbohttp_status tbh_deliver_head(tbh_link *link) {
         status = tbh_body_begin(&request->body, link->h1.head.content_coding);
     if (status != TURBOHTTP_OK) return status;
     if (tbh_deliver_is_announced_too_large(link)) return TURBOHTTP_ERR_BODY_TOO_LARGE;
-    if (!request->body.write && !request->body.inflater) tbh_h1_collect(&link->h1);
+    if (!request->body.write && !request->body.inflater) tbh_conn_collect(&link->h1);
     if (request->on_head) request->on_head(request->user, &request->response);
     return TURBOHTTP_OK;
 }
@@ -100,7 +100,7 @@ static turbohttp_status tbh_deliver_put(tbh_link *link, turbohttp_span span) {
     uint64_t before = request->body.decoded;
     request->body.quota = client->budget;
     turbohttp_status status = tbh_body_put(&request->body, span, &taken);
-    tbh_h1_body_consume(&link->h1, taken);
+    tbh_conn_body_consume(&link->h1, taken);
     uint64_t made = request->body.decoded - before;
     client->budget = client->budget > made ? client->budget - (size_t)made : 0;
     if (status >= 0) tbh_deliver_progress(link);
@@ -142,7 +142,7 @@ static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable, uint64_t 
         tbh_link_destroy(link);
         return;
     }
-    tbh_h1_reset(&link->h1);
+    tbh_conn_reset(&link->h1);
     link->state = TBH_LINK_IDLE;
     link->idle_since_us = client->io.now_us;
     link->idle_until_us = client->io.now_us + reuse_us;
@@ -154,7 +154,7 @@ static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable, uint64_t 
 /* Tables and trailers leave the engine with the response. */
 static void tbh_deliver_detach(tbh_link *link) {
     turbohttp_response *response = &link->request->response;
-    tbh_h1 *h = &link->h1;
+    tbh_conn_h1 *h = &link->h1;
     response->owned.table = link->request->head_was_seen ? h->table : NULL;
     response->owned.table_bytes = h->table_bytes;
     if (response->owned.table) h->table = NULL;
@@ -175,7 +175,7 @@ static turbohttp_status tbh_deliver_end(tbh_link *link) {
         return status;
     }
     uint64_t reuse_us = tbh_deliver_reuse_us(link);
-    bool is_reusable = tbh_h1_is_reusable(&link->h1);
+    bool is_reusable = tbh_conn_is_reusable(&link->h1);
     tbh_deliver_progress(link);
     tbh_deliver_detach(link);
     request->link = NULL;
@@ -238,16 +238,16 @@ TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offs
 
 /* ------------------------------------------------------------ driver */
 /* One event. OK: go on; PENDING: nothing more for now; DONE: complete; or an error. */
-static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_h1_event event, turbohttp_span span) {
+static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event, turbohttp_span span) {
     switch (event) {
-    case TBH_H1_INTERIM: return TURBOHTTP_OK;
-    case TBH_H1_HEAD: return tbh_deliver_head(link);
-    case TBH_H1_BODY: return tbh_deliver_put(link, span);
-    case TBH_H1_STORED: return tbh_deliver_stored(link, span);
-    case TBH_H1_END: return tbh_deliver_end(link);
-    case TBH_H1_FAILED: return link->h1.status;
-    case TBH_H1_NOTHING:
-    case TBH_H1_UPGRADED: break;
+    case TBH_CONN_INTERIM: return TURBOHTTP_OK;
+    case TBH_CONN_HEAD: return tbh_deliver_head(link);
+    case TBH_CONN_BODY: return tbh_deliver_put(link, span);
+    case TBH_CONN_STORED: return tbh_deliver_stored(link, span);
+    case TBH_CONN_END: return tbh_deliver_end(link);
+    case TBH_CONN_FAILED: return link->h1.status;
+    case TBH_CONN_NOTHING:
+    case TBH_CONN_UPGRADED: break;
     }
     return TURBOHTTP_PENDING;
 }
@@ -262,8 +262,8 @@ TBH_FN bool tbh_link_deliver(tbh_link *link) {
     turbohttp_status status = tbh_deliver_held(link);
     while (status == TURBOHTTP_OK) {
         turbohttp_span span = tbh_span(NULL, 0);
-        tbh_h1_event event =
-            link->h1.rx == TBH_RX_END ? TBH_H1_END : tbh_h1_next(&link->h1, &span);
+        tbh_conn_event event =
+            link->h1.rx == TBH_RX_END ? TBH_CONN_END : tbh_conn_next(&link->h1, &span);
         status = tbh_deliver_event(link, event, span);
     }
     if (status == TURBOHTTP_DONE) return false;

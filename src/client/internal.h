@@ -36,7 +36,7 @@ struct tbh_request {
 
     /* what to send */
     turbohttp_buffer text; /* the head on the wire, and a small body */
-    tbh_h1_request wire;
+    tbh_conn_request wire;
     tbh_source source;
     turbohttp_body body_desc;
     tbh_file upload;
@@ -94,7 +94,7 @@ struct tbh_link {
     tbh_link *dirty_next;
     tbh_request *request;
     tbh_stream stream;
-    tbh_h1 h1;
+    tbh_conn_h1 h1;
     tbh_link_state state;
     bool is_dirty;        /* in the list of links to pump */
     bool is_send_blocked; /* the stream took less than offered */
@@ -127,7 +127,6 @@ struct turbohttp_client {
 
 /* client.c */
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us);
-TBH_FN void tbh_client_log(turbohttp_client *client, const char *text);
 /* One round of poll; may_block: nothing else runs in this thread until the request is complete. */
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
                                          bool may_block);

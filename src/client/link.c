@@ -67,7 +67,7 @@ TBH_FN void tbh_link_destroy(tbh_link *link) {
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
     tbh_link_delist(link);
     tbh_stream_shut(&link->stream);
-    tbh_h1_reset(&link->h1);
+    tbh_conn_reset(&link->h1);
     turbohttp_object_pool_return(&client->link_pool, link);
     tbh_origin_drop_if_unused(client, origin);
 }
@@ -138,7 +138,7 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     link->origin = origin;
     link->request = request;
     request->link = link;
-    tbh_h1_init(&link->h1, &client->heap->blocks, &client->limits);
+    tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits);
     tbh_link_enlist(link);
     tbh_dial_target target = tbh_link_target(origin, request);
     turbohttp_error *error = &request->response.error;
@@ -174,7 +174,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     request->response.peer_port =
         link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
-    tbh_h1_start(&link->h1, &request->wire, &request->store);
+    tbh_conn_start(&link->h1, &request->wire, &request->store);
     tbh_link_mark_dirty(link);
 }
 
@@ -207,7 +207,7 @@ static void tbh_link_sent(tbh_link *link) {
 /* The peer does not take any more. It may have answered why: that is read first. */
 static void tbh_link_send_failed(tbh_link *link, turbohttp_status status) {
     link->send_status = status;
-    tbh_h1_out_abandon(&link->h1);
+    tbh_conn_out_abandon(&link->h1);
     link->may_receive = true;
 }
 
@@ -224,7 +224,7 @@ static bool tbh_link_send_some(tbh_link *link) {
     bool has_sent = false;
     while (!link->is_send_blocked && link->client->budget > 0) {
         size_t sent = 0;
-        status = tbh_h1_out_peek(&link->h1, &out);
+        status = tbh_conn_out_peek(&link->h1, &out);
         if (status < 0) return tbh_link_source_failed(link, status);
         if (status != TURBOHTTP_OK) break;
         status = tbh_stream_send(&link->stream, out.data, out.length, &sent);
@@ -234,7 +234,7 @@ static bool tbh_link_send_some(tbh_link *link) {
         }
         link->is_send_blocked = status != TURBOHTTP_OK;
         if (link->is_send_blocked) break;
-        tbh_h1_out_consume(&link->h1, sent);
+        tbh_conn_out_consume(&link->h1, sent);
         link->request->sent_bytes += sent;
         tbh_link_spend(link, sent);
         has_sent = true;
@@ -246,7 +246,7 @@ static bool tbh_link_send_some(tbh_link *link) {
 /* ------------------------------------------------------------ receiving */
 static void tbh_link_received(tbh_link *link, size_t n) {
     tbh_request *request = link->request;
-    tbh_h1_in_commit(&link->h1, n);
+    tbh_conn_in_commit(&link->h1, n);
     tbh_link_spend(link, n);
     if (!request->has_response_byte) {
         request->has_response_byte = true;
@@ -257,7 +257,7 @@ static void tbh_link_received(tbh_link *link, size_t n) {
 
 static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
     size_t room, n = 0;
-    uint8_t *place = tbh_h1_in_room(&link->h1, &room);
+    uint8_t *place = tbh_conn_in_room(&link->h1, &room);
     if (!place) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     room = tbh_min_size(room, link->client->budget);
     turbohttp_status status = !link->may_receive && may_block
@@ -265,13 +265,13 @@ static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
                                   : tbh_stream_receive(&link->stream, place, room, &n);
     link->may_receive = status == TURBOHTTP_OK && n == room;
     if (status == TURBOHTTP_OK) tbh_link_received(link, n);
-    if (status == TURBOHTTP_DONE) tbh_h1_in_end(&link->h1);
+    if (status == TURBOHTTP_DONE) tbh_conn_in_end(&link->h1);
     return status;
 }
 
 /* False: the link is gone, or has been given back. */
 static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
-    while (tbh_h1_in_wanted(&link->h1) && (link->may_receive || may_block) &&
+    while (tbh_conn_in_wanted(&link->h1) && (link->may_receive || may_block) &&
            link->client->budget > 0 && !link->request->is_paused) {
         turbohttp_status status = tbh_link_receive_once(link, may_block);
         if (status == TURBOHTTP_PENDING || status == TURBOHTTP_ERR_UNSUPPORTED) break;
@@ -287,7 +287,7 @@ static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
 
 /* ------------------------------------------------------------ the pump */
 static void tbh_link_update_wants(tbh_link *link) {
-    bool wants_in = tbh_h1_in_wanted(&link->h1) && !link->request->is_paused;
+    bool wants_in = tbh_conn_in_wanted(&link->h1) && !link->request->is_paused;
     int wants = (wants_in ? TBH_WANT_RECEIVE : 0) | (link->is_send_blocked ? TBH_WANT_SEND : 0);
     tbh_stream_wants(&link->stream, (uint8_t)wants);
     bool is_cut_short = link->client->budget == 0;

@@ -80,7 +80,7 @@ TBH_FN void tbh_request_time_out(tbh_request *request) {
     tbh_link *link = request->link;
     bool is_total = request->client->io.now_us >= request->total_deadline_us;
     if (!is_total && link && link->state == TBH_LINK_BUSY && link->h1.tx == TBH_TX_AWAIT) {
-        tbh_h1_out_continue(&link->h1);
+        tbh_conn_out_continue(&link->h1);
         tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
         tbh_link_mark_dirty(link);
         return;

@@ -236,7 +236,7 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
 static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *desc,
                            const tbh_head_layout *layout) {
     const char *text = request->text.data;
-    tbh_h1_request *wire = &request->wire;
+    tbh_conn_request *wire = &request->wire;
     wire->head = tbh_span(text, layout->head_end);
     if (request->source.is_unknown)
         wire->trailers =

@@ -24,7 +24,7 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     char *text = (char *)turbohttp_byte_pool_rent(&heap->blocks, n + 1,
                                                   &response->owned.text_bytes);
     if (!text) return "";
-    turbohttp_sequence_copy(&response->body, text, n);
+    turbohttp_sequence_copy_to(&response->body, text, n);
     text[n] = 0;
     response->owned.text = text;
     return text;

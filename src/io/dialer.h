@@ -36,6 +36,7 @@ typedef struct tbh_dial_target {
     uint32_t resolve_ms, connect_ms;
 } tbh_dial_target;
 
+#if TBH_SOCKETS
 /* The dialer is zero. OK/PENDING/error as step. */
 TBH_FN turbohttp_status tbh_dialer_begin(tbh_dialer *dialer, tbh_poller *poller,
                                          tbh_resolver *resolver, const tbh_dial_target *target,
@@ -49,3 +50,4 @@ TBH_FN tbh_socket tbh_dialer_take(tbh_dialer *dialer, turbohttp_address *address
 TBH_FN void tbh_dialer_abandon(tbh_dialer *dialer);
 /* Appends "192.0.2.1: Connection refused; …" (SPEC D3). */
 TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error);
+#endif

@@ -14,6 +14,13 @@ typedef struct tbh_peer {
     const char *unix_path;
 } tbh_peer;
 
+#define TBH_RECEIVE_WAIT_MS 50 /* the longest that tbh_os_receive_wait blocks */
+
+typedef struct tbh_os_wake {
+    tbh_socket listen_end, signal_end;
+} tbh_os_wake;
+
+#if TBH_SOCKETS
 /* ------------------------------------------------------------ heap, clock, entropy */
 TBH_FN turbohttp_allocator tbh_os_allocator(void);
 TBH_FN uint64_t tbh_os_now_us(void *user);
@@ -38,22 +45,20 @@ TBH_FN turbohttp_status tbh_os_receive(tbh_socket s, void *data, size_t room, si
                                        int32_t *system_code);
 /* Lets tbh_os_receive_wait block on this socket: up to TBH_RECEIVE_WAIT_MS at a time. False: it
  * cannot on this system. tbh_os_receive stays non-blocking. */
-#define TBH_RECEIVE_WAIT_MS 50
 TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s);
 TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
                                             size_t *received, int32_t *system_code);
 TBH_FN void tbh_os_socket_shut(tbh_socket s);
-/* The system's sentence for an errno: static or thread-local text. */
-TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room);
 
 /* ------------------------------------------------------------ wake-up between threads */
-typedef struct tbh_os_wake {
-    tbh_socket listen_end, signal_end;
-} tbh_os_wake;
 TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code);
 TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake); /* any thread */
 TBH_FN void tbh_os_wake_drain(const tbh_os_wake *wake);
 TBH_FN void tbh_os_wake_shut(tbh_os_wake *wake);
+#endif
+
+/* The system's sentence for an errno. */
+TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room);
 
 /* ------------------------------------------------------------ files (these may block) */
 typedef intptr_t tbh_file;

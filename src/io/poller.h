@@ -22,6 +22,7 @@ typedef struct tbh_poller {
     uint32_t rotation; /* where the next round of readiness starts: nobody is always last */
 } tbh_poller;
 
+#if TBH_SOCKETS
 TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator);
 TBH_FN void tbh_poller_fini(tbh_poller *poller);
 TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
@@ -33,3 +34,4 @@ TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms);
 /* The next ready watch of the last wait, NULL at the end; *cursor starts at 0. Watches may be
  * added and removed between calls: one that moves is then seen by the next wait. */
 TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor);
+#endif

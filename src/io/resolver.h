@@ -56,6 +56,7 @@ struct tbh_resolver {
     tbh_cached_name cache[TBH_CACHE_NAMES];
 };
 
+#if TBH_SOCKETS
 /* The resolver keeps pointers to all of these. */
 TBH_FN turbohttp_status tbh_resolver_create(tbh_resolver **resolver,
                                             const turbohttp_allocator *allocator,
@@ -77,9 +78,14 @@ TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup);
 /* Gives up a pending lookup; harmless on any other. */
 TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup);
 
-/* resolver_platform.c: getaddrinfo on helper threads. */
+#endif
+
+#if TBH_THREADS /* resolver_platform.c: getaddrinfo on helper threads */
 TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver);
 TBH_FN void tbh_platform_destroy(tbh_resolver *resolver);
-/* resolver_stub.c: UDP and TCP, resolv.conf and hosts. */
+#endif
+
+#if TBH_SOCKETS && TBH_DNS_STUB /* resolver_stub.c: UDP and TCP, resolv.conf and hosts */
 TBH_FN turbohttp_status tbh_stub_create(tbh_resolver *resolver);
 TBH_FN void tbh_stub_destroy(tbh_resolver *resolver);
+#endif

@@ -22,7 +22,6 @@ typedef struct tbh_stream {
     void *connection;   /* of the user's transport */
     tbh_dialer *dialer; /* while opening a socket */
     tbh_watch watch;    /* of the connected socket */
-    bool is_open;
     bool can_block;     /* tbh_stream_receive_wait is prepared */
     int32_t system_code;
     uint64_t resolved_at_us;
@@ -51,3 +50,13 @@ TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream);
 /* False when the peer closed, failed, or sent something that nobody asked for (S-03). */
 TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream);
 TBH_FN void tbh_stream_shut(tbh_stream *stream);
+
+/* stream_socket.c; os_none.c without sockets */
+TBH_FN turbohttp_status tbh_stream_socket_begin(tbh_stream *stream, const tbh_dial_target *target,
+                                                turbohttp_error *error);
+TBH_FN turbohttp_status tbh_stream_socket_step(tbh_stream *stream, turbohttp_error *error);
+TBH_FN turbohttp_status tbh_stream_socket_send(tbh_stream *stream, const void *data, size_t length,
+                                               size_t *sent);
+TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data, size_t room,
+                                                  size_t *received);
+TBH_FN void tbh_stream_socket_shut(tbh_stream *stream);
