@@ -11,7 +11,7 @@
 #include "../engine/body.h"
 #include "../engine/completion.h"
 #include "../engine/conn_h1.h"
-#include "../format/url.h"
+#include "../api/url.h"
 #include "../io/stream.h"
 #include "../memory/heap.h"
 
@@ -68,6 +68,7 @@ struct tbh_request {
  * equal for two requests to share a connection (RELIABILITY 3.4), compared field by field. */
 typedef struct tbh_origin_key {
     turbohttp_span host; /* lower case, without the trailing dot */
+    turbohttp_span zone; /* of an IPv6 address */
     turbohttp_span connect_host;
     turbohttp_span unix_path;
     uint16_t port, connect_port;

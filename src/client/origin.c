@@ -24,6 +24,7 @@ static bool tbh_origin_matches(const tbh_origin_key *known, const tbh_origin_key
     return known->port == key->port && known->is_tls == key->is_tls &&
            known->connect_port == key->connect_port &&
            tbh_span_equal_any_case(known->host, key->host) &&
+           tbh_span_equal(known->zone, key->zone) &&
            tbh_span_equal_any_case(known->connect_host, key->connect_host) &&
            tbh_span_equal(known->unix_path, key->unix_path);
 }
@@ -38,7 +39,8 @@ static turbohttp_span tbh_origin_copy(char **at, turbohttp_span text, bool to_lo
 }
 
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key) {
-    size_t texts = key->host.length + key->connect_host.length + key->unix_path.length + 3;
+    size_t texts = 4 + key->host.length + key->zone.length + key->connect_host.length +
+                   key->unix_path.length;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
     if (!origin) return NULL;
@@ -47,6 +49,8 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->bytes = bytes;
     origin->key = *key;
     origin->key.host = tbh_origin_copy(&at, key->host, true);
+    if (key->zone.length) at[-1] = '%'; /* "fe80::1%2" is what is dialed */
+    origin->key.zone = tbh_origin_copy(&at, key->zone, false);
     origin->key.connect_host = tbh_origin_copy(&at, key->connect_host, true);
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
     origin->next = client->origins;
@@ -61,6 +65,7 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     if (key.host.length && key.host.data[key.host.length - 1] == '.') key.host.length--;
     key.connect_host = tbh_span_of(desc->connect_host);
     key.unix_path = tbh_span_of(desc->unix_path);
+    key.zone = url->zone;
     key.port = url->port;
     key.connect_port = desc->connect_port;
     key.is_tls = url->is_tls;

@@ -279,13 +279,13 @@ static turbohttp_status tbh_submit_parse_url(const turbohttp_client *client, con
     size_t offset = 0;
     if (!text) return tbh_submit_refuse(error, TURBOHTTP_ERR_URL, "url is NULL");
     turbohttp_status status =
-        turbohttp_url_parse(text, strlen(text), client->limits.url_bytes, url, &offset);
+        turbohttp_url_parse(url, text, strlen(text), client->limits.url_bytes, &offset);
     if (status != TURBOHTTP_OK) {
         tbh_submit_refuse(error, status, NULL);
         if (error) error->offset = offset;
         return status;
     }
-    if (tbh_span_equal_nocase(url->scheme, "ws") || tbh_span_equal_nocase(url->scheme, "wss"))
+    if (url->is_websocket)
         return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
     return url->is_tls ? tbh_submit_refuse(error, TURBOHTTP_ERR_TLS_MISSING, NULL) : TURBOHTTP_OK;
 }

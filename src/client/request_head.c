@@ -86,7 +86,7 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_request *req
         return tbh_head_refuse(w, TURBOHTTP_ERR_METHOD, tbh_span_of(method));
     turbohttp_writer_put_text(&w->out, method);
     turbohttp_writer_put_byte(&w->out, ' ');
-    turbohttp_url_write_target(url, &w->out);
+    turbohttp_url_put_target(url, &w->out);
     turbohttp_writer_put_text(&w->out, desc->use_http10 ? " HTTP/1.0\r\nHost: "
                                                         : " HTTP/1.1\r\nHost: ");
     if (desc->host && !tbh_is_field_value(desc->host, strlen(desc->host)))
@@ -94,7 +94,7 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_request *req
     if (desc->host)
         turbohttp_writer_put_text(&w->out, desc->host);
     else
-        turbohttp_url_write_host(url, &w->out);
+        turbohttp_url_put_host(url, &w->out);
     return turbohttp_writer_put(&w->out, "\r\n", 2);
 }
 

@@ -120,7 +120,9 @@ TBH_FN turbohttp_status tbh_body_finish(tbh_body *body) {
     size_t taken;
     turbohttp_status status = tbh_body_put_coded(body, nothing, &taken);
     if (status != TURBOHTTP_OK) return status;
-    return turbohttp_inflate_finish((turbohttp_inflate *)body->inflater);
+    status = turbohttp_inflate_finish((turbohttp_inflate *)body->inflater);
+    /* The message is whole, the compressed data in it is not. */
+    return status == TURBOHTTP_ERR_BODY_TRUNCATED ? TURBOHTTP_ERR_INFLATE_DATA : status;
 }
 #else
 static turbohttp_status tbh_body_put_coded(tbh_body *body, turbohttp_span wire, size_t *taken) {

@@ -4,7 +4,7 @@
 #include "../base/errors.h"
 #include "../memory/sequence.h"
 #if TBH_INFLATE
-#include "../format/inflate.h"
+#include "../api/inflate.h"
 #endif
 
 /* What one response may grow to. */
