@@ -170,6 +170,224 @@ TURBOHTTP_API const char *turbohttp_status_text(turbohttp_status status);
  */
 TURBOHTTP_API const char *turbohttp_phase_name(turbohttp_phase phase);
 
+/* ------------------------------------------------------------------------
+ * HTTP/1.1: the response head and the chunked coding, as codecs for those
+ * who bring their own input and output. The client uses the same ones.
+ * ------------------------------------------------------------------------ */
+
+/** Well-known header names as small numbers, so that look-ups compare
+ *  integers; the number of a name never changes. */
+typedef enum turbohttp_header_id {
+    TURBOHTTP_HEADER_OTHER = 0, /**< any name that is not in this list */
+    TURBOHTTP_HEADER_CONTENT_LENGTH = 1,
+    TURBOHTTP_HEADER_TRANSFER_ENCODING = 2,
+    TURBOHTTP_HEADER_CONNECTION = 3,
+    TURBOHTTP_HEADER_CONTENT_ENCODING = 4,
+    TURBOHTTP_HEADER_LOCATION = 5,
+    TURBOHTTP_HEADER_KEEP_ALIVE = 6,
+    TURBOHTTP_HEADER_CONTENT_TYPE = 7,
+    TURBOHTTP_HEADER_CONTENT_RANGE = 8,
+    TURBOHTTP_HEADER_SET_COOKIE = 9,
+    TURBOHTTP_HEADER_DATE = 10,
+    TURBOHTTP_HEADER_ETAG = 11,
+    TURBOHTTP_HEADER_LAST_MODIFIED = 12,
+    TURBOHTTP_HEADER_CACHE_CONTROL = 13,
+    TURBOHTTP_HEADER_EXPIRES = 14,
+    TURBOHTTP_HEADER_AGE = 15,
+    TURBOHTTP_HEADER_VARY = 16,
+    TURBOHTTP_HEADER_RETRY_AFTER = 17,
+    TURBOHTTP_HEADER_WWW_AUTHENTICATE = 18,
+    TURBOHTTP_HEADER_PROXY_AUTHENTICATE = 19,
+    TURBOHTTP_HEADER_TRAILER = 20,
+    TURBOHTTP_HEADER_UPGRADE = 21,
+    TURBOHTTP_HEADER_SERVER = 22,
+    TURBOHTTP_HEADER_ACCEPT_RANGES = 23,
+    TURBOHTTP_HEADER_LINK = 24,
+    TURBOHTTP_HEADER_ALLOW = 25,
+    TURBOHTTP_HEADER_ALT_SVC = 26,
+    TURBOHTTP_HEADER_VIA = 27,
+    TURBOHTTP_HEADER_PRAGMA = 28,
+    TURBOHTTP_HEADER_REFRESH = 29,
+    TURBOHTTP_HEADER_CONTENT_DISPOSITION = 30,
+    TURBOHTTP_HEADER_CONTENT_LANGUAGE = 31,
+    TURBOHTTP_HEADER_CONTENT_LOCATION = 32,
+    TURBOHTTP_HEADER_CONTENT_SECURITY_POLICY = 33,
+    TURBOHTTP_HEADER_STRICT_TRANSPORT_SECURITY = 34,
+    TURBOHTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN = 35,
+    TURBOHTTP_HEADER_AUTHENTICATION_INFO = 36,
+    TURBOHTTP_HEADER_PROXY_AUTHENTICATION_INFO = 37,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_ACCEPT = 38,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_EXTENSIONS = 39,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_PROTOCOL = 40,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_KEY = 41,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_VERSION = 42,
+    TURBOHTTP_HEADER_HOST = 43,
+    TURBOHTTP_HEADER_TE = 44,
+    TURBOHTTP_HEADER_COOKIE = 45,
+    TURBOHTTP_HEADER_AUTHORIZATION = 46,
+    TURBOHTTP_HEADER_PROXY_AUTHORIZATION = 47,
+    TURBOHTTP_HEADER_PROXY_CONNECTION = 48,
+    TURBOHTTP_HEADER_HTTP2_SETTINGS = 49,
+    TURBOHTTP_HEADER_USER_AGENT = 50,
+    TURBOHTTP_HEADER_ACCEPT = 51,
+    TURBOHTTP_HEADER_ACCEPT_ENCODING = 52,
+    TURBOHTTP_HEADER_ACCEPT_LANGUAGE = 53,
+    TURBOHTTP_HEADER_EXPECT = 54,
+    TURBOHTTP_HEADER_RANGE = 55,
+    TURBOHTTP_HEADER_IF_NONE_MATCH = 56,
+    TURBOHTTP_HEADER_IF_MODIFIED_SINCE = 57,
+    TURBOHTTP_HEADER_ORIGIN = 58,
+    TURBOHTTP_HEADER_REFERER = 59
+} turbohttp_header_id;
+
+/** One header line as slices of the bytes it was parsed from. The name is in
+ *  the sender's spelling; blanks around the value are not part of it. */
+typedef struct turbohttp_header {
+    const char *name;      /**< first byte of the name; not terminated */
+    const char *value;     /**< first byte of the value; not terminated */
+    uint32_t value_length; /**< bytes of the value; may be 0 */
+    uint16_t name_length;  /**< bytes of the name; at least 1 */
+    uint16_t id;           /**< a turbohttp_header_id; 0 for other names */
+} turbohttp_header;
+
+/** Bounds of one head or one trailer section; zero means the default. */
+typedef struct turbohttp_head_limits {
+    uint32_t head_bytes;   /**< all lines; 65,536; ERR_HEAD_TOO_LARGE */
+    uint32_t line_bytes;   /**< one line without CRLF; 16,384, at most 65,535;
+                                ERR_LINE_TOO_LONG */
+    uint32_t header_count; /**< header lines; 128; ERR_TOO_MANY_HEADERS */
+} turbohttp_head_limits;
+
+/** How the end of the body is found (RFC 9112 section 6.3). */
+typedef enum turbohttp_body_framing {
+    TURBOHTTP_FRAMING_NONE = 0,   /**< no body: HEAD, 1xx, 204, 304 */
+    TURBOHTTP_FRAMING_LENGTH,     /**< content_length bytes follow */
+    TURBOHTTP_FRAMING_CHUNKED,    /**< the chunked coding says */
+    TURBOHTTP_FRAMING_UNTIL_CLOSE /**< everything until the peer closes */
+} turbohttp_body_framing;
+
+/** The content coding of the body (RFC 9110 section 8.4). */
+typedef enum turbohttp_content_coding {
+    TURBOHTTP_CODING_IDENTITY = 0, /**< as it is */
+    TURBOHTTP_CODING_GZIP,         /**< gzip, also spelt x-gzip */
+    TURBOHTTP_CODING_DEFLATE,      /**< deflate: zlib, or raw in practice */
+    TURBOHTTP_CODING_OTHER         /**< not known, or more than one layer */
+} turbohttp_content_coding;
+
+/** A complete response head with its framing decided. Its slices point into
+ *  the parsed bytes and are valid as long as those stay in place. */
+typedef struct turbohttp_h1_head {
+    uint16_t status;           /**< 100 to 999 */
+    uint8_t minor_version;     /**< 0 for HTTP/1.0, 1 for every later 1.x */
+    bool keep_alive;           /**< may the connection serve another request? */
+    bool connection_upgrade;   /**< Connection lists `upgrade` */
+    bool has_content_length;   /**< the head has a Content-Length */
+    turbohttp_body_framing framing;          /**< how the body ends */
+    turbohttp_content_coding content_coding; /**< how the body is coded */
+    uint64_t content_length;   /**< bytes; 0 without Content-Length */
+    turbohttp_span reason;     /**< reason phrase, often empty */
+    turbohttp_header *headers; /**< the caller's table, in order of arrival */
+    uint32_t header_count;     /**< rows in use */
+    uint32_t head_length;      /**< bytes of the head; the body follows */
+} turbohttp_h1_head;
+
+/** Where an incomplete head stands. All zero is the start. */
+typedef struct turbohttp_h1_head_parser {
+    uint32_t scanned;    /**< bytes searched for the end of the head */
+    uint32_t line_start; /**< where the line being searched begins */
+    uint32_t attempts;   /**< how often the head was parsed from its start */
+} turbohttp_h1_head_parser;
+
+/**
+ * Bring a head parser to its start, for each head and each trailer section.
+ *
+ * Thread: one at a time. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parser);
+
+/**
+ * Parse a response head, and decide where its body ends.
+ *
+ * `data` holds every byte of the response received so far: each call sees the
+ * same bytes as the one before and more behind them, but they may have moved.
+ * Bytes after the head are not looked at. `limits` may be NULL for defaults;
+ * the table's capacity also limits the number of headers. Work is linear in
+ * the bytes of the head, however they are split.
+ *
+ * Strict as RFC 9112 allows: no bare CR or LF, no folded lines, no blank
+ * before the colon, no control bytes, no doubtful framing. The first fault in
+ * the order of the bytes is the one reported, whatever the split; a fault
+ * inside a line may be reported as late as the end of the head if the bytes
+ * come in pieces, that the peer does not speak HTTP/1 at its first wrong byte.
+ *
+ * Returns: TURBOHTTP_OK with `out` filled; TURBOHTTP_PENDING when bytes are
+ *   missing; or ERR_NOT_HTTP, ERR_STATUS_LINE, ERR_HEADER_LINE,
+ *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS,
+ *   ERR_CONTENT_LENGTH, ERR_TRANSFER_ENCODING with the place in
+ *   `error_offset` (may be NULL). `out` is only written on success.
+ * Valid until: the bytes of `data` or the table move or change.
+ * Thread: one at a time for each parser. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset);
+
+/**
+ * Parse the trailer section that follows the last chunk, final CRLF included.
+ *
+ * Called like turbohttp_h1_head_parse, with the bytes after the last chunk's
+ * line and a parser at its start. Fields that frame, route or decode the
+ * message (Content-Length, Transfer-Encoding, Host, Content-Encoding …) are
+ * refused in trailers (RFC 9110 section 6.5.1) with ERR_HEADER_LINE.
+ *
+ * Returns: TURBOHTTP_OK with the number of fields and of bytes used;
+ *   TURBOHTTP_PENDING when bytes are missing; or ERR_HEADER_LINE,
+ *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS.
+ * Valid until: the bytes of `data` or the table move or change.
+ * Thread: one at a time for each parser. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    uint32_t *field_count, size_t *consumed, uint64_t *error_offset);
+
+/** A body in the chunked coding, as far as it was decoded. */
+typedef struct turbohttp_chunked {
+    uint64_t remaining;   /**< size read so far, then bytes left in the chunk */
+    int64_t budget;       /**< framing bytes that may still come */
+    uint16_t line_length; /**< bytes of the chunk line so far */
+    uint8_t state;        /**< the decoder's own */
+} turbohttp_chunked;
+
+/**
+ * Bring a chunked decoder to the start of a body.
+ *
+ * A chunk's line may have 256 bytes, and all framing together 16 KiB plus 16
+ * bytes for each byte of body.
+ *
+ * Thread: one at a time. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_chunked_init(turbohttp_chunked *chunked);
+
+/**
+ * Hand out the next run of body bytes inside the input, without copying.
+ *
+ * Moves `*in` and `*in_length` past what was used. Extensions are checked and
+ * skipped. At the end `*in` stands right after the last chunk's line: parse
+ * the trailer section, at least a CRLF, with turbohttp_h1_trailer_parse.
+ *
+ * Returns: TURBOHTTP_OK with a non-empty `*data`; TURBOHTTP_PENDING when the
+ *   input is used up; TURBOHTTP_DONE after the last chunk, also when called
+ *   again; ERR_CHUNK for malformed framing and sizes above 2^63-1;
+ *   ERR_CHUNK_OVERHEAD when a limit is passed. Errors are final.
+ * Valid until: `*data` as long as the input.
+ * Thread: one at a time for each decoder. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked,
+                                                      const uint8_t **in, size_t *in_length,
+                                                      turbohttp_span *data);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
@@ -611,14 +829,1081 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n) {
     tbh_error_append_span(error, tbh_span(digits, tbh_format_u64(digits, n)));
 }
 
+/* ========================================================================
+ * src/codec/scan.h
+ * ======================================================================= */
+/* Wide scans over text: one lane of 8, 16 or 32 bytes at a time, the same code for every width.
+ *
+ * A lane answers questions about its bytes with a mask; tbh_lane_first turns a mask into a byte's
+ * index. A platform is a block below that defines the lane; what follows the blocks knows none.
+ * No scan reads outside [begin, end): the last bytes are loaded together with bytes before them. */
+
+/* Index of the lowest set bit; v is not 0. */
+TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
+#if defined(__GNUC__) || defined(__clang__)
+    return (unsigned)__builtin_ctzll(v);
+#else
+    unsigned n = 0;
+    for (unsigned step = 32; step; step >>= 1) {
+        if ((v << (64 - step)) != 0) continue;
+        v >>= step;
+        n += step;
+    }
+    return n;
+#endif
+}
+
+/* Bytes that are not letters, digits or '-' (`odd`), control bytes other than HTAB (`control`),
+ * and a given byte (`equal`): the three questions each platform answers. */
+#if TBH_AVX2
+#include <immintrin.h>
+#define TBH_LANE       32 /* bytes */
+#define TBH_LANE_SHIFT 0  /* log2 of the mask bits for each byte */
+typedef __m256i tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return (uint32_t)_mm256_movemask_epi8(v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
+}
+
+/* Bytes from `low` to `low + span`. */
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
+    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
+    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
+    return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
+}
+#elif TBH_SSE2
+#include <emmintrin.h>
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 0
+typedef __m128i tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return (uint32_t)_mm_movemask_epi8(v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
+    v = _mm_sub_epi8(v, _mm_set1_epi8(low));
+    return _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(span)), v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
+    tbh_lane tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+    tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm_or_si128(_mm_andnot_si128(tab, low), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
+    return tbh_lane_mask(_mm_or_si128(_mm_or_si128(alpha, digit), dash)) ^ 0xffffu;
+}
+#elif TBH_NEON
+#include <arm_neon.h>
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 2
+typedef uint8x16_t tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return vld1q_u8((const uint8_t *)p);
+}
+
+/* Four bits for each byte: narrowing by shift is NEON's cheapest way to a mask. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(vceqq_u8(v, vdupq_n_u8((uint8_t)c)));
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, uint8_t low, uint8_t span) {
+    return vcleq_u8(vsubq_u8(v, vdupq_n_u8(low)), vdupq_n_u8(span));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = vcltq_u8(v, vdupq_n_u8(0x20));
+    tbh_lane tab = vceqq_u8(v, vdupq_n_u8('\t'));
+    return tbh_lane_mask(vorrq_u8(vbicq_u8(low, tab), vceqq_u8(v, vdupq_n_u8(0x7f))));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(vorrq_u8(v, vdupq_n_u8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = vceqq_u8(v, vdupq_n_u8('-'));
+    return ~tbh_lane_mask(vorrq_u8(vorrq_u8(alpha, digit), dash));
+}
+#else
+#define TBH_LANE       8
+#define TBH_LANE_SHIFT 3
+typedef uint64_t tbh_lane; /* little-endian, so that the first byte is the lowest */
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_fill(uint8_t c) {
+    return c * UINT64_C(0x0101010101010101);
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return tbh_load64_le(p);
+}
+
+/* The sums stay below 256 in each byte, so no byte disturbs its neighbour: all masks are exact. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    uint64_t x = v ^ tbh_lane_fill((uint8_t)c);
+    return ~(((x & tbh_lane_fill(0x7f)) + tbh_lane_fill(0x7f)) | x) & tbh_lane_fill(0x80);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    uint64_t x = v & tbh_lane_fill(0x7f);
+    uint64_t low = ~(x + tbh_lane_fill(0x60));
+    uint64_t not_tab = (x ^ tbh_lane_fill('\t')) + tbh_lane_fill(0x7f);
+    uint64_t del = x + tbh_lane_fill(1);
+    return ((low & not_tab) | del) & ~v & tbh_lane_fill(0x80);
+}
+
+/* High bit where low <= byte <= high, for bytes below 128. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_range(uint64_t x, uint8_t low, uint8_t high) {
+    return (x + tbh_lane_fill((uint8_t)(0x80 - low))) &
+           ~(x + tbh_lane_fill((uint8_t)(0x7f - high)));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    uint64_t x = v & tbh_lane_fill(0x7f);
+    uint64_t common = tbh_lane_range(x | tbh_lane_fill(0x20), 'a', 'z') |
+                      tbh_lane_range(x, '0', '9') |
+                      ~((x ^ tbh_lane_fill('-')) + tbh_lane_fill(0x7f));
+    return (~common | v) & tbh_lane_fill(0x80);
+}
+#endif
+
+/* Index of the first byte that a mask marks; the mask is not 0. */
+TBH_ALWAYS_INLINE size_t tbh_lane_first(uint64_t mask) {
+    return tbh_scan_lowest_bit(mask) >> TBH_LANE_SHIFT;
+}
+
+/* Drops the marks of the first n bytes, n < TBH_LANE; the next byte becomes the first. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
+    return mask >> (n << TBH_LANE_SHIFT);
+}
+
+/* Keeps the marks of the first n bytes, n < TBH_LANE. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
+    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
+}
+
+/* The last stretch of a scan, shorter than a lane. */
+TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end);
+TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c);
+
+/* First control byte other than HTAB in [p, end), or end. Bytes from begin on may be read. */
+TBH_ALWAYS_INLINE const char *tbh_scan_control(const char *begin, const char *p, const char *end) {
+    while ((size_t)(end - p) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_control(tbh_lane_load(p));
+        if (mask) return p + tbh_lane_first(mask);
+        p += TBH_LANE;
+    }
+    return tbh_scan_control_tail(begin, p, end);
+}
+
+/* First byte c in [p, end), or end. Bytes from begin on may be read. */
+TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, const char *end,
+                                            char c) {
+    while ((size_t)(end - p) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_equal(tbh_lane_load(p), c);
+        if (mask) return p + tbh_lane_first(mask);
+        p += TBH_LANE;
+    }
+    return tbh_scan_byte_tail(begin, p, end, c);
+}
+
+/* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
+TBH_FN const char *tbh_scan_token(const char *p, const char *end);
+
+/* ========================================================================
+ * src/codec/scan.c
+ * ======================================================================= */
+/* Scans: the parts that are not worth inlining.
+ * Owns nothing. Invariant: never reads outside the bytes it is given, so that input may end at the
+ * last byte of a page. Input: any bytes. Does not know: lines, names, or why somebody looks. */
+
+static bool tbh_scan_is_control(char c) {
+    return ((uint8_t)c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end) {
+    size_t left = (size_t)(end - p);
+    if (left == 0) return end;
+    if ((size_t)(end - begin) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_control(tbh_lane_load(end - TBH_LANE));
+        mask = tbh_lane_skip(mask, TBH_LANE - left);
+        return mask ? p + tbh_lane_first(mask) : end;
+    }
+    while (p < end && !tbh_scan_is_control(*p)) p++;
+    return p;
+}
+
+TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c) {
+    size_t left = (size_t)(end - p);
+    if (left == 0) return end;
+    if ((size_t)(end - begin) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_equal(tbh_lane_load(end - TBH_LANE), c);
+        mask = tbh_lane_skip(mask, TBH_LANE - left);
+        return mask ? p + tbh_lane_first(mask) : end;
+    }
+    while (p < end && *p != c) p++;
+    return p;
+}
+
+TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
+    while (p < end) {
+        if ((size_t)(end - p) >= TBH_LANE && !tbh_lane_odd(tbh_lane_load(p))) {
+            p += TBH_LANE;
+            continue;
+        }
+        const char *stop = p + tbh_min_size((size_t)(end - p), TBH_LANE);
+        for (; p < stop; p++)
+            if (!tbh_is_token_char((uint8_t)*p)) return p;
+    }
+    return p;
+}
+
+/* ========================================================================
+ * src/codec/header_id.h
+ * ======================================================================= */
+/* Well-known header names as small numbers (turbohttp_header_id). */
+
+/* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
+ * that has an id is a valid token. */
+TBH_FN uint16_t tbh_header_id(const char *name, size_t n);
+/* The name of an id in lower case; empty for 0 and for unknown ids. */
+TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
+/* The first of the rows with that id, or NULL: of repeated singletons the first one counts. */
+TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
+                                               uint16_t id);
+
+/* ========================================================================
+ * src/codec/header_id.c
+ * ======================================================================= */
+/* Header names: interned by a perfect hash of length, first and last character.
+ * Owns nothing. Invariants: names stand in the order of turbohttp_header_id, in lower case; each
+ * has a slot of its own (a test looks every one up; a new name may ask for new multipliers).
+ * Input: any bytes. Does not know: what a header means. */
+
+typedef struct tbh_header_name {
+    const char *text;
+    size_t length;
+} tbh_header_name;
+
+#define TBH_NAME(text)                                                                             \
+    { text, sizeof(text) - 1 }
+
+static const tbh_header_name tbh_header_names[] = {
+    TBH_NAME(""),
+    TBH_NAME("content-length"),
+    TBH_NAME("transfer-encoding"),
+    TBH_NAME("connection"),
+    TBH_NAME("content-encoding"),
+    TBH_NAME("location"),
+    TBH_NAME("keep-alive"),
+    TBH_NAME("content-type"),
+    TBH_NAME("content-range"),
+    TBH_NAME("set-cookie"),
+    TBH_NAME("date"),
+    TBH_NAME("etag"),
+    TBH_NAME("last-modified"),
+    TBH_NAME("cache-control"),
+    TBH_NAME("expires"),
+    TBH_NAME("age"),
+    TBH_NAME("vary"),
+    TBH_NAME("retry-after"),
+    TBH_NAME("www-authenticate"),
+    TBH_NAME("proxy-authenticate"),
+    TBH_NAME("trailer"),
+    TBH_NAME("upgrade"),
+    TBH_NAME("server"),
+    TBH_NAME("accept-ranges"),
+    TBH_NAME("link"),
+    TBH_NAME("allow"),
+    TBH_NAME("alt-svc"),
+    TBH_NAME("via"),
+    TBH_NAME("pragma"),
+    TBH_NAME("refresh"),
+    TBH_NAME("content-disposition"),
+    TBH_NAME("content-language"),
+    TBH_NAME("content-location"),
+    TBH_NAME("content-security-policy"),
+    TBH_NAME("strict-transport-security"),
+    TBH_NAME("access-control-allow-origin"),
+    TBH_NAME("authentication-info"),
+    TBH_NAME("proxy-authentication-info"),
+    TBH_NAME("sec-websocket-accept"),
+    TBH_NAME("sec-websocket-extensions"),
+    TBH_NAME("sec-websocket-protocol"),
+    TBH_NAME("sec-websocket-key"),
+    TBH_NAME("sec-websocket-version"),
+    TBH_NAME("host"),
+    TBH_NAME("te"),
+    TBH_NAME("cookie"),
+    TBH_NAME("authorization"),
+    TBH_NAME("proxy-authorization"),
+    TBH_NAME("proxy-connection"),
+    TBH_NAME("http2-settings"),
+    TBH_NAME("user-agent"),
+    TBH_NAME("accept"),
+    TBH_NAME("accept-encoding"),
+    TBH_NAME("accept-language"),
+    TBH_NAME("expect"),
+    TBH_NAME("range"),
+    TBH_NAME("if-none-match"),
+    TBH_NAME("if-modified-since"),
+    TBH_NAME("origin"),
+    TBH_NAME("referer"),
+};
+
+#define TBH_HEADER_NAMES (sizeof tbh_header_names / sizeof tbh_header_names[0])
+
+/* clang-format off */
+static const uint8_t tbh_header_slots[256] = {
+    0, 0, 0, 0, 43, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 26, 0, 0, 18, 0, 32,
+    0, 0, 0, 0, 0, 0, 8, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 55, 0, 11, 0, 12, 24, 0, 48, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 58, 30, 0, 0, 0, 0, 0, 0,
+    31, 0, 0, 0, 0, 0, 0, 35, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 0, 0, 14, 0, 28, 59, 46, 54,
+    0, 0, 0, 0, 44, 1, 34, 0, 0, 0, 0, 51, 0, 0, 0, 0, 0, 4, 0, 50, 33, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 19, 29, 0, 0, 0, 0, 0, 0, 49, 22, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 27,
+    0, 0, 0, 45, 25, 0, 0, 0, 0, 17, 0, 38, 0, 3, 0, 0, 5, 0, 0, 0, 13, 0, 0, 9, 0, 0, 0, 0,
+    0, 0, 10, 0, 16, 0, 53, 0, 0, 0, 0, 0, 0, 0, 56, 0, 57, 0, 0, 6, 0, 0, 0, 0, 23, 0, 0, 0,
+    0, 39, 0, 37, 0, 0, 0, 20, 0, 0, 36, 0, 0, 0, 41, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0,
+    0, 0, 15, 0
+};
+/* clang-format on */
+
+/* 0 when the eight bytes are equal but for the case of letters: of the characters in names, letters
+ * are those with bit 6, and only they may differ in bit 5. */
+TBH_ALWAYS_INLINE uint64_t tbh_header_differ8(const char *p, const char *lower) {
+    uint64_t expected = tbh_load64(lower);
+    return (tbh_load64(p) | (expected & UINT64_C(0x4040404040404040)) >> 1) ^ expected;
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_header_differ4(const char *p, const char *lower) {
+    uint32_t expected = tbh_load32(lower);
+    return (tbh_load32(p) | (expected & 0x40404040u) >> 1) ^ expected;
+}
+
+TBH_ALWAYS_INLINE bool tbh_header_same(const char *p, const char *lower, size_t n) {
+    if (n < 4) return tbh_equal_nocase(p, lower, n);
+    if (n < 8)
+        return (tbh_header_differ4(p, lower) | tbh_header_differ4(p + n - 4, lower + n - 4)) == 0;
+    uint64_t differ = tbh_header_differ8(p + n - 8, lower + n - 8);
+    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_header_differ8(p + i, lower + i);
+    return differ == 0;
+}
+
+TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
+    if (n == 0) return TURBOHTTP_HEADER_OTHER;
+    unsigned first = (uint8_t)name[0] | 0x20u, last = (uint8_t)name[n - 1] | 0x20u;
+    unsigned id = tbh_header_slots[((unsigned)n * 17 + first * 61 + last * 22) & 255];
+    if (tbh_header_names[id].length != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_header_same(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
+}
+
+TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
+    if (id >= TBH_HEADER_NAMES) id = 0;
+    return tbh_span(tbh_header_names[id].text, tbh_header_names[id].length);
+}
+
+TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
+                                               uint16_t id) {
+    for (uint32_t i = 0; i < count; i++)
+        if (rows[i].id == id) return &rows[i];
+    return NULL;
+}
+
+/* ========================================================================
+ * src/codec/h1_head.h
+ * ======================================================================= */
+/* HTTP/1.1 heads and trailer sections: what the engines use beside the public calls in api/h1.h. */
+
+/* Parses a whole trailer section once, from its first byte to the CRLF after its last line.
+ * PENDING when bytes are missing: for input in pieces use turbohttp_h1_trailer_parse, which keeps
+ * the work linear. */
+TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
+                                            const turbohttp_head_limits *limits,
+                                            turbohttp_header *table, uint32_t capacity,
+                                            uint32_t *count, size_t *consumed,
+                                            uint64_t *error_offset);
+/* Takes the next element of a comma list (RFC 9110 §5.6.1), blanks trimmed, perhaps empty; false
+ * after the last one. `rest` begins as the whole value. */
+TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element);
+
+/* ========================================================================
+ * src/codec/h1_head.c
+ * ======================================================================= */
+/* Response heads of HTTP/1.x: status line, header lines, and the framing that follows from them.
+ *
+ * Owns nothing: rows go to the caller's table and are slices of the caller's bytes.
+ * One run goes once over the bytes, line by line, and stops at the first fault in their order.
+ * What a run says depends on the bytes alone, and a fault stays the same fault when bytes follow;
+ * that is what makes every split come to the same end. A head that is not complete at the first
+ * call is from then on only searched for its end (each byte once), and then parsed once more.
+ * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits.
+ * Does not know: connections, bodies, requests (but whether it was HEAD). */
+
+#define TBH_H1_HEAD_BYTES   65536u
+#define TBH_H1_LINE_BYTES   16384u
+#define TBH_H1_LINE_MAX     65535u /* name_length has 16 bits */
+#define TBH_H1_HEADER_COUNT 128u
+/* So few bytes are parsed at each call, so that the first wrong one is seen at once. */
+#define TBH_H1_EAGER_BYTES  16u
+
+#define TBH_H1_BIT(name)    ((uint64_t)1 << TURBOHTTP_HEADER_##name)
+
+/* Headers with a meaning for the head itself. */
+#define TBH_H1_WATCHED_IN_HEAD                                                                     \
+    (TBH_H1_BIT(CONTENT_LENGTH) | TBH_H1_BIT(TRANSFER_ENCODING) | TBH_H1_BIT(CONNECTION) |         \
+     TBH_H1_BIT(CONTENT_ENCODING) | TBH_H1_BIT(LOCATION))
+/* RFC 9110 §6.5.1: framing, routing, authentication, response control and content format. */
+#define TBH_H1_REFUSED_IN_TRAILER                                                                  \
+    (TBH_H1_WATCHED_IN_HEAD | TBH_H1_BIT(KEEP_ALIVE) | TBH_H1_BIT(CONTENT_TYPE) |                  \
+     TBH_H1_BIT(CONTENT_RANGE) | TBH_H1_BIT(SET_COOKIE) | TBH_H1_BIT(CACHE_CONTROL) |              \
+     TBH_H1_BIT(EXPIRES) | TBH_H1_BIT(AGE) | TBH_H1_BIT(VARY) | TBH_H1_BIT(RETRY_AFTER) |          \
+     TBH_H1_BIT(WWW_AUTHENTICATE) | TBH_H1_BIT(PROXY_AUTHENTICATE) | TBH_H1_BIT(TRAILER) |         \
+     TBH_H1_BIT(UPGRADE) | TBH_H1_BIT(HOST) | TBH_H1_BIT(TE) | TBH_H1_BIT(AUTHORIZATION) |         \
+     TBH_H1_BIT(PROXY_AUTHORIZATION) | TBH_H1_BIT(PROXY_CONNECTION))
+
+/* One run over the bytes, and what the watched headers said so far. */
+typedef struct tbh_h1_run {
+    const char *begin, *end; /* the bytes, cut at the limit on the head */
+    const char *fault;       /* the byte at fault */
+    turbohttp_header *table;
+    uint64_t watched; /* one bit for each id that tbh_h1_meaning must see */
+    uint32_t count, capacity;
+    uint32_t line_bytes, head_bytes;
+    turbohttp_status status; /* why a function returned NULL */
+    bool in_trailer;
+
+    bool has_content_length, says_close, says_keep_alive, says_upgrade;
+    uint8_t coding_layers;
+    turbohttp_content_coding coding;
+    uint64_t content_length;
+    const char *chunked; /* the value of Transfer-Encoding */
+    const turbohttp_header *location;
+} tbh_h1_run;
+
+static uint32_t tbh_h1_limit(uint32_t wanted, uint32_t standard) {
+    return wanted ? wanted : standard;
+}
+
+static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
+                            const turbohttp_head_limits *limits, turbohttp_header *table,
+                            uint32_t capacity) {
+    static const turbohttp_head_limits standard = {0, 0, 0};
+    if (!limits) limits = &standard;
+    memset(r, 0, sizeof *r);
+    uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
+    uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
+    r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
+    r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
+    r->capacity = header_count < capacity ? header_count : capacity;
+    r->table = table;
+    r->begin = data;
+    r->end = data + tbh_min_size(length, r->head_bytes);
+    r->watched = TBH_H1_WATCHED_IN_HEAD;
+}
+
+/* ------------------------------------------------------------ lines */
+/* Ends the run at a byte of a line. Beyond the limit it is a long line before it is a bad one. */
+static const char *tbh_h1_stop(tbh_h1_run *r, const char *line, const char *at,
+                               turbohttp_status status) {
+    bool too_long = (size_t)(at - line) > r->line_bytes;
+    r->fault = too_long ? line + r->line_bytes : at;
+    r->status = too_long ? TURBOHTTP_ERR_LINE_TOO_LONG : status;
+    return NULL;
+}
+
+/* The line does not end with CRLF at `at`: more bytes may mend it, or nothing can. */
+static TBH_NOINLINE const char *tbh_h1_stop_at_end(tbh_h1_run *r, const char *line, const char *at,
+                                                   turbohttp_status status) {
+    bool cut = at == r->end || (*at == '\r' && at + 1 == r->end);
+    return tbh_h1_stop(r, line, at, cut ? TURBOHTTP_PENDING : status);
+}
+
+/* No colon after a token: the byte that is none, be it the colon itself (RFC 9112 §5.1). */
+static TBH_NOINLINE const char *tbh_h1_stop_at_name(tbh_h1_run *r, const char *line,
+                                                    const char *colon) {
+    const char *at = tbh_scan_token(line, colon);
+    return tbh_h1_stop(r, line, at, at == r->end ? TURBOHTTP_PENDING : TURBOHTTP_ERR_HEADER_LINE);
+}
+
+TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
+    return r->end - at >= 2 && at[0] == '\r' && at[1] == '\n' &&
+           (size_t)(at - line) <= r->line_bytes;
+}
+
+/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const char *line,
+                                                turbohttp_header *row) {
+    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
+    size_t name_length = (size_t)(colon - line);
+    uint16_t id = tbh_header_id(line, name_length);
+    bool named = id || (name_length && colon < r->end && tbh_scan_token(line, colon) == colon);
+    if (TBH_UNLIKELY(!named || colon == r->end)) return tbh_h1_stop_at_name(r, line, colon);
+    const char *value = colon + 1;
+    while (value < r->end && tbh_h1_is_blank(*value)) value++;
+    const char *at = tbh_scan_control(r->begin, value, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at)))
+        return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
+    const char *value_end = at;
+    while (value_end > value && tbh_h1_is_blank(value_end[-1])) value_end--;
+    row->name = line;
+    row->value = value;
+    row->value_length = (uint32_t)(value_end - value);
+    row->name_length = (uint16_t)name_length;
+    row->id = id;
+    return at + 2;
+}
+
+/* ------------------------------------------------------------ headers with a meaning */
+TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
+    if (!rest->data) return false;
+    const char *p = rest->data, *end = p + rest->length;
+    const char *comma = p;
+    while (comma < end && *comma != ',') comma++;
+    const char *stop = comma;
+    while (p < stop && tbh_h1_is_blank(*p)) p++;
+    while (stop > p && tbh_h1_is_blank(stop[-1])) stop--;
+    *element = tbh_span(p, (size_t)(stop - p));
+    bool last = comma == end;
+    *rest = last ? tbh_span(NULL, 0) : tbh_span(comma + 1, (size_t)(end - comma - 1));
+    return true;
+}
+
+/* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
+static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span element;
+    while (tbh_list_next(&rest, &element)) {
+        uint64_t n = 0;
+        if (!tbh_parse_u64(element.data, element.length, INT64_MAX, &n))
+            return TURBOHTTP_ERR_CONTENT_LENGTH;
+        if (r->has_content_length && n != r->content_length) return TURBOHTTP_ERR_CONTENT_LENGTH;
+        r->has_content_length = true;
+        r->content_length = n;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
+static turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
+    if (r->chunked || !tbh_span_equal_nocase(value, "chunked"))
+        return TURBOHTTP_ERR_TRANSFER_ENCODING;
+    r->chunked = value.data;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span option;
+    while (tbh_list_next(&rest, &option)) {
+        if (tbh_span_equal_nocase(option, "keep-alive")) r->says_keep_alive = true;
+        if (tbh_span_equal_nocase(option, "close")) r->says_close = true;
+        if (tbh_span_equal_nocase(option, "upgrade")) r->says_upgrade = true;
+    }
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
+    if (tbh_span_equal_nocase(name, "gzip")) return TURBOHTTP_CODING_GZIP;
+    if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
+    if (tbh_span_equal_nocase(name, "deflate")) return TURBOHTTP_CODING_DEFLATE;
+    return TURBOHTTP_CODING_OTHER;
+}
+
+static turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span layer;
+    while (tbh_list_next(&rest, &layer)) {
+        if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
+        r->coding = r->coding_layers ? TURBOHTTP_CODING_OTHER : tbh_h1_coding_of(layer);
+        r->coding_layers = 1;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* Two targets are no target: whoever picks one may pick the attacker's. */
+static turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *row) {
+    const turbohttp_header *first = r->location;
+    r->location = row;
+    if (!first) return TURBOHTTP_OK;
+    bool same = first->value_length == row->value_length &&
+                memcmp(first->value, row->value, row->value_length) == 0;
+    return same ? TURBOHTTP_OK : TURBOHTTP_ERR_HEADER_LINE;
+}
+
+static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turbohttp_header *row) {
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (r->in_trailer) return TURBOHTTP_ERR_HEADER_LINE;
+    switch (row->id) {
+    case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
+    case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
+    case TURBOHTTP_HEADER_CONNECTION: return tbh_h1_connection(r, value);
+    case TURBOHTTP_HEADER_CONTENT_ENCODING: return tbh_h1_content_encoding(r, value);
+    default: return tbh_h1_location(r, row);
+    }
+}
+
+/* ------------------------------------------------------------ sections */
+static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_status status) {
+    r->fault = at;
+    return status;
+}
+
+static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
+    if (p + 1 == r->end) return TURBOHTTP_PENDING;
+    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    *after = p + 2;
+    return TURBOHTTP_OK;
+}
+
+/* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
+static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    for (;;) {
+        if (p == r->end) return TURBOHTTP_PENDING;
+        if (*p == '\r') return tbh_h1_last_line(r, p, after);
+        if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+        turbohttp_header *row = &r->table[r->count];
+        p = tbh_h1_field_line(r, p, row);
+        if (!p) return r->status;
+        r->count++;
+        if (!(r->watched >> row->id & 1)) continue;
+        turbohttp_status status = tbh_h1_meaning(r, row);
+        if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
+    }
+}
+
+/* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
+static TBH_NOINLINE const char *tbh_h1_stop_at_status(tbh_h1_run *r) {
+    static const char shape[] = "HTTP/1.0 100";
+    const char *p = r->begin;
+    for (size_t i = 0; i < sizeof shape - 1; i++, p++) {
+        if (p == r->end) return tbh_h1_stop(r, r->begin, p, TURBOHTTP_PENDING);
+        bool digit = i >= 7 && i != 8;
+        bool good =
+            digit ? tbh_is_digit((uint8_t)*p) && (*p != '0' || shape[i] == '0') : *p == shape[i];
+        if (good) continue;
+        return tbh_h1_stop(r, r->begin, p,
+                           i < 7 ? TURBOHTTP_ERR_NOT_HTTP : TURBOHTTP_ERR_STATUS_LINE);
+    }
+    if (p < r->end && *p == ' ') p = tbh_scan_control(r->begin, p, r->end);
+    return tbh_h1_stop_at_end(r, r->begin, p, TURBOHTTP_ERR_STATUS_LINE);
+}
+
+static bool tbh_h1_has_status(const tbh_h1_run *r) {
+    const char *p = r->begin;
+    return r->end - p >= 14 && memcmp(p, "HTTP/1.", 7) == 0 && tbh_is_digit((uint8_t)p[7]) &&
+           p[8] == ' ' && (uint8_t)(p[9] - '1') < 9 && tbh_is_digit((uint8_t)p[10]) &&
+           tbh_is_digit((uint8_t)p[11]) && (p[12] == ' ' || p[12] == '\r');
+}
+
+/* The blank before an absent reason phrase is often left out, and means nothing. */
+static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
+    const char *p = r->begin;
+    if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
+    const char *reason = p + (p[12] == ' ' ? 13 : 12);
+    const char *at = tbh_scan_control(r->begin, reason, r->end);
+    if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    out->minor_version = p[7] != '0';
+    out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+    out->reason = tbh_span(reason, (size_t)(at - reason));
+    return at + 2;
+}
+
+/* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
+static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
+                                      turbohttp_h1_head *out) {
+    bool bodiless =
+        request_was_head || out->status < 200 || out->status == 204 || out->status == 304;
+    if (r->chunked && (r->has_content_length || out->minor_version == 0))
+        return tbh_h1_fail(r, r->chunked, TURBOHTTP_ERR_TRANSFER_ENCODING);
+    out->framing = bodiless                ? TURBOHTTP_FRAMING_NONE
+                   : r->chunked            ? TURBOHTTP_FRAMING_CHUNKED
+                   : r->has_content_length ? TURBOHTTP_FRAMING_LENGTH
+                                           : TURBOHTTP_FRAMING_UNTIL_CLOSE;
+    out->keep_alive = !r->says_close && (out->minor_version || r->says_keep_alive) &&
+                      out->framing != TURBOHTTP_FRAMING_UNTIL_CLOSE;
+    out->connection_upgrade = r->says_upgrade;
+    out->has_content_length = r->has_content_length;
+    out->content_length = r->content_length;
+    out->content_coding = r->coding;
+    out->headers = r->table;
+    out->header_count = r->count;
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ input in pieces */
+/* Goes on searching for something that a run must look at: the empty line, a limit, or a control
+ * byte that no head may have. False while there is none. */
+static bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+    const char *p = r->begin + s->scanned, *line = r->begin + s->line_start;
+    while (p < r->end) {
+        p = tbh_scan_control(r->begin, p, r->end);
+        if (r->end - p < 2) break;
+        if (p[0] != '\r' || p[1] != '\n' || p == line) return true;
+        if ((size_t)(p - line) > r->line_bytes) return true;
+        p += 2;
+        line = p;
+    }
+    if (p < r->end && *p != '\r') return true;
+    s->scanned = (uint32_t)(p - r->begin);
+    s->line_start = (uint32_t)(line - r->begin);
+    return (size_t)(r->end - line) > r->line_bytes || (size_t)(r->end - r->begin) == r->head_bytes;
+}
+
+/* Is a run worth its work? At the first call, on the first bytes, and when the search has found. */
+static bool tbh_h1_must_wait(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+    bool eager = s->attempts == 0 || (size_t)(r->end - r->begin) <= TBH_H1_EAGER_BYTES;
+    if (!eager && !tbh_h1_seek(s, r)) return true;
+    s->attempts++;
+    return false;
+}
+
+static turbohttp_status tbh_h1_finish(const tbh_h1_run *r, turbohttp_status status,
+                                      uint64_t *error_offset) {
+    const char *fault = r->fault;
+    if (status == TURBOHTTP_PENDING && (size_t)(r->end - r->begin) == r->head_bytes) {
+        status = TURBOHTTP_ERR_HEAD_TOO_LARGE;
+        fault = r->end;
+    }
+    if (error_offset && status < TURBOHTTP_OK) *error_offset = (uint64_t)(fault - r->begin);
+    return status;
+}
+
+TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parser) {
+    memset(parser, 0, sizeof *parser);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset) {
+    tbh_h1_run r;
+    turbohttp_h1_head head;
+    if (length == 0) return TURBOHTTP_PENDING;
+    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
+    if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
+    const char *after = NULL, *fields = tbh_h1_status_line(&r, &head);
+    turbohttp_status status = fields ? tbh_h1_fields(&r, fields, &after) : r.status;
+    if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, &head);
+    if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
+    head.head_length = (uint32_t)(after - data);
+    *out = head;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_t *consumed,
+                                           uint64_t *error_offset) {
+    const char *after = NULL;
+    r->in_trailer = true;
+    r->watched = TBH_H1_REFUSED_IN_TRAILER;
+    turbohttp_status status = tbh_h1_fields(r, r->begin, &after);
+    if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
+    *count = r->count;
+    *consumed = (size_t)(after - r->begin);
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
+                                            const turbohttp_head_limits *limits,
+                                            turbohttp_header *table, uint32_t capacity,
+                                            uint32_t *count, size_t *consumed,
+                                            uint64_t *error_offset) {
+    tbh_h1_run r;
+    if (length == 0) return TURBOHTTP_PENDING;
+    tbh_h1_run_init(&r, data, length, limits, table, capacity);
+    return tbh_h1_trailer_run(&r, count, consumed, error_offset);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    uint32_t *field_count, size_t *consumed, uint64_t *error_offset) {
+    tbh_h1_run r;
+    if (length == 0) return TURBOHTTP_PENDING;
+    if (length >= 2 && data[0] == '\r' && data[1] == '\n') { /* nearly always */
+        *field_count = 0;
+        *consumed = 2;
+        return TURBOHTTP_OK;
+    }
+    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
+    if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
+    return tbh_h1_trailer_run(&r, field_count, consumed, error_offset);
+}
+
+/* ========================================================================
+ * src/codec/h1_chunked.h
+ * ======================================================================= */
+/* The chunked coding (RFC 9112 §7.1): what the engines use beside the decoder in api/h1.h. */
+
+/* Writes the line before a chunk of `size` bytes, hexadecimal and CRLF; returns its bytes, at most
+ * 18. Size 0 writes the last chunk's line; the trailer section's CRLF is the caller's. */
+TBH_FN size_t tbh_chunk_head_write(char out[20], uint64_t size);
+
+/* ========================================================================
+ * src/codec/h1_chunked.c
+ * ======================================================================= */
+/* The chunked coding: hands out runs of body bytes inside the input, and writes chunk heads.
+ *
+ * Owns nothing. A chunk's line goes through a table (state x class of byte -> state), unless all of
+ * it is there and is digits and CRLF, which is how nearly every line looks.
+ * Input language: RFC 9112 §7.1 to the letter: a size of at least one digit below 2^63, well-formed
+ * extensions (which mean nothing to us), blanks only where the grammar has BWS, never before CRLF.
+ * Bounds: one line, and the sum of all framing in proportion to the body (Go CVE-2023-39326).
+ * Does not know: trailers (h1_head.c), where the bytes come from, what the body means. */
+
+#define TBH_CHUNK_LINE_BYTES 256
+#define TBH_CHUNK_OVERHEAD   16384
+#define TBH_CHUNK_PER_BYTE   16
+/* Credit stops growing here, so that it cannot overflow; a body is never that thin. */
+#define TBH_CHUNK_CREDIT     ((int64_t)1 << 60)
+#define TBH_CHUNK_FAST       12 /* bytes that a plain line of up to ten digits can have */
+
+/* States of a line; those from CHUNK_DATA on are not in the table. */
+enum {
+    TBH_CHUNK_START,     /* before the first digit */
+    TBH_CHUNK_SIZE,      /* after a digit */
+    TBH_CHUNK_BLANK,     /* BWS that only ';' may end */
+    TBH_CHUNK_SEMICOLON, /* after ';', BWS included */
+    TBH_CHUNK_NAME,      /* in an extension's name */
+    TBH_CHUNK_NAME_END,  /* BWS after the name */
+    TBH_CHUNK_EQUALS,    /* after '=', BWS included */
+    TBH_CHUNK_TOKEN,     /* in a value */
+    TBH_CHUNK_QUOTED,    /* in a quoted value */
+    TBH_CHUNK_ESCAPE,    /* after a backslash there */
+    TBH_CHUNK_UNQUOTED,  /* after the closing quote */
+    TBH_CHUNK_CR,        /* LF must follow */
+    TBH_CHUNK_LINE_END,  /* the line is complete */
+    TBH_CHUNK_ROWS = TBH_CHUNK_CR,
+    TBH_CHUNK_DATA = 16,
+    TBH_CHUNK_DATA_CR, /* CRLF must follow the data */
+    TBH_CHUNK_DATA_LF,
+    TBH_CHUNK_LAST,
+    TBH_CHUNK_BAD_LINE, /* the two errors, kept */
+    TBH_CHUNK_BAD_OVERHEAD
+};
+
+enum { /* classes of bytes */
+       TBH_CHUNK_C_HEX,
+       TBH_CHUNK_C_TCHAR,
+       TBH_CHUNK_C_SEMICOLON,
+       TBH_CHUNK_C_EQUALS,
+       TBH_CHUNK_C_BLANK,
+       TBH_CHUNK_C_QUOTE,
+       TBH_CHUNK_C_BACKSLASH,
+       TBH_CHUNK_C_CR,
+       TBH_CHUNK_C_TEXT,
+       TBH_CHUNK_C_BAD,
+       TBH_CHUNK_CLASSES
+};
+
+#define TBH_CHUNK_NO TBH_CHUNK_BAD_LINE
+
+/* clang-format off */
+static const uint8_t tbh_chunk_next[TBH_CHUNK_ROWS][TBH_CHUNK_CLASSES] = {
+    /*               hex                 tchar               ;                    =                 blank               "                   backslash         CR            text              bad */
+    /* START */     {TBH_CHUNK_SIZE,     TBH_CHUNK_NO,              TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* SIZE */      {TBH_CHUNK_SIZE,     TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* BLANK */     {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* SEMICOLON */ {TBH_CHUNK_NAME,     TBH_CHUNK_NAME,     TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_SEMICOLON,TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* NAME */      {TBH_CHUNK_NAME,     TBH_CHUNK_NAME,     TBH_CHUNK_SEMICOLON, TBH_CHUNK_EQUALS, TBH_CHUNK_NAME_END, TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* NAME_END */  {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_EQUALS, TBH_CHUNK_NAME_END, TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* EQUALS */    {TBH_CHUNK_TOKEN,    TBH_CHUNK_TOKEN,    TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_EQUALS,   TBH_CHUNK_QUOTED,   TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* TOKEN */     {TBH_CHUNK_TOKEN,    TBH_CHUNK_TOKEN,    TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* QUOTED */    {TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,    TBH_CHUNK_QUOTED, TBH_CHUNK_QUOTED,   TBH_CHUNK_UNQUOTED, TBH_CHUNK_ESCAPE, TBH_CHUNK_NO,        TBH_CHUNK_QUOTED, TBH_CHUNK_NO},
+    /* ESCAPE */    {TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,    TBH_CHUNK_QUOTED, TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED, TBH_CHUNK_NO,        TBH_CHUNK_QUOTED, TBH_CHUNK_NO},
+    /* UNQUOTED */  {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
+};
+/* clang-format on */
+
+static unsigned tbh_chunk_class(uint8_t c) {
+    if (tbh_hex_value(c) >= 0) return TBH_CHUNK_C_HEX;
+    if (tbh_is_token_char(c)) return TBH_CHUNK_C_TCHAR;
+    switch (c) {
+    case ';': return TBH_CHUNK_C_SEMICOLON;
+    case '=': return TBH_CHUNK_C_EQUALS;
+    case ' ':
+    case '\t': return TBH_CHUNK_C_BLANK;
+    case '"': return TBH_CHUNK_C_QUOTE;
+    case '\\': return TBH_CHUNK_C_BACKSLASH;
+    case '\r': return TBH_CHUNK_C_CR;
+    default: return c < 0x20 || c == 0x7f ? TBH_CHUNK_C_BAD : TBH_CHUNK_C_TEXT;
+    }
+}
+
+TURBOHTTP_API void turbohttp_chunked_init(turbohttp_chunked *chunked) {
+    memset(chunked, 0, sizeof *chunked);
+    chunked->budget = TBH_CHUNK_OVERHEAD;
+    chunked->state = TBH_CHUNK_START;
+}
+
+/* ------------------------------------------------------------ the line of a chunk */
+/* One byte of a line, one step; errors are states too. */
+static uint8_t tbh_chunk_step(turbohttp_chunked *c, uint8_t byte) {
+    if (c->state == TBH_CHUNK_CR) return byte == '\n' ? TBH_CHUNK_LINE_END : TBH_CHUNK_BAD_LINE;
+    uint8_t to = tbh_chunk_next[c->state][tbh_chunk_class(byte)];
+    if (to < TBH_CHUNK_CR && c->line_length == TBH_CHUNK_LINE_BYTES) return TBH_CHUNK_BAD_OVERHEAD;
+    c->line_length++;
+    if (to != TBH_CHUNK_SIZE) return to;
+    if (c->remaining > (uint64_t)INT64_MAX >> 4) return TBH_CHUNK_BAD_LINE;
+    c->remaining = c->remaining << 4 | (uint64_t)tbh_hex_value(byte);
+    return to;
+}
+
+/* The line is complete; `bytes` is its length with CRLF. The CRLF after the data, which must come,
+ * is paid here as well. */
+TBH_ALWAYS_INLINE void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes) {
+    c->line_length = 0;
+    c->budget -= (int64_t)bytes + (c->remaining ? 2 : 0);
+    c->state = c->budget < 0  ? TBH_CHUNK_BAD_OVERHEAD
+               : c->remaining ? TBH_CHUNK_DATA
+                              : TBH_CHUNK_LAST;
+}
+
+static TBH_NOINLINE const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p,
+                                                  const uint8_t *end) {
+    while (p < end && c->state < TBH_CHUNK_LINE_END) c->state = tbh_chunk_step(c, *p++);
+    if (c->state == TBH_CHUNK_LINE_END) tbh_chunk_line_done(c, c->line_length + 1u);
+    return p;
+}
+
+/* A line of digits and CRLF that is all there; otherwise nothing is used. */
+TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_plain_line(turbohttp_chunked *c, const uint8_t *p,
+                                                      const uint8_t *end) {
+    if (end - p < TBH_CHUNK_FAST) return p;
+    uint64_t size = 0;
+    unsigned n = 0;
+    for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
+        size = size << 4 | (uint64_t)digit;
+    if (n == 0 || p[n] != '\r' || p[n + 1] != '\n') return p;
+    c->remaining = size;
+    tbh_chunk_line_done(c, n + 2);
+    return p + n + 2;
+}
+
+/* ------------------------------------------------------------ data */
+static const uint8_t *tbh_chunk_data_end(turbohttp_chunked *c, const uint8_t *p,
+                                         const uint8_t *end) {
+    if (c->state == TBH_CHUNK_DATA_CR && p < end)
+        c->state = *p++ == '\r' ? TBH_CHUNK_DATA_LF : TBH_CHUNK_BAD_LINE;
+    if (c->state == TBH_CHUNK_DATA_LF && p < end)
+        c->state = *p++ == '\n' ? TBH_CHUNK_START : TBH_CHUNK_BAD_LINE;
+    return p;
+}
+
+/* Hands out what is there of the chunk, and takes the CRLF behind it at once if it is there. */
+TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint8_t *p,
+                                                const uint8_t *end, turbohttp_span *data) {
+    size_t n = (size_t)(end - p);
+    if (n > c->remaining) n = (size_t)c->remaining;
+    *data = tbh_span((const char *)p, n);
+    p += n;
+    c->remaining -= n;
+    if (c->budget < TBH_CHUNK_CREDIT) c->budget += (int64_t)n * TBH_CHUNK_PER_BYTE;
+    if (c->remaining) return p;
+    bool crlf = end - p >= 2 && p[0] == '\r' && p[1] == '\n';
+    c->state = crlf ? TBH_CHUNK_START : TBH_CHUNK_DATA_CR;
+    return crlf ? p + 2 : p;
+}
+
+static turbohttp_status tbh_chunk_final(unsigned state) {
+    switch (state) {
+    case TBH_CHUNK_LAST: return TURBOHTTP_DONE;
+    case TBH_CHUNK_BAD_LINE: return TURBOHTTP_ERR_CHUNK;
+    case TBH_CHUNK_BAD_OVERHEAD: return TURBOHTTP_ERR_CHUNK_OVERHEAD;
+    default: return TURBOHTTP_PENDING;
+    }
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked,
+                                                      const uint8_t **in, size_t *in_length,
+                                                      turbohttp_span *data) {
+    if (*in_length == 0) return tbh_chunk_final(chunked->state);
+    const uint8_t *p = *in, *end = p + *in_length;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (chunked->state == TBH_CHUNK_DATA_CR || chunked->state == TBH_CHUNK_DATA_LF)
+        p = tbh_chunk_data_end(chunked, p, end);
+    if (chunked->state == TBH_CHUNK_START) p = tbh_chunk_plain_line(chunked, p, end);
+    if (chunked->state < TBH_CHUNK_LINE_END) p = tbh_chunk_line(chunked, p, end);
+    if (chunked->state == TBH_CHUNK_DATA && p < end) p = tbh_chunk_data(chunked, p, end, data);
+    else status = tbh_chunk_final(chunked->state);
+    *in = p;
+    *in_length = (size_t)(end - p);
+    return status;
+}
+
+TBH_FN size_t tbh_chunk_head_write(char out[20], uint64_t size) {
+    size_t digits = 1, n = 0;
+    while (digits < 16 && size >> (4 * digits)) digits++;
+    while (digits--) out[n++] = "0123456789abcdef"[size >> (4 * digits) & 15];
+    out[n++] = '\r';
+    out[n++] = '\n';
+    return n;
+}
+
 #undef TBH_ALWAYS_INLINE
 #undef TBH_AVX2
+#undef TBH_CHUNK_CREDIT
+#undef TBH_CHUNK_FAST
+#undef TBH_CHUNK_LINE_BYTES
+#undef TBH_CHUNK_NO
+#undef TBH_CHUNK_OVERHEAD
+#undef TBH_CHUNK_PER_BYTE
 #undef TBH_DNS_STUB
 #undef TBH_FN
 #undef TBH_GUARDS
+#undef TBH_H1_BIT
+#undef TBH_H1_EAGER_BYTES
+#undef TBH_H1_HEADER_COUNT
+#undef TBH_H1_HEAD_BYTES
+#undef TBH_H1_LINE_BYTES
+#undef TBH_H1_LINE_MAX
+#undef TBH_H1_REFUSED_IN_TRAILER
+#undef TBH_H1_WATCHED_IN_HEAD
+#undef TBH_HEADER_NAMES
 #undef TBH_INFLATE
+#undef TBH_LANE
+#undef TBH_LANE_SHIFT
 #undef TBH_LIKELY
 #undef TBH_LITTLE_ENDIAN
+#undef TBH_NAME
 #undef TBH_NEON
 #undef TBH_NOINLINE
 #undef TBH_ROW
