@@ -1,0 +1,401 @@
+/* Response heads of HTTP/1.x: status line, header lines, and the framing that follows from them.
+ *
+ * Owns nothing: rows go to the caller's table and are slices of the caller's bytes.
+ * One run goes once over the bytes, line by line, and stops at the first fault in their order.
+ * What a run says depends on the bytes alone, and a fault stays the same fault when bytes follow;
+ * that is what makes every split come to the same end. A head that is not complete at the first
+ * call is from then on only searched for its end (each byte once), and then parsed once more.
+ * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits.
+ * Does not know: connections, bodies, requests (but whether it was HEAD). */
+#include "h1_head.h"
+
+#define TBH_H1_HEAD_BYTES   65536u
+#define TBH_H1_LINE_BYTES   16384u
+#define TBH_H1_LINE_MAX     65535u /* name_length has 16 bits */
+#define TBH_H1_HEADER_COUNT 128u
+/* So few bytes are parsed at each call, so that the first wrong one is seen at once. */
+#define TBH_H1_EAGER_BYTES  16u
+
+#define TBH_H1_BIT(name)    ((uint64_t)1 << TURBOHTTP_HEADER_##name)
+
+/* Headers with a meaning for the head itself. */
+#define TBH_H1_WATCHED_IN_HEAD                                                                     \
+    (TBH_H1_BIT(CONTENT_LENGTH) | TBH_H1_BIT(TRANSFER_ENCODING) | TBH_H1_BIT(CONNECTION) |         \
+     TBH_H1_BIT(CONTENT_ENCODING) | TBH_H1_BIT(LOCATION))
+/* RFC 9110 §6.5.1: framing, routing, authentication, response control and content format. */
+#define TBH_H1_REFUSED_IN_TRAILER                                                                  \
+    (TBH_H1_WATCHED_IN_HEAD | TBH_H1_BIT(KEEP_ALIVE) | TBH_H1_BIT(CONTENT_TYPE) |                  \
+     TBH_H1_BIT(CONTENT_RANGE) | TBH_H1_BIT(SET_COOKIE) | TBH_H1_BIT(CACHE_CONTROL) |              \
+     TBH_H1_BIT(EXPIRES) | TBH_H1_BIT(AGE) | TBH_H1_BIT(VARY) | TBH_H1_BIT(RETRY_AFTER) |          \
+     TBH_H1_BIT(WWW_AUTHENTICATE) | TBH_H1_BIT(PROXY_AUTHENTICATE) | TBH_H1_BIT(TRAILER) |         \
+     TBH_H1_BIT(UPGRADE) | TBH_H1_BIT(HOST) | TBH_H1_BIT(TE) | TBH_H1_BIT(AUTHORIZATION) |         \
+     TBH_H1_BIT(PROXY_AUTHORIZATION) | TBH_H1_BIT(PROXY_CONNECTION))
+
+/* One run over the bytes, and what the watched headers said so far. */
+typedef struct tbh_h1_run {
+    const char *begin, *end; /* the bytes, cut at the limit on the head */
+    const char *fault;       /* the byte at fault */
+    turbohttp_header *table;
+    uint64_t watched; /* one bit for each id that tbh_h1_meaning must see */
+    uint32_t count, capacity;
+    uint32_t line_bytes, head_bytes;
+    turbohttp_status status; /* why a function returned NULL */
+    bool in_trailer;
+
+    bool has_content_length, says_close, says_keep_alive, says_upgrade;
+    uint8_t coding_layers;
+    turbohttp_content_coding coding;
+    uint64_t content_length;
+    const char *chunked; /* the value of Transfer-Encoding */
+    const turbohttp_header *location;
+} tbh_h1_run;
+
+static uint32_t tbh_h1_limit(uint32_t wanted, uint32_t standard) {
+    return wanted ? wanted : standard;
+}
+
+static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
+                            const turbohttp_head_limits *limits, turbohttp_header *table,
+                            uint32_t capacity) {
+    static const turbohttp_head_limits standard = {0, 0, 0};
+    if (!limits) limits = &standard;
+    memset(r, 0, sizeof *r);
+    uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
+    uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
+    r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
+    r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
+    r->capacity = header_count < capacity ? header_count : capacity;
+    r->table = table;
+    r->begin = data;
+    r->end = data + tbh_min_size(length, r->head_bytes);
+    r->watched = TBH_H1_WATCHED_IN_HEAD;
+}
+
+/* ------------------------------------------------------------ lines */
+/* Ends the run at a byte of a line. Beyond the limit it is a long line before it is a bad one. */
+static const char *tbh_h1_stop(tbh_h1_run *r, const char *line, const char *at,
+                               turbohttp_status status) {
+    bool too_long = (size_t)(at - line) > r->line_bytes;
+    r->fault = too_long ? line + r->line_bytes : at;
+    r->status = too_long ? TURBOHTTP_ERR_LINE_TOO_LONG : status;
+    return NULL;
+}
+
+/* The line does not end with CRLF at `at`: more bytes may mend it, or nothing can. */
+static TBH_NOINLINE const char *tbh_h1_stop_at_end(tbh_h1_run *r, const char *line, const char *at,
+                                                   turbohttp_status status) {
+    bool cut = at == r->end || (*at == '\r' && at + 1 == r->end);
+    return tbh_h1_stop(r, line, at, cut ? TURBOHTTP_PENDING : status);
+}
+
+/* No colon after a token: the byte that is none, be it the colon itself (RFC 9112 §5.1). */
+static TBH_NOINLINE const char *tbh_h1_stop_at_name(tbh_h1_run *r, const char *line,
+                                                    const char *colon) {
+    const char *at = tbh_scan_token(line, colon);
+    return tbh_h1_stop(r, line, at, at == r->end ? TURBOHTTP_PENDING : TURBOHTTP_ERR_HEADER_LINE);
+}
+
+TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
+    return r->end - at >= 2 && at[0] == '\r' && at[1] == '\n' &&
+           (size_t)(at - line) <= r->line_bytes;
+}
+
+/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const char *line,
+                                                turbohttp_header *row) {
+    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
+    size_t name_length = (size_t)(colon - line);
+    uint16_t id = tbh_header_id(line, name_length);
+    bool named = id || (name_length && colon < r->end && tbh_scan_token(line, colon) == colon);
+    if (TBH_UNLIKELY(!named || colon == r->end)) return tbh_h1_stop_at_name(r, line, colon);
+    const char *value = colon + 1;
+    while (value < r->end && tbh_h1_is_blank(*value)) value++;
+    const char *at = tbh_scan_control(r->begin, value, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at)))
+        return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
+    const char *value_end = at;
+    while (value_end > value && tbh_h1_is_blank(value_end[-1])) value_end--;
+    row->name = line;
+    row->value = value;
+    row->value_length = (uint32_t)(value_end - value);
+    row->name_length = (uint16_t)name_length;
+    row->id = id;
+    return at + 2;
+}
+
+/* ------------------------------------------------------------ headers with a meaning */
+TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
+    if (!rest->data) return false;
+    const char *p = rest->data, *end = p + rest->length;
+    const char *comma = p;
+    while (comma < end && *comma != ',') comma++;
+    const char *stop = comma;
+    while (p < stop && tbh_h1_is_blank(*p)) p++;
+    while (stop > p && tbh_h1_is_blank(stop[-1])) stop--;
+    *element = tbh_span(p, (size_t)(stop - p));
+    bool last = comma == end;
+    *rest = last ? tbh_span(NULL, 0) : tbh_span(comma + 1, (size_t)(end - comma - 1));
+    return true;
+}
+
+/* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
+static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span element;
+    while (tbh_list_next(&rest, &element)) {
+        uint64_t n = 0;
+        if (!tbh_parse_u64(element.data, element.length, INT64_MAX, &n))
+            return TURBOHTTP_ERR_CONTENT_LENGTH;
+        if (r->has_content_length && n != r->content_length) return TURBOHTTP_ERR_CONTENT_LENGTH;
+        r->has_content_length = true;
+        r->content_length = n;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
+static turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
+    if (r->chunked || !tbh_span_equal_nocase(value, "chunked"))
+        return TURBOHTTP_ERR_TRANSFER_ENCODING;
+    r->chunked = value.data;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span option;
+    while (tbh_list_next(&rest, &option)) {
+        if (tbh_span_equal_nocase(option, "keep-alive")) r->says_keep_alive = true;
+        if (tbh_span_equal_nocase(option, "close")) r->says_close = true;
+        if (tbh_span_equal_nocase(option, "upgrade")) r->says_upgrade = true;
+    }
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
+    if (tbh_span_equal_nocase(name, "gzip")) return TURBOHTTP_CODING_GZIP;
+    if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
+    if (tbh_span_equal_nocase(name, "deflate")) return TURBOHTTP_CODING_DEFLATE;
+    return TURBOHTTP_CODING_OTHER;
+}
+
+static turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span layer;
+    while (tbh_list_next(&rest, &layer)) {
+        if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
+        r->coding = r->coding_layers ? TURBOHTTP_CODING_OTHER : tbh_h1_coding_of(layer);
+        r->coding_layers = 1;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* Two targets are no target: whoever picks one may pick the attacker's. */
+static turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *row) {
+    const turbohttp_header *first = r->location;
+    r->location = row;
+    if (!first) return TURBOHTTP_OK;
+    bool same = first->value_length == row->value_length &&
+                memcmp(first->value, row->value, row->value_length) == 0;
+    return same ? TURBOHTTP_OK : TURBOHTTP_ERR_HEADER_LINE;
+}
+
+static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turbohttp_header *row) {
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (r->in_trailer) return TURBOHTTP_ERR_HEADER_LINE;
+    switch (row->id) {
+    case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
+    case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
+    case TURBOHTTP_HEADER_CONNECTION: return tbh_h1_connection(r, value);
+    case TURBOHTTP_HEADER_CONTENT_ENCODING: return tbh_h1_content_encoding(r, value);
+    default: return tbh_h1_location(r, row);
+    }
+}
+
+/* ------------------------------------------------------------ sections */
+static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_status status) {
+    r->fault = at;
+    return status;
+}
+
+static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
+    if (p + 1 == r->end) return TURBOHTTP_PENDING;
+    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    *after = p + 2;
+    return TURBOHTTP_OK;
+}
+
+/* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
+static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    for (;;) {
+        if (p == r->end) return TURBOHTTP_PENDING;
+        if (*p == '\r') return tbh_h1_last_line(r, p, after);
+        if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+        turbohttp_header *row = &r->table[r->count];
+        p = tbh_h1_field_line(r, p, row);
+        if (!p) return r->status;
+        r->count++;
+        if (!(r->watched >> row->id & 1)) continue;
+        turbohttp_status status = tbh_h1_meaning(r, row);
+        if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
+    }
+}
+
+/* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
+static TBH_NOINLINE const char *tbh_h1_stop_at_status(tbh_h1_run *r) {
+    static const char shape[] = "HTTP/1.0 100";
+    const char *p = r->begin;
+    for (size_t i = 0; i < sizeof shape - 1; i++, p++) {
+        if (p == r->end) return tbh_h1_stop(r, r->begin, p, TURBOHTTP_PENDING);
+        bool digit = i >= 7 && i != 8;
+        bool good =
+            digit ? tbh_is_digit((uint8_t)*p) && (*p != '0' || shape[i] == '0') : *p == shape[i];
+        if (good) continue;
+        return tbh_h1_stop(r, r->begin, p,
+                           i < 7 ? TURBOHTTP_ERR_NOT_HTTP : TURBOHTTP_ERR_STATUS_LINE);
+    }
+    if (p < r->end && *p == ' ') p = tbh_scan_control(r->begin, p, r->end);
+    return tbh_h1_stop_at_end(r, r->begin, p, TURBOHTTP_ERR_STATUS_LINE);
+}
+
+static bool tbh_h1_has_status(const tbh_h1_run *r) {
+    const char *p = r->begin;
+    return r->end - p >= 14 && memcmp(p, "HTTP/1.", 7) == 0 && tbh_is_digit((uint8_t)p[7]) &&
+           p[8] == ' ' && (uint8_t)(p[9] - '1') < 9 && tbh_is_digit((uint8_t)p[10]) &&
+           tbh_is_digit((uint8_t)p[11]) && (p[12] == ' ' || p[12] == '\r');
+}
+
+/* The blank before an absent reason phrase is often left out, and means nothing. */
+static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
+    const char *p = r->begin;
+    if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
+    const char *reason = p + (p[12] == ' ' ? 13 : 12);
+    const char *at = tbh_scan_control(r->begin, reason, r->end);
+    if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    out->minor_version = p[7] != '0';
+    out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+    out->reason = tbh_span(reason, (size_t)(at - reason));
+    return at + 2;
+}
+
+/* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
+static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
+                                      turbohttp_h1_head *out) {
+    bool bodiless =
+        request_was_head || out->status < 200 || out->status == 204 || out->status == 304;
+    if (r->chunked && (r->has_content_length || out->minor_version == 0))
+        return tbh_h1_fail(r, r->chunked, TURBOHTTP_ERR_TRANSFER_ENCODING);
+    out->framing = bodiless                ? TURBOHTTP_FRAMING_NONE
+                   : r->chunked            ? TURBOHTTP_FRAMING_CHUNKED
+                   : r->has_content_length ? TURBOHTTP_FRAMING_LENGTH
+                                           : TURBOHTTP_FRAMING_UNTIL_CLOSE;
+    out->keep_alive = !r->says_close && (out->minor_version || r->says_keep_alive) &&
+                      out->framing != TURBOHTTP_FRAMING_UNTIL_CLOSE;
+    out->connection_upgrade = r->says_upgrade;
+    out->has_content_length = r->has_content_length;
+    out->content_length = r->content_length;
+    out->content_coding = r->coding;
+    out->headers = r->table;
+    out->header_count = r->count;
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ input in pieces */
+/* Goes on searching for something that a run must look at: the empty line, a limit, or a control
+ * byte that no head may have. False while there is none. */
+static bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+    const char *p = r->begin + s->scanned, *line = r->begin + s->line_start;
+    while (p < r->end) {
+        p = tbh_scan_control(r->begin, p, r->end);
+        if (r->end - p < 2) break;
+        if (p[0] != '\r' || p[1] != '\n' || p == line) return true;
+        if ((size_t)(p - line) > r->line_bytes) return true;
+        p += 2;
+        line = p;
+    }
+    if (p < r->end && *p != '\r') return true;
+    s->scanned = (uint32_t)(p - r->begin);
+    s->line_start = (uint32_t)(line - r->begin);
+    return (size_t)(r->end - line) > r->line_bytes || (size_t)(r->end - r->begin) == r->head_bytes;
+}
+
+/* Is a run worth its work? At the first call, on the first bytes, and when the search has found. */
+static bool tbh_h1_must_wait(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+    bool eager = s->attempts == 0 || (size_t)(r->end - r->begin) <= TBH_H1_EAGER_BYTES;
+    if (!eager && !tbh_h1_seek(s, r)) return true;
+    s->attempts++;
+    return false;
+}
+
+static turbohttp_status tbh_h1_finish(const tbh_h1_run *r, turbohttp_status status,
+                                      uint64_t *error_offset) {
+    const char *fault = r->fault;
+    if (status == TURBOHTTP_PENDING && (size_t)(r->end - r->begin) == r->head_bytes) {
+        status = TURBOHTTP_ERR_HEAD_TOO_LARGE;
+        fault = r->end;
+    }
+    if (error_offset && status < TURBOHTTP_OK) *error_offset = (uint64_t)(fault - r->begin);
+    return status;
+}
+
+TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parser) {
+    memset(parser, 0, sizeof *parser);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset) {
+    tbh_h1_run r;
+    turbohttp_h1_head head;
+    if (length == 0) return TURBOHTTP_PENDING;
+    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
+    if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
+    const char *after = NULL, *fields = tbh_h1_status_line(&r, &head);
+    turbohttp_status status = fields ? tbh_h1_fields(&r, fields, &after) : r.status;
+    if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, &head);
+    if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
+    head.head_length = (uint32_t)(after - data);
+    *out = head;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_t *consumed,
+                                           uint64_t *error_offset) {
+    const char *after = NULL;
+    r->in_trailer = true;
+    r->watched = TBH_H1_REFUSED_IN_TRAILER;
+    turbohttp_status status = tbh_h1_fields(r, r->begin, &after);
+    if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
+    *count = r->count;
+    *consumed = (size_t)(after - r->begin);
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
+                                            const turbohttp_head_limits *limits,
+                                            turbohttp_header *table, uint32_t capacity,
+                                            uint32_t *count, size_t *consumed,
+                                            uint64_t *error_offset) {
+    tbh_h1_run r;
+    if (length == 0) return TURBOHTTP_PENDING;
+    tbh_h1_run_init(&r, data, length, limits, table, capacity);
+    return tbh_h1_trailer_run(&r, count, consumed, error_offset);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    uint32_t *field_count, size_t *consumed, uint64_t *error_offset) {
+    tbh_h1_run r;
+    if (length == 0) return TURBOHTTP_PENDING;
+    if (length >= 2 && data[0] == '\r' && data[1] == '\n') { /* nearly always */
+        *field_count = 0;
+        *consumed = 2;
+        return TURBOHTTP_OK;
+    }
+    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
+    if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
+    return tbh_h1_trailer_run(&r, field_count, consumed, error_offset);
+}

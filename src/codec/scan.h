@@ -1,0 +1,217 @@
+/* Wide scans over text: one lane of 8, 16 or 32 bytes at a time, the same code for every width.
+ *
+ * A lane answers questions about its bytes with a mask; tbh_lane_first turns a mask into a byte's
+ * index. A platform is a block below that defines the lane; what follows the blocks knows none.
+ * No scan reads outside [begin, end): the last bytes are loaded together with bytes before them. */
+#pragma once
+#include "../base/bytes.h"
+
+/* Index of the lowest set bit; v is not 0. */
+TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
+#if defined(__GNUC__) || defined(__clang__)
+    return (unsigned)__builtin_ctzll(v);
+#else
+    unsigned n = 0;
+    for (unsigned step = 32; step; step >>= 1) {
+        if ((v << (64 - step)) != 0) continue;
+        v >>= step;
+        n += step;
+    }
+    return n;
+#endif
+}
+
+/* Bytes that are not letters, digits or '-' (`odd`), control bytes other than HTAB (`control`),
+ * and a given byte (`equal`): the three questions each platform answers. */
+#if TBH_AVX2
+#include <immintrin.h>
+#define TBH_LANE       32 /* bytes */
+#define TBH_LANE_SHIFT 0  /* log2 of the mask bits for each byte */
+typedef __m256i tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return (uint32_t)_mm256_movemask_epi8(v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
+}
+
+/* Bytes from `low` to `low + span`. */
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
+    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
+    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
+    return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
+}
+#elif TBH_SSE2
+#include <emmintrin.h>
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 0
+typedef __m128i tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return (uint32_t)_mm_movemask_epi8(v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
+    v = _mm_sub_epi8(v, _mm_set1_epi8(low));
+    return _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(span)), v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
+    tbh_lane tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+    tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm_or_si128(_mm_andnot_si128(tab, low), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
+    return tbh_lane_mask(_mm_or_si128(_mm_or_si128(alpha, digit), dash)) ^ 0xffffu;
+}
+#elif TBH_NEON
+#include <arm_neon.h>
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 2
+typedef uint8x16_t tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return vld1q_u8((const uint8_t *)p);
+}
+
+/* Four bits for each byte: narrowing by shift is NEON's cheapest way to a mask. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(vceqq_u8(v, vdupq_n_u8((uint8_t)c)));
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, uint8_t low, uint8_t span) {
+    return vcleq_u8(vsubq_u8(v, vdupq_n_u8(low)), vdupq_n_u8(span));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = vcltq_u8(v, vdupq_n_u8(0x20));
+    tbh_lane tab = vceqq_u8(v, vdupq_n_u8('\t'));
+    return tbh_lane_mask(vorrq_u8(vbicq_u8(low, tab), vceqq_u8(v, vdupq_n_u8(0x7f))));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(vorrq_u8(v, vdupq_n_u8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = vceqq_u8(v, vdupq_n_u8('-'));
+    return ~tbh_lane_mask(vorrq_u8(vorrq_u8(alpha, digit), dash));
+}
+#else
+#define TBH_LANE       8
+#define TBH_LANE_SHIFT 3
+typedef uint64_t tbh_lane; /* little-endian, so that the first byte is the lowest */
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_fill(uint8_t c) {
+    return c * UINT64_C(0x0101010101010101);
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return tbh_load64_le(p);
+}
+
+/* The sums stay below 256 in each byte, so no byte disturbs its neighbour: all masks are exact. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    uint64_t x = v ^ tbh_lane_fill((uint8_t)c);
+    return ~(((x & tbh_lane_fill(0x7f)) + tbh_lane_fill(0x7f)) | x) & tbh_lane_fill(0x80);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    uint64_t x = v & tbh_lane_fill(0x7f);
+    uint64_t low = ~(x + tbh_lane_fill(0x60));
+    uint64_t not_tab = (x ^ tbh_lane_fill('\t')) + tbh_lane_fill(0x7f);
+    uint64_t del = x + tbh_lane_fill(1);
+    return ((low & not_tab) | del) & ~v & tbh_lane_fill(0x80);
+}
+
+/* High bit where low <= byte <= high, for bytes below 128. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_range(uint64_t x, uint8_t low, uint8_t high) {
+    return (x + tbh_lane_fill((uint8_t)(0x80 - low))) &
+           ~(x + tbh_lane_fill((uint8_t)(0x7f - high)));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    uint64_t x = v & tbh_lane_fill(0x7f);
+    uint64_t common = tbh_lane_range(x | tbh_lane_fill(0x20), 'a', 'z') |
+                      tbh_lane_range(x, '0', '9') |
+                      ~((x ^ tbh_lane_fill('-')) + tbh_lane_fill(0x7f));
+    return (~common | v) & tbh_lane_fill(0x80);
+}
+#endif
+
+/* Index of the first byte that a mask marks; the mask is not 0. */
+TBH_ALWAYS_INLINE size_t tbh_lane_first(uint64_t mask) {
+    return tbh_scan_lowest_bit(mask) >> TBH_LANE_SHIFT;
+}
+
+/* Drops the marks of the first n bytes, n < TBH_LANE; the next byte becomes the first. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
+    return mask >> (n << TBH_LANE_SHIFT);
+}
+
+/* Keeps the marks of the first n bytes, n < TBH_LANE. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
+    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
+}
+
+/* The last stretch of a scan, shorter than a lane. */
+TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end);
+TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c);
+
+/* First control byte other than HTAB in [p, end), or end. Bytes from begin on may be read. */
+TBH_ALWAYS_INLINE const char *tbh_scan_control(const char *begin, const char *p, const char *end) {
+    while ((size_t)(end - p) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_control(tbh_lane_load(p));
+        if (mask) return p + tbh_lane_first(mask);
+        p += TBH_LANE;
+    }
+    return tbh_scan_control_tail(begin, p, end);
+}
+
+/* First byte c in [p, end), or end. Bytes from begin on may be read. */
+TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, const char *end,
+                                            char c) {
+    while ((size_t)(end - p) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_equal(tbh_lane_load(p), c);
+        if (mask) return p + tbh_lane_first(mask);
+        p += TBH_LANE;
+    }
+    return tbh_scan_byte_tail(begin, p, end, c);
+}
+
+/* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
+TBH_FN const char *tbh_scan_token(const char *p, const char *end);
