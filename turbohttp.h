@@ -171,222 +171,133 @@ TURBOHTTP_API const char *turbohttp_status_text(turbohttp_status status);
 TURBOHTTP_API const char *turbohttp_phase_name(turbohttp_phase phase);
 
 /* ------------------------------------------------------------------------
- * HTTP/1.1: the response head and the chunked coding, as codecs for those
- * who bring their own input and output. The client uses the same ones.
+ * Checksums: the two that compressed bodies carry.
  * ------------------------------------------------------------------------ */
 
-/** Well-known header names as small numbers, so that look-ups compare
- *  integers; the number of a name never changes. */
-typedef enum turbohttp_header_id {
-    TURBOHTTP_HEADER_OTHER = 0, /**< any name that is not in this list */
-    TURBOHTTP_HEADER_CONTENT_LENGTH = 1,
-    TURBOHTTP_HEADER_TRANSFER_ENCODING = 2,
-    TURBOHTTP_HEADER_CONNECTION = 3,
-    TURBOHTTP_HEADER_CONTENT_ENCODING = 4,
-    TURBOHTTP_HEADER_LOCATION = 5,
-    TURBOHTTP_HEADER_KEEP_ALIVE = 6,
-    TURBOHTTP_HEADER_CONTENT_TYPE = 7,
-    TURBOHTTP_HEADER_CONTENT_RANGE = 8,
-    TURBOHTTP_HEADER_SET_COOKIE = 9,
-    TURBOHTTP_HEADER_DATE = 10,
-    TURBOHTTP_HEADER_ETAG = 11,
-    TURBOHTTP_HEADER_LAST_MODIFIED = 12,
-    TURBOHTTP_HEADER_CACHE_CONTROL = 13,
-    TURBOHTTP_HEADER_EXPIRES = 14,
-    TURBOHTTP_HEADER_AGE = 15,
-    TURBOHTTP_HEADER_VARY = 16,
-    TURBOHTTP_HEADER_RETRY_AFTER = 17,
-    TURBOHTTP_HEADER_WWW_AUTHENTICATE = 18,
-    TURBOHTTP_HEADER_PROXY_AUTHENTICATE = 19,
-    TURBOHTTP_HEADER_TRAILER = 20,
-    TURBOHTTP_HEADER_UPGRADE = 21,
-    TURBOHTTP_HEADER_SERVER = 22,
-    TURBOHTTP_HEADER_ACCEPT_RANGES = 23,
-    TURBOHTTP_HEADER_LINK = 24,
-    TURBOHTTP_HEADER_ALLOW = 25,
-    TURBOHTTP_HEADER_ALT_SVC = 26,
-    TURBOHTTP_HEADER_VIA = 27,
-    TURBOHTTP_HEADER_PRAGMA = 28,
-    TURBOHTTP_HEADER_REFRESH = 29,
-    TURBOHTTP_HEADER_CONTENT_DISPOSITION = 30,
-    TURBOHTTP_HEADER_CONTENT_LANGUAGE = 31,
-    TURBOHTTP_HEADER_CONTENT_LOCATION = 32,
-    TURBOHTTP_HEADER_CONTENT_SECURITY_POLICY = 33,
-    TURBOHTTP_HEADER_STRICT_TRANSPORT_SECURITY = 34,
-    TURBOHTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN = 35,
-    TURBOHTTP_HEADER_AUTHENTICATION_INFO = 36,
-    TURBOHTTP_HEADER_PROXY_AUTHENTICATION_INFO = 37,
-    TURBOHTTP_HEADER_SEC_WEBSOCKET_ACCEPT = 38,
-    TURBOHTTP_HEADER_SEC_WEBSOCKET_EXTENSIONS = 39,
-    TURBOHTTP_HEADER_SEC_WEBSOCKET_PROTOCOL = 40,
-    TURBOHTTP_HEADER_SEC_WEBSOCKET_KEY = 41,
-    TURBOHTTP_HEADER_SEC_WEBSOCKET_VERSION = 42,
-    TURBOHTTP_HEADER_HOST = 43,
-    TURBOHTTP_HEADER_TE = 44,
-    TURBOHTTP_HEADER_COOKIE = 45,
-    TURBOHTTP_HEADER_AUTHORIZATION = 46,
-    TURBOHTTP_HEADER_PROXY_AUTHORIZATION = 47,
-    TURBOHTTP_HEADER_PROXY_CONNECTION = 48,
-    TURBOHTTP_HEADER_HTTP2_SETTINGS = 49,
-    TURBOHTTP_HEADER_USER_AGENT = 50,
-    TURBOHTTP_HEADER_ACCEPT = 51,
-    TURBOHTTP_HEADER_ACCEPT_ENCODING = 52,
-    TURBOHTTP_HEADER_ACCEPT_LANGUAGE = 53,
-    TURBOHTTP_HEADER_EXPECT = 54,
-    TURBOHTTP_HEADER_RANGE = 55,
-    TURBOHTTP_HEADER_IF_NONE_MATCH = 56,
-    TURBOHTTP_HEADER_IF_MODIFIED_SINCE = 57,
-    TURBOHTTP_HEADER_ORIGIN = 58,
-    TURBOHTTP_HEADER_REFERER = 59
-} turbohttp_header_id;
+/**
+ * Add bytes to a CRC-32, the one of gzip, PNG and zip (RFC 1952 section 8).
+ *
+ * Start with `crc` 0 and pass each result on; `data` may be NULL when `length`
+ * is 0. It finds accidents, not attacks.
+ *
+ * Returns: the CRC of everything so far.
+ * Thread: any. Blocks: never.
+ */
+TURBOHTTP_API uint32_t turbohttp_crc32(uint32_t crc, const void *data,
+                                       size_t length);
 
-/** One header line as slices of the bytes it was parsed from. The name is in
- *  the sender's spelling; blanks around the value are not part of it. */
-typedef struct turbohttp_header {
-    const char *name;      /**< first byte of the name; not terminated */
-    const char *value;     /**< first byte of the value; not terminated */
-    uint32_t value_length; /**< bytes of the value; may be 0 */
-    uint16_t name_length;  /**< bytes of the name; at least 1 */
-    uint16_t id;           /**< a turbohttp_header_id; 0 for other names */
-} turbohttp_header;
+#ifndef TURBOHTTP_NO_INFLATE
+/* ------------------------------------------------------------------------
+ * Inflate: gzip, zlib and raw deflate, streaming, in memory that you give.
+ *
+ *     turbohttp_inflate z;                              about 44 KiB
+ *     turbohttp_inflate_init(&z, TURBOHTTP_INFLATE_GZIP);
+ *     for each piece of input:
+ *         do {
+ *             take room for output;
+ *             s = turbohttp_inflate_run(&z, &in, &in_length, &out, &room);
+ *             use what was written before `out`;
+ *         } while (s == TURBOHTTP_PENDING && room == 0);
+ *     at the end of the input:
+ *         s = turbohttp_inflate_finish(&z);
+ *
+ * A few bytes can expand to a thousand times their number: bound the output.
+ * ------------------------------------------------------------------------ */
 
-/** Bounds of one head or one trailer section; zero means the default. */
-typedef struct turbohttp_head_limits {
-    uint32_t head_bytes;   /**< all lines; 65,536; ERR_HEAD_TOO_LARGE */
-    uint32_t line_bytes;   /**< one line without CRLF; 16,384, at most 65,535;
-                                ERR_LINE_TOO_LONG */
-    uint32_t header_count; /**< header lines; 128; ERR_TOO_MANY_HEADERS */
-} turbohttp_head_limits;
+/** What surrounds the deflate data. */
+typedef enum turbohttp_inflate_format {
+    TURBOHTTP_INFLATE_GZIP = 0, /**< RFC 1952; one member after another */
+    TURBOHTTP_INFLATE_ZLIB,     /**< RFC 1950; no preset dictionary */
+    TURBOHTTP_INFLATE_RAW,      /**< RFC 1951, as permessage-deflate has it */
+    /** HTTP's "deflate": zlib or raw, told apart by the first two bytes. */
+    TURBOHTTP_INFLATE_DEFLATE_AUTO
+} turbohttp_inflate_format;
 
-/** How the end of the body is found (RFC 9112 section 6.3). */
-typedef enum turbohttp_body_framing {
-    TURBOHTTP_FRAMING_NONE = 0,   /**< no body: HEAD, 1xx, 204, 304 */
-    TURBOHTTP_FRAMING_LENGTH,     /**< content_length bytes follow */
-    TURBOHTTP_FRAMING_CHUNKED,    /**< the chunked coding says */
-    TURBOHTTP_FRAMING_UNTIL_CLOSE /**< everything until the peer closes */
-} turbohttp_body_framing;
-
-/** The content coding of the body (RFC 9110 section 8.4). */
-typedef enum turbohttp_content_coding {
-    TURBOHTTP_CODING_IDENTITY = 0, /**< as it is */
-    TURBOHTTP_CODING_GZIP,         /**< gzip, also spelt x-gzip */
-    TURBOHTTP_CODING_DEFLATE,      /**< deflate: zlib, or raw in practice */
-    TURBOHTTP_CODING_OTHER         /**< not known, or more than one layer */
-} turbohttp_content_coding;
-
-/** A complete response head with its framing decided. Its slices point into
- *  the parsed bytes and are valid as long as those stay in place. */
-typedef struct turbohttp_h1_head {
-    uint16_t status;           /**< 100 to 999 */
-    uint8_t minor_version;     /**< 0 for HTTP/1.0, 1 for every later 1.x */
-    bool keep_alive;           /**< may the connection serve another request? */
-    bool connection_upgrade;   /**< Connection lists `upgrade` */
-    bool has_content_length;   /**< the head has a Content-Length */
-    turbohttp_body_framing framing;          /**< how the body ends */
-    turbohttp_content_coding content_coding; /**< how the body is coded */
-    uint64_t content_length;   /**< bytes; 0 without Content-Length */
-    turbohttp_span reason;     /**< reason phrase, often empty */
-    turbohttp_header *headers; /**< the caller's table, in order of arrival */
-    uint32_t header_count;     /**< rows in use */
-    uint32_t head_length;      /**< bytes of the head; the body follows */
-} turbohttp_h1_head;
-
-/** Where an incomplete head stands. All zero is the start. */
-typedef struct turbohttp_h1_head_parser {
-    uint32_t scanned;    /**< bytes searched for the end of the head */
-    uint32_t line_start; /**< where the line being searched begins */
-    uint32_t attempts;   /**< how often the head was parsed from its start */
-} turbohttp_h1_head_parser;
+/** Entries of the literal and length table: codes of up to 15 bits over 286
+ *  symbols, the first 11 looked up at once, need no more. */
+#define TURBOHTTP_INFLATE_LITLEN_ENTRIES 2342
+/** Entries of the distance table: 30 symbols, the first 8 bits at once. */
+#define TURBOHTTP_INFLATE_DISTANCE_ENTRIES 402
+/** Bytes that a match can reach back (RFC 1951 section 2). */
+#define TURBOHTTP_INFLATE_WINDOW_BYTES 32768
 
 /**
- * Bring a head parser to its start, for each head and each trailer section.
+ * The state of one stream: plain memory, no pointers, may be copied.
  *
+ * Its size is the same with every switch. All members are private; they stand
+ * here so that you can place it where you like.
+ */
+typedef struct turbohttp_inflate {
+    uint64_t bits;           /**< private: input bits not yet used */
+    uint32_t bit_count;      /**< private: how many of them */
+    uint32_t state;          /**< private: what comes next */
+    int32_t status;          /**< private: the answer that sticks */
+    uint32_t check;          /**< private: running CRC-32 or Adler-32 */
+    uint32_t total;          /**< private: output of this member, mod 2^32 */
+    uint32_t index;          /**< private: position in what is being read */
+    uint32_t remaining;      /**< private: bytes left of a run or a match */
+    uint32_t distance;       /**< private: of the match being copied */
+    uint32_t window_at;      /**< private: next byte of the window to write */
+    uint32_t window_fill;    /**< private: bytes of the window in use */
+    uint16_t litlen_count;   /**< private: lengths in the block's head */
+    uint16_t distance_count; /**< private: distances in the block's head */
+    uint8_t format;          /**< private: turbohttp_inflate_format */
+    uint8_t flags;           /**< private: FLG of the gzip header */
+    bool last_block;         /**< private: BFINAL */
+    bool fixed_tables;       /**< private: the tables are the fixed ones */
+    uint8_t lengths[320];    /**< private: code lengths of a block's head */
+    uint32_t litlen_table[TURBOHTTP_INFLATE_LITLEN_ENTRIES]; /**< private */
+    uint32_t distance_table[TURBOHTTP_INFLATE_DISTANCE_ENTRIES]; /**< private */
+    /** private: a ring; the last bytes let wide copies read past its end */
+    uint8_t window[TURBOHTTP_INFLATE_WINDOW_BYTES + 32];
+} turbohttp_inflate;
+
+/**
+ * Begin a stream; also how to begin the next one in the same memory.
+ *
+ * Owner: the caller owns the memory; nothing is ever allocated and nothing
+ * needs to be released. Only the first bytes are written: it is cheap.
  * Thread: one at a time. Blocks: never.
  */
-TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parser);
+TURBOHTTP_API void turbohttp_inflate_init(turbohttp_inflate *inflate,
+                                          turbohttp_inflate_format format);
 
 /**
- * Parse a response head, and decide where its body ends.
+ * Decode as much as the input and the room for output allow.
  *
- * `data` holds every byte of the response received so far: each call sees the
- * same bytes as the one before and more behind them, but they may have moved.
- * Bytes after the head are not looked at. `limits` may be NULL for defaults;
- * the table's capacity also limits the number of headers. Work is linear in
- * the bytes of the head, however they are split.
+ * Advances `*in` and `*out` and lowers the two counts by what was used. How
+ * input and output are cut makes no difference to the bytes, nor to the error
+ * met in the end; nothing must stay in place between calls. Room of 16 KiB or
+ * more is fastest. Bytes of `*out` behind those produced, within the room, may
+ * be overwritten.
  *
- * Strict as RFC 9112 allows: no bare CR or LF, no folded lines, no blank
- * before the colon, no control bytes, no doubtful framing. The first fault in
- * the order of the bytes is the one reported, whatever the split; a fault
- * inside a line may be reported as late as the end of the head if the bytes
- * come in pieces, that the peer does not speak HTTP/1 at its first wrong byte.
- *
- * Returns: TURBOHTTP_OK with `out` filled; TURBOHTTP_PENDING when bytes are
- *   missing; or ERR_NOT_HTTP, ERR_STATUS_LINE, ERR_HEADER_LINE,
- *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS,
- *   ERR_CONTENT_LENGTH, ERR_TRANSFER_ENCODING with the place in
- *   `error_offset` (may be NULL). `out` is only written on success.
- * Valid until: the bytes of `data` or the table move or change.
- * Thread: one at a time for each parser. Blocks: never.
- */
-TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
-    turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
-    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
-    turbohttp_h1_head *out, uint64_t *error_offset);
-
-/**
- * Parse the trailer section that follows the last chunk, final CRLF included.
- *
- * Called like turbohttp_h1_head_parse, with the bytes after the last chunk's
- * line and a parser at its start. Fields that frame, route or decode the
- * message (Content-Length, Transfer-Encoding, Host, Content-Encoding …) are
- * refused in trailers (RFC 9110 section 6.5.1) with ERR_HEADER_LINE.
- *
- * Returns: TURBOHTTP_OK with the number of fields and of bytes used;
- *   TURBOHTTP_PENDING when bytes are missing; or ERR_HEADER_LINE,
- *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS.
- * Valid until: the bytes of `data` or the table move or change.
- * Thread: one at a time for each parser. Blocks: never.
- */
-TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
-    turbohttp_h1_head_parser *parser, const char *data, size_t length,
-    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
-    uint32_t *field_count, size_t *consumed, uint64_t *error_offset);
-
-/** A body in the chunked coding, as far as it was decoded. */
-typedef struct turbohttp_chunked {
-    uint64_t remaining;   /**< size read so far, then bytes left in the chunk */
-    int64_t budget;       /**< framing bytes that may still come */
-    uint16_t line_length; /**< bytes of the chunk line so far */
-    uint8_t state;        /**< the decoder's own */
-} turbohttp_chunked;
-
-/**
- * Bring a chunked decoder to the start of a body.
- *
- * A chunk's line may have 256 bytes, and all framing together 16 KiB plus 16
- * bytes for each byte of body.
- *
+ * Returns: TURBOHTTP_PENDING when it stopped for want of room (`*out_length`
+ * is 0: call again with the rest of the input, even if there is none) or of
+ * input (`*in_length` is 0). TURBOHTTP_DONE when a zlib or raw stream is
+ * complete and its Adler-32 right; bytes behind it stay in `*in`. gzip is
+ * never DONE: another member may follow the last, so that only
+ * turbohttp_inflate_finish() can tell. TURBOHTTP_ERR_INFLATE_DATA for corrupt
+ * data, a preset dictionary, or bytes behind a gzip member that begin no
+ * other; TURBOHTTP_ERR_INFLATE_CHECK for a wrong CRC-32, Adler-32 or length:
+ * what was written before is then not to be trusted. DONE and errors repeat
+ * until turbohttp_inflate_init().
  * Thread: one at a time. Blocks: never.
  */
-TURBOHTTP_API void turbohttp_chunked_init(turbohttp_chunked *chunked);
+TURBOHTTP_API turbohttp_status
+turbohttp_inflate_run(turbohttp_inflate *inflate, const uint8_t **in,
+                      size_t *in_length, uint8_t **out, size_t *out_length);
 
 /**
- * Hand out the next run of body bytes inside the input, without copying.
+ * Ask, when the input has ended, whether the stream has ended too.
  *
- * Moves `*in` and `*in_length` past what was used. Extensions are checked and
- * skipped. At the end `*in` stands right after the last chunk's line: parse
- * the trailer section, at least a CRLF, with turbohttp_h1_trailer_parse.
- *
- * Returns: TURBOHTTP_OK with a non-empty `*data`; TURBOHTTP_PENDING when the
- *   input is used up; TURBOHTTP_DONE after the last chunk, also when called
- *   again; ERR_CHUNK for malformed framing and sizes above 2^63-1;
- *   ERR_CHUNK_OVERHEAD when a limit is passed. Errors are final.
- * Valid until: `*data` as long as the input.
- * Thread: one at a time for each decoder. Blocks: never.
+ * Returns: TURBOHTTP_OK when it has (for gzip: at least one member, and the
+ * last one complete), TURBOHTTP_ERR_BODY_TRUNCATED when bytes are missing, or
+ * the error that turbohttp_inflate_run() returned.
+ * Thread: one at a time. Blocks: never.
  */
-TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked,
-                                                      const uint8_t **in, size_t *in_length,
-                                                      turbohttp_span *data);
+TURBOHTTP_API turbohttp_status
+turbohttp_inflate_finish(const turbohttp_inflate *inflate);
+#endif /* TURBOHTTP_NO_INFLATE */
 
 #ifdef __cplusplus
 } /* extern "C" */
@@ -431,6 +342,13 @@ TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked
 #define TBH_GUARDS 1
 #else
 #define TBH_GUARDS 0
+#endif
+
+/* Size before speed: firmware is built with -Os. TURBOHTTP_SMALL asks for it at any level. */
+#if defined(TURBOHTTP_SMALL) || defined(__OPTIMIZE_SIZE__)
+#define TBH_SMALL 1
+#else
+#define TBH_SMALL 0
 #endif
 
 /* Vector paths. TURBOHTTP_NO_SIMD forces the portable one, which is tested as hard. */
@@ -830,1083 +748,1004 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n) {
 }
 
 /* ========================================================================
- * src/codec/scan.h
+ * src/format/checksum.h
  * ======================================================================= */
-/* Wide scans over text: one lane of 8, 16 or 32 bytes at a time, the same code for every width.
- *
- * A lane answers questions about its bytes with a mask; tbh_lane_first turns a mask into a byte's
- * index. A platform is a block below that defines the lane; what follows the blocks knows none.
- * No scan reads outside [begin, end): the last bytes are loaded together with bytes before them. */
+/* Checksums of the compressed formats; CRC-32 itself is public. */
 
-/* Index of the lowest set bit; v is not 0. */
-TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
-#if defined(__GNUC__) || defined(__clang__)
-    return (unsigned)__builtin_ctzll(v);
-#else
-    unsigned n = 0;
-    for (unsigned step = 32; step; step >>= 1) {
-        if ((v << (64 - step)) != 0) continue;
-        v >>= step;
-        n += step;
-    }
-    return n;
-#endif
-}
-
-/* Bytes that are not letters, digits or '-' (`odd`), control bytes other than HTAB (`control`),
- * and a given byte (`equal`): the three questions each platform answers. */
-#if TBH_AVX2
-#include <immintrin.h>
-#define TBH_LANE       32 /* bytes */
-#define TBH_LANE_SHIFT 0  /* log2 of the mask bits for each byte */
-typedef __m256i tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
-}
-
-/* Bytes from `low` to `low + span`. */
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
-    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
-    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
-}
-#elif TBH_SSE2
-#include <emmintrin.h>
-#define TBH_LANE       16
-#define TBH_LANE_SHIFT 0
-typedef __m128i tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return (uint32_t)_mm_movemask_epi8(v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
-}
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
-    v = _mm_sub_epi8(v, _mm_set1_epi8(low));
-    return _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(span)), v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
-    tbh_lane tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
-    tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm_or_si128(_mm_andnot_si128(tab, low), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
-    return tbh_lane_mask(_mm_or_si128(_mm_or_si128(alpha, digit), dash)) ^ 0xffffu;
-}
-#elif TBH_NEON
-#include <arm_neon.h>
-#define TBH_LANE       16
-#define TBH_LANE_SHIFT 2
-typedef uint8x16_t tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return vld1q_u8((const uint8_t *)p);
-}
-
-/* Four bits for each byte: narrowing by shift is NEON's cheapest way to a mask. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(vceqq_u8(v, vdupq_n_u8((uint8_t)c)));
-}
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, uint8_t low, uint8_t span) {
-    return vcleq_u8(vsubq_u8(v, vdupq_n_u8(low)), vdupq_n_u8(span));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = vcltq_u8(v, vdupq_n_u8(0x20));
-    tbh_lane tab = vceqq_u8(v, vdupq_n_u8('\t'));
-    return tbh_lane_mask(vorrq_u8(vbicq_u8(low, tab), vceqq_u8(v, vdupq_n_u8(0x7f))));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(vorrq_u8(v, vdupq_n_u8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = vceqq_u8(v, vdupq_n_u8('-'));
-    return ~tbh_lane_mask(vorrq_u8(vorrq_u8(alpha, digit), dash));
-}
-#else
-#define TBH_LANE       8
-#define TBH_LANE_SHIFT 3
-typedef uint64_t tbh_lane; /* little-endian, so that the first byte is the lowest */
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_fill(uint8_t c) {
-    return c * UINT64_C(0x0101010101010101);
-}
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return tbh_load64_le(p);
-}
-
-/* The sums stay below 256 in each byte, so no byte disturbs its neighbour: all masks are exact. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    uint64_t x = v ^ tbh_lane_fill((uint8_t)c);
-    return ~(((x & tbh_lane_fill(0x7f)) + tbh_lane_fill(0x7f)) | x) & tbh_lane_fill(0x80);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    uint64_t x = v & tbh_lane_fill(0x7f);
-    uint64_t low = ~(x + tbh_lane_fill(0x60));
-    uint64_t not_tab = (x ^ tbh_lane_fill('\t')) + tbh_lane_fill(0x7f);
-    uint64_t del = x + tbh_lane_fill(1);
-    return ((low & not_tab) | del) & ~v & tbh_lane_fill(0x80);
-}
-
-/* High bit where low <= byte <= high, for bytes below 128. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_range(uint64_t x, uint8_t low, uint8_t high) {
-    return (x + tbh_lane_fill((uint8_t)(0x80 - low))) &
-           ~(x + tbh_lane_fill((uint8_t)(0x7f - high)));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    uint64_t x = v & tbh_lane_fill(0x7f);
-    uint64_t common = tbh_lane_range(x | tbh_lane_fill(0x20), 'a', 'z') |
-                      tbh_lane_range(x, '0', '9') |
-                      ~((x ^ tbh_lane_fill('-')) + tbh_lane_fill(0x7f));
-    return (~common | v) & tbh_lane_fill(0x80);
-}
-#endif
-
-/* Index of the first byte that a mask marks; the mask is not 0. */
-TBH_ALWAYS_INLINE size_t tbh_lane_first(uint64_t mask) {
-    return tbh_scan_lowest_bit(mask) >> TBH_LANE_SHIFT;
-}
-
-/* Drops the marks of the first n bytes, n < TBH_LANE; the next byte becomes the first. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
-    return mask >> (n << TBH_LANE_SHIFT);
-}
-
-/* Keeps the marks of the first n bytes, n < TBH_LANE. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
-    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
-}
-
-/* The last stretch of a scan, shorter than a lane. */
-TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end);
-TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c);
-
-/* First control byte other than HTAB in [p, end), or end. Bytes from begin on may be read. */
-TBH_ALWAYS_INLINE const char *tbh_scan_control(const char *begin, const char *p, const char *end) {
-    while ((size_t)(end - p) >= TBH_LANE) {
-        uint64_t mask = tbh_lane_control(tbh_lane_load(p));
-        if (mask) return p + tbh_lane_first(mask);
-        p += TBH_LANE;
-    }
-    return tbh_scan_control_tail(begin, p, end);
-}
-
-/* First byte c in [p, end), or end. Bytes from begin on may be read. */
-TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, const char *end,
-                                            char c) {
-    while ((size_t)(end - p) >= TBH_LANE) {
-        uint64_t mask = tbh_lane_equal(tbh_lane_load(p), c);
-        if (mask) return p + tbh_lane_first(mask);
-        p += TBH_LANE;
-    }
-    return tbh_scan_byte_tail(begin, p, end, c);
-}
-
-/* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
-TBH_FN const char *tbh_scan_token(const char *p, const char *end);
+/* RFC 1950 §8.2; begins with 1. */
+TBH_FN uint32_t tbh_adler32(uint32_t adler, const uint8_t *p, size_t n);
 
 /* ========================================================================
- * src/codec/scan.c
+ * src/format/checksum.c
  * ======================================================================= */
-/* Scans: the parts that are not worth inlining.
- * Owns nothing. Invariant: never reads outside the bytes it is given, so that input may end at the
- * last byte of a page. Input: any bytes. Does not know: lines, names, or why somebody looks. */
+/* Checksums: CRC-32 (reflected polynomial 0xedb88320) and Adler-32.
+ * Owns: constant tables only. Input: any bytes, any alignment. Three ways to the same CRC: a table
+ * of 16 where size counts, eight tables of 256 elsewhere, and carry-less multiplication on x86
+ * processors that have it, asked at run time (no state: the answer is one load).
+ * Inside, a CRC is kept inverted, as the polynomial division has it.
+ * A CRC is linear: the table's entry of a byte is the exclusive or of its bits' entries. So the big
+ * tables are written by the compiler from eight constants each, and take no space in this text.
+ * Does not know: streams, formats. */
 
-static bool tbh_scan_is_control(char c) {
-    return ((uint8_t)c < 0x20 && c != '\t') || c == 0x7f;
-}
+#if defined(__GNUC__) && TBH_SSE2 && !TBH_SMALL
+#define TBH_CRC_CLMUL 1
+#else
+#define TBH_CRC_CLMUL 0
+#endif
 
-TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end) {
-    size_t left = (size_t)(end - p);
-    if (left == 0) return end;
-    if ((size_t)(end - begin) >= TBH_LANE) {
-        uint64_t mask = tbh_lane_control(tbh_lane_load(end - TBH_LANE));
-        mask = tbh_lane_skip(mask, TBH_LANE - left);
-        return mask ? p + tbh_lane_first(mask) : end;
+#if TBH_SMALL
+static const uint32_t tbh_crc_nibbles[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                             0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                             0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                             0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu};
+
+static uint32_t tbh_crc_table(uint32_t crc, const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        crc ^= p[i];
+        crc = crc >> 4 ^ tbh_crc_nibbles[crc & 15];
+        crc = crc >> 4 ^ tbh_crc_nibbles[crc & 15];
     }
-    while (p < end && !tbh_scan_is_control(*p)) p++;
-    return p;
+    return crc;
 }
+#else
+#define TBH_CRC_BIT(n, bit, value) ((n) >> (bit)&1 ? (value) : 0u)
+#define TBH_CRC_E(n, b0, b1, b2, b3, b4, b5, b6, b7)                                               \
+    (TBH_CRC_BIT(n, 0, b0) ^ TBH_CRC_BIT(n, 1, b1) ^ TBH_CRC_BIT(n, 2, b2) ^                       \
+     TBH_CRC_BIT(n, 3, b3) ^ TBH_CRC_BIT(n, 4, b4) ^ TBH_CRC_BIT(n, 5, b5) ^                       \
+     TBH_CRC_BIT(n, 6, b6) ^ TBH_CRC_BIT(n, 7, b7))
+#define TBH_CRC_4(k, n) k(n), k((n) + 1), k((n) + 2), k((n) + 3)
+#define TBH_CRC_16(k, n)                                                                           \
+    TBH_CRC_4(k, n), TBH_CRC_4(k, (n) + 4), TBH_CRC_4(k, (n) + 8), TBH_CRC_4(k, (n) + 12)
+#define TBH_CRC_64(k, n)                                                                           \
+    TBH_CRC_16(k, n), TBH_CRC_16(k, (n) + 16), TBH_CRC_16(k, (n) + 32), TBH_CRC_16(k, (n) + 48)
+#define TBH_CRC_256(k)                                                                             \
+    { TBH_CRC_64(k, 0), TBH_CRC_64(k, 64), TBH_CRC_64(k, 128), TBH_CRC_64(k, 192) }
+/* Entries of the bytes 1, 2, 4 … 128, when k zero bytes follow. */
+#define TBH_CRC_K0(n)                                                                              \
+    TBH_CRC_E(n, 0x77073096u, 0xee0e612cu, 0x076dc419u, 0x0edb8832u, 0x1db71064u, 0x3b6e20c8u,     \
+              0x76dc4190u, 0xedb88320u)
+#define TBH_CRC_K1(n)                                                                              \
+    TBH_CRC_E(n, 0x191b3141u, 0x32366282u, 0x646cc504u, 0xc8d98a08u, 0x4ac21251u, 0x958424a2u,     \
+              0xf0794f05u, 0x3b83984bu)
+#define TBH_CRC_K2(n)                                                                              \
+    TBH_CRC_E(n, 0x01c26a37u, 0x0384d46eu, 0x0709a8dcu, 0x0e1351b8u, 0x1c26a370u, 0x384d46e0u,     \
+              0x709a8dc0u, 0xe1351b80u)
+#define TBH_CRC_K3(n)                                                                              \
+    TBH_CRC_E(n, 0xb8bc6765u, 0xaa09c88bu, 0x8f629757u, 0xc5b428efu, 0x5019579fu, 0xa032af3eu,     \
+              0x9b14583du, 0xed59b63bu)
+#define TBH_CRC_K4(n)                                                                              \
+    TBH_CRC_E(n, 0x3d6029b0u, 0x7ac05360u, 0xf580a6c0u, 0x30704bc1u, 0x60e09782u, 0xc1c12f04u,     \
+              0x58f35849u, 0xb1e6b092u)
+#define TBH_CRC_K5(n)                                                                              \
+    TBH_CRC_E(n, 0xcb5cd3a5u, 0x4dc8a10bu, 0x9b914216u, 0xec53826du, 0x03d6029bu, 0x07ac0536u,     \
+              0x0f580a6cu, 0x1eb014d8u)
+#define TBH_CRC_K6(n)                                                                              \
+    TBH_CRC_E(n, 0xa6770bb4u, 0x979f1129u, 0xf44f2413u, 0x33ef4e67u, 0x67de9cceu, 0xcfbd399cu,     \
+              0x440b7579u, 0x8816eaf2u)
+#define TBH_CRC_K7(n)                                                                              \
+    TBH_CRC_E(n, 0xccaa009eu, 0x4225077du, 0x844a0efau, 0xd3e51bb5u, 0x7cbb312bu, 0xf9766256u,     \
+              0x299dc2edu, 0x533b85dau)
 
-TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c) {
-    size_t left = (size_t)(end - p);
-    if (left == 0) return end;
-    if ((size_t)(end - begin) >= TBH_LANE) {
-        uint64_t mask = tbh_lane_equal(tbh_lane_load(end - TBH_LANE), c);
-        mask = tbh_lane_skip(mask, TBH_LANE - left);
-        return mask ? p + tbh_lane_first(mask) : end;
+static const uint32_t tbh_crc_tables[8][256] = {TBH_CRC_256(TBH_CRC_K0), TBH_CRC_256(TBH_CRC_K1),
+                                                TBH_CRC_256(TBH_CRC_K2), TBH_CRC_256(TBH_CRC_K3),
+                                                TBH_CRC_256(TBH_CRC_K4), TBH_CRC_256(TBH_CRC_K5),
+                                                TBH_CRC_256(TBH_CRC_K6), TBH_CRC_256(TBH_CRC_K7)};
+
+static uint32_t tbh_crc_table(uint32_t crc, const uint8_t *p, size_t n) {
+    const uint32_t(*t)[256] = tbh_crc_tables;
+    for (; n >= 8; n -= 8, p += 8) {
+        uint32_t a = tbh_load32_le(p) ^ crc, b = tbh_load32_le(p + 4);
+        crc = t[7][a & 255] ^ t[6][a >> 8 & 255] ^ t[5][a >> 16 & 255] ^ t[4][a >> 24] ^
+              t[3][b & 255] ^ t[2][b >> 8 & 255] ^ t[1][b >> 16 & 255] ^ t[0][b >> 24];
     }
-    while (p < end && *p != c) p++;
-    return p;
+    for (size_t i = 0; i < n; i++) crc = crc >> 8 ^ t[0][(crc ^ p[i]) & 255];
+    return crc;
+}
+#endif
+
+#if TBH_CRC_CLMUL
+typedef long long tbh_crc_lane __attribute__((vector_size(16)));
+
+/* Moves a remainder past the bytes between it and `next`; k holds the two powers of x. */
+__attribute__((target("pclmul"))) static inline tbh_crc_lane
+tbh_crc_fold(tbh_crc_lane x, tbh_crc_lane k, const uint8_t *next) {
+    tbh_crc_lane data;
+    memcpy(&data, next, 16);
+    return (tbh_crc_lane)__builtin_ia32_pclmulqdq128(x, k, 0x00) ^
+           (tbh_crc_lane)__builtin_ia32_pclmulqdq128(x, k, 0x11) ^ data;
 }
 
-TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
-    while (p < end) {
-        if ((size_t)(end - p) >= TBH_LANE && !tbh_lane_odd(tbh_lane_load(p))) {
-            p += TBH_LANE;
-            continue;
+/* Folding (Gopal et al., Intel 2009) in four lanes, then one; the last 16 bytes and the rest go
+ * through the table, which spares the reduction. n >= 64. */
+__attribute__((target("pclmul"))) static uint32_t tbh_crc_clmul(uint32_t crc, const uint8_t *p,
+                                                                size_t n) {
+    const tbh_crc_lane by4 = {0x0154442bd4LL, 0x01c6e41596LL};
+    const tbh_crc_lane by1 = {0x01751997d0LL, 0x00ccaa009eLL};
+    tbh_crc_lane x[4], start = {(long long)crc, 0};
+    uint8_t rest[16];
+    memcpy(x, p, 64);
+    x[0] ^= start;
+    for (p += 64, n -= 64; n >= 64; p += 64, n -= 64) {
+        x[0] = tbh_crc_fold(x[0], by4, p);
+        x[1] = tbh_crc_fold(x[1], by4, p + 16);
+        x[2] = tbh_crc_fold(x[2], by4, p + 32);
+        x[3] = tbh_crc_fold(x[3], by4, p + 48);
+    }
+    for (int i = 1; i < 4; i++) x[0] = tbh_crc_fold(x[0], by1, (const uint8_t *)&x[i]);
+    for (; n >= 16; p += 16, n -= 16) x[0] = tbh_crc_fold(x[0], by1, p);
+    memcpy(rest, x, 16);
+    return tbh_crc_table(tbh_crc_table(0, rest, 16), p, n);
+}
+#endif
+
+TURBOHTTP_API uint32_t turbohttp_crc32(uint32_t crc, const void *data, size_t length) {
+    const uint8_t *p = (const uint8_t *)data;
+#if TBH_CRC_CLMUL
+    if (length >= 64 && __builtin_cpu_supports("pclmul")) return ~tbh_crc_clmul(~crc, p, length);
+#endif
+    return ~tbh_crc_table(~crc, p, length);
+}
+
+/* 5552 is the most bytes after which the second sum still fits in 32 bits (RFC 1950 §9). */
+TBH_FN uint32_t tbh_adler32(uint32_t adler, const uint8_t *p, size_t n) {
+    uint32_t a = adler & 0xffff, b = adler >> 16;
+    while (n > 0) {
+        size_t run = tbh_min_size(n, 5552);
+        n -= run;
+        for (; run > 0; run--) {
+            a += *p++;
+            b += a;
         }
-        const char *stop = p + tbh_min_size((size_t)(end - p), TBH_LANE);
-        for (; p < stop; p++)
-            if (!tbh_is_token_char((uint8_t)*p)) return p;
+        a %= 65521;
+        b %= 65521;
     }
-    return p;
+    return b << 16 | a;
 }
 
+#ifndef TURBOHTTP_NO_INFLATE
 /* ========================================================================
- * src/codec/header_id.h
+ * src/format/inflate.h
  * ======================================================================= */
-/* Well-known header names as small numbers (turbohttp_header_id). */
+/* Inflate has only its public face; this file gives its users in later layers one name to include. */
+#endif /* TURBOHTTP_NO_INFLATE */
 
-/* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
- * that has an id is a valid token. */
-TBH_FN uint16_t tbh_header_id(const char *name, size_t n);
-/* The name of an id in lower case; empty for 0 and for unknown ids. */
-TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
-/* The first of the rows with that id, or NULL: of repeated singletons the first one counts. */
-TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
-                                               uint16_t id);
-
+#ifndef TURBOHTTP_NO_INFLATE
 /* ========================================================================
- * src/codec/header_id.c
+ * src/format/inflate.c
  * ======================================================================= */
-/* Header names: interned by a perfect hash of length, first and last character.
- * Owns nothing. Invariants: names stand in the order of turbohttp_header_id, in lower case; each
- * has a slot of its own (a test looks every one up; a new name may ask for new multipliers).
- * Input: any bytes. Does not know: what a header means. */
+/* Inflate: deflate data (RFC 1951) in gzip (RFC 1952), zlib (RFC 1950) or bare, any split.
+ * Owns: nothing; the state is the caller's and holds no pointers. Input language: the three RFCs,
+ * with zlib's answer wherever they leave one open (a lone distance code, unused symbols).
+ * Invariants: an element (a symbol with its extra bits, a header field) is decoded whole or not at
+ * all. When input runs out, the bits kept are a true prefix of the next element; when a run ends
+ * for another reason, all whole bytes of this call go back to it. So bytes behind a stream's end
+ * are always still in the caller's hands.
+ * Output goes straight to the caller. Matches read it there; what lies before this call's first
+ * byte is in the window, a ring that each call's output enters at the end of the call.
+ * Does not know: limits on output, content codings, where bytes come from. */
 
-typedef struct tbh_header_name {
-    const char *text;
-    size_t length;
-} tbh_header_name;
+/* A table entry: bits to drop in all (code and extra bits) in bits 0…7, bits of the code in 8…12,
+ * flags, value in 16…30. A link's bits 8…12 count the bits that index its sub-table at `value`. */
+#define TBH_INFLATE_LITERAL  0x80000000u
+#define TBH_INFLATE_SPECIAL  0x8000u /* none of the rest: link, end of block, or invalid */
+#define TBH_INFLATE_LINK     0x4000u
+#define TBH_INFLATE_END      0x2000u
+#define TBH_INFLATE_ONE_BIT  0x101u
+#define TBH_INFLATE_LL_BITS  11
+#define TBH_INFLATE_D_BITS   8
+#define TBH_INFLATE_PRE_BITS 7
 
-#define TBH_NAME(text)                                                                             \
-    { text, sizeof(text) - 1 }
-
-static const tbh_header_name tbh_header_names[] = {
-    TBH_NAME(""),
-    TBH_NAME("content-length"),
-    TBH_NAME("transfer-encoding"),
-    TBH_NAME("connection"),
-    TBH_NAME("content-encoding"),
-    TBH_NAME("location"),
-    TBH_NAME("keep-alive"),
-    TBH_NAME("content-type"),
-    TBH_NAME("content-range"),
-    TBH_NAME("set-cookie"),
-    TBH_NAME("date"),
-    TBH_NAME("etag"),
-    TBH_NAME("last-modified"),
-    TBH_NAME("cache-control"),
-    TBH_NAME("expires"),
-    TBH_NAME("age"),
-    TBH_NAME("vary"),
-    TBH_NAME("retry-after"),
-    TBH_NAME("www-authenticate"),
-    TBH_NAME("proxy-authenticate"),
-    TBH_NAME("trailer"),
-    TBH_NAME("upgrade"),
-    TBH_NAME("server"),
-    TBH_NAME("accept-ranges"),
-    TBH_NAME("link"),
-    TBH_NAME("allow"),
-    TBH_NAME("alt-svc"),
-    TBH_NAME("via"),
-    TBH_NAME("pragma"),
-    TBH_NAME("refresh"),
-    TBH_NAME("content-disposition"),
-    TBH_NAME("content-language"),
-    TBH_NAME("content-location"),
-    TBH_NAME("content-security-policy"),
-    TBH_NAME("strict-transport-security"),
-    TBH_NAME("access-control-allow-origin"),
-    TBH_NAME("authentication-info"),
-    TBH_NAME("proxy-authentication-info"),
-    TBH_NAME("sec-websocket-accept"),
-    TBH_NAME("sec-websocket-extensions"),
-    TBH_NAME("sec-websocket-protocol"),
-    TBH_NAME("sec-websocket-key"),
-    TBH_NAME("sec-websocket-version"),
-    TBH_NAME("host"),
-    TBH_NAME("te"),
-    TBH_NAME("cookie"),
-    TBH_NAME("authorization"),
-    TBH_NAME("proxy-authorization"),
-    TBH_NAME("proxy-connection"),
-    TBH_NAME("http2-settings"),
-    TBH_NAME("user-agent"),
-    TBH_NAME("accept"),
-    TBH_NAME("accept-encoding"),
-    TBH_NAME("accept-language"),
-    TBH_NAME("expect"),
-    TBH_NAME("range"),
-    TBH_NAME("if-none-match"),
-    TBH_NAME("if-modified-since"),
-    TBH_NAME("origin"),
-    TBH_NAME("referer"),
+enum {
+    TBH_INFLATE_GZIP_FIXED,
+    TBH_INFLATE_GZIP_NEXT,
+    TBH_INFLATE_GZIP_EXTRA_LENGTH,
+    TBH_INFLATE_GZIP_EXTRA,
+    TBH_INFLATE_GZIP_TEXT,
+    TBH_INFLATE_GZIP_HCRC,
+    TBH_INFLATE_ZLIB_HEAD,
+    TBH_INFLATE_AUTO_HEAD,
+    TBH_INFLATE_BLOCK_HEAD,
+    TBH_INFLATE_STORED_HEAD,
+    TBH_INFLATE_STORED,
+    TBH_INFLATE_DYNAMIC_HEAD,
+    TBH_INFLATE_PRECODE,
+    TBH_INFLATE_LENGTHS,
+    TBH_INFLATE_SYMBOLS,
+    TBH_INFLATE_MATCH,
+    TBH_INFLATE_GZIP_CRC,
+    TBH_INFLATE_GZIP_SIZE,
+    TBH_INFLATE_ZLIB_CHECK,
+    TBH_INFLATE_FINISHED
 };
 
-#define TBH_HEADER_NAMES (sizeof tbh_header_names / sizeof tbh_header_names[0])
+/* One call's input and output. `fresh` is where this member's output begins that is neither in the
+ * window nor in the check yet. */
+typedef struct tbh_inflate_io {
+    const uint8_t *in, *in_start, *in_end;
+    uint8_t *out, *out_end, *fresh;
+} tbh_inflate_io;
 
-/* clang-format off */
-static const uint8_t tbh_header_slots[256] = {
-    0, 0, 0, 0, 43, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 26, 0, 0, 18, 0, 32,
-    0, 0, 0, 0, 0, 0, 8, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 55, 0, 11, 0, 12, 24, 0, 48, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 58, 30, 0, 0, 0, 0, 0, 0,
-    31, 0, 0, 0, 0, 0, 0, 35, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 0, 0, 14, 0, 28, 59, 46, 54,
-    0, 0, 0, 0, 44, 1, 34, 0, 0, 0, 0, 51, 0, 0, 0, 0, 0, 4, 0, 50, 33, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 19, 29, 0, 0, 0, 0, 0, 0, 49, 22, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 27,
-    0, 0, 0, 45, 25, 0, 0, 0, 0, 17, 0, 38, 0, 3, 0, 0, 5, 0, 0, 0, 13, 0, 0, 9, 0, 0, 0, 0,
-    0, 0, 10, 0, 16, 0, 53, 0, 0, 0, 0, 0, 0, 0, 56, 0, 57, 0, 0, 6, 0, 0, 0, 0, 23, 0, 0, 0,
-    0, 39, 0, 37, 0, 0, 0, 20, 0, 0, 36, 0, 0, 0, 41, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0,
-    0, 0, 15, 0
-};
-/* clang-format on */
-
-/* 0 when the eight bytes are equal but for the case of letters: of the characters in names, letters
- * are those with bit 6, and only they may differ in bit 5. */
-TBH_ALWAYS_INLINE uint64_t tbh_header_differ8(const char *p, const char *lower) {
-    uint64_t expected = tbh_load64(lower);
-    return (tbh_load64(p) | (expected & UINT64_C(0x4040404040404040)) >> 1) ^ expected;
+/* ------------------------------------------------------------ bits
+ * Bits above bit_count may be set already by a wide load: they are the ones that follow in `in`,
+ * so that loading them again changes nothing. */
+static void tbh_inflate_refill(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (io->in_end - io->in >= 8) {
+        s->bits |= tbh_load64_le(io->in) << s->bit_count;
+        io->in += (63 - s->bit_count) >> 3;
+        s->bit_count |= 56;
+        return;
+    }
+    for (; s->bit_count < 56 && io->in < io->in_end; s->bit_count += 8)
+        s->bits |= (uint64_t)*io->in++ << s->bit_count;
 }
 
-TBH_ALWAYS_INLINE uint32_t tbh_header_differ4(const char *p, const char *lower) {
-    uint32_t expected = tbh_load32(lower);
-    return (tbh_load32(p) | (expected & 0x40404040u) >> 1) ^ expected;
+static bool tbh_inflate_need(turbohttp_inflate *s, tbh_inflate_io *io, uint32_t count) {
+    if (s->bit_count < count) tbh_inflate_refill(s, io);
+    return s->bit_count >= count;
 }
 
-TBH_ALWAYS_INLINE bool tbh_header_same(const char *p, const char *lower, size_t n) {
-    if (n < 4) return tbh_equal_nocase(p, lower, n);
-    if (n < 8)
-        return (tbh_header_differ4(p, lower) | tbh_header_differ4(p + n - 4, lower + n - 4)) == 0;
-    uint64_t differ = tbh_header_differ8(p + n - 8, lower + n - 8);
-    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_header_differ8(p + i, lower + i);
-    return differ == 0;
+static uint32_t tbh_inflate_take(turbohttp_inflate *s, uint32_t count) {
+    uint32_t value = (uint32_t)(s->bits & (((uint64_t)1 << count) - 1));
+    s->bits >>= count;
+    s->bit_count -= count;
+    return value;
 }
 
-TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
-    if (n == 0) return TURBOHTTP_HEADER_OTHER;
-    unsigned first = (uint8_t)name[0] | 0x20u, last = (uint8_t)name[n - 1] | 0x20u;
-    unsigned id = tbh_header_slots[((unsigned)n * 17 + first * 61 + last * 22) & 255];
-    if (tbh_header_names[id].length != n) return TURBOHTTP_HEADER_OTHER;
-    return tbh_header_same(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
+/* Gives whole bytes back. Those of earlier calls stay: they are part of an element. */
+static void tbh_inflate_unread(turbohttp_inflate *s, tbh_inflate_io *io) {
+    size_t n = tbh_min_size(s->bit_count >> 3, (size_t)(io->in - io->in_start));
+    io->in -= n;
+    s->bit_count -= (uint32_t)n * 8;
+    s->bits &= ((uint64_t)1 << s->bit_count) - 1;
 }
 
-TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
-    if (id >= TBH_HEADER_NAMES) id = 0;
-    return tbh_span(tbh_header_names[id].text, tbh_header_names[id].length);
+static turbohttp_status tbh_inflate_wait_for_room(turbohttp_inflate *s, tbh_inflate_io *io) {
+    tbh_inflate_unread(s, io);
+    return TURBOHTTP_PENDING;
 }
 
-TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
-                                               uint16_t id) {
-    for (uint32_t i = 0; i < count; i++)
-        if (rows[i].id == id) return &rows[i];
-    return NULL;
+static turbohttp_status tbh_inflate_go(turbohttp_inflate *s, uint32_t state) {
+    s->state = state;
+    s->index = 0;
+    return TURBOHTTP_OK;
 }
 
-/* ========================================================================
- * src/codec/h1_head.h
- * ======================================================================= */
-/* HTTP/1.1 heads and trailer sections: what the engines use beside the public calls in api/h1.h. */
+/* ------------------------------------------------------------ tables */
+typedef struct tbh_inflate_code {
+    uint32_t *table;
+    uint32_t capacity, bits, symbols; /* entries, bits looked up first, length of `lengths` */
+    const uint8_t *lengths;
+    uint32_t (*entry)(uint32_t symbol); /* value, flags, and extra bits in 0…7 */
+    uint16_t count[16];                 /* codes of each length; later: those not yet placed */
+    uint16_t sorted[288];               /* symbols by length, then by number */
+    uint32_t longest;
+} tbh_inflate_code;
 
-/* Parses a whole trailer section once, from its first byte to the CRLF after its last line.
- * PENDING when bytes are missing: for input in pieces use turbohttp_h1_trailer_parse, which keeps
- * the work linear. */
-TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
-                                            const turbohttp_head_limits *limits,
-                                            turbohttp_header *table, uint32_t capacity,
-                                            uint32_t *count, size_t *consumed,
-                                            uint64_t *error_offset);
-/* Takes the next element of a comma list (RFC 9110 §5.6.1), blanks trimmed, perhaps empty; false
- * after the last one. `rest` begins as the whole value. */
-TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element);
-
-/* ========================================================================
- * src/codec/h1_head.c
- * ======================================================================= */
-/* Response heads of HTTP/1.x: status line, header lines, and the framing that follows from them.
- *
- * Owns nothing: rows go to the caller's table and are slices of the caller's bytes.
- * One run goes once over the bytes, line by line, and stops at the first fault in their order.
- * What a run says depends on the bytes alone, and a fault stays the same fault when bytes follow;
- * that is what makes every split come to the same end. A head that is not complete at the first
- * call is from then on only searched for its end (each byte once), and then parsed once more.
- * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits.
- * Does not know: connections, bodies, requests (but whether it was HEAD). */
-
-#define TBH_H1_HEAD_BYTES   65536u
-#define TBH_H1_LINE_BYTES   16384u
-#define TBH_H1_LINE_MAX     65535u /* name_length has 16 bits */
-#define TBH_H1_HEADER_COUNT 128u
-/* So few bytes are parsed at each call, so that the first wrong one is seen at once. */
-#define TBH_H1_EAGER_BYTES  16u
-
-#define TBH_H1_BIT(name)    ((uint64_t)1 << TURBOHTTP_HEADER_##name)
-
-/* Headers with a meaning for the head itself. */
-#define TBH_H1_WATCHED_IN_HEAD                                                                     \
-    (TBH_H1_BIT(CONTENT_LENGTH) | TBH_H1_BIT(TRANSFER_ENCODING) | TBH_H1_BIT(CONNECTION) |         \
-     TBH_H1_BIT(CONTENT_ENCODING) | TBH_H1_BIT(LOCATION))
-/* RFC 9110 §6.5.1: framing, routing, authentication, response control and content format. */
-#define TBH_H1_REFUSED_IN_TRAILER                                                                  \
-    (TBH_H1_WATCHED_IN_HEAD | TBH_H1_BIT(KEEP_ALIVE) | TBH_H1_BIT(CONTENT_TYPE) |                  \
-     TBH_H1_BIT(CONTENT_RANGE) | TBH_H1_BIT(SET_COOKIE) | TBH_H1_BIT(CACHE_CONTROL) |              \
-     TBH_H1_BIT(EXPIRES) | TBH_H1_BIT(AGE) | TBH_H1_BIT(VARY) | TBH_H1_BIT(RETRY_AFTER) |          \
-     TBH_H1_BIT(WWW_AUTHENTICATE) | TBH_H1_BIT(PROXY_AUTHENTICATE) | TBH_H1_BIT(TRAILER) |         \
-     TBH_H1_BIT(UPGRADE) | TBH_H1_BIT(HOST) | TBH_H1_BIT(TE) | TBH_H1_BIT(AUTHORIZATION) |         \
-     TBH_H1_BIT(PROXY_AUTHORIZATION) | TBH_H1_BIT(PROXY_CONNECTION))
-
-/* One run over the bytes, and what the watched headers said so far. */
-typedef struct tbh_h1_run {
-    const char *begin, *end; /* the bytes, cut at the limit on the head */
-    const char *fault;       /* the byte at fault */
-    turbohttp_header *table;
-    uint64_t watched; /* one bit for each id that tbh_h1_meaning must see */
-    uint32_t count, capacity;
-    uint32_t line_bytes, head_bytes;
-    turbohttp_status status; /* why a function returned NULL */
-    bool in_trailer;
-
-    bool has_content_length, says_close, says_keep_alive, says_upgrade;
-    uint8_t coding_layers;
-    turbohttp_content_coding coding;
-    uint64_t content_length;
-    const char *chunked; /* the value of Transfer-Encoding */
-    const turbohttp_header *location;
-} tbh_h1_run;
-
-static uint32_t tbh_h1_limit(uint32_t wanted, uint32_t standard) {
-    return wanted ? wanted : standard;
+static uint32_t tbh_inflate_precode_entry(uint32_t symbol) {
+    return symbol << 16 | (symbol < 16 ? 0u : symbol == 16 ? 2u : symbol == 17 ? 3u : 7u);
 }
 
-static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
-                            const turbohttp_head_limits *limits, turbohttp_header *table,
-                            uint32_t capacity) {
-    static const turbohttp_head_limits standard = {0, 0, 0};
-    if (!limits) limits = &standard;
-    memset(r, 0, sizeof *r);
-    uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
-    uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
-    r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
-    r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
-    r->capacity = header_count < capacity ? header_count : capacity;
-    r->table = table;
-    r->begin = data;
-    r->end = data + tbh_min_size(length, r->head_bytes);
-    r->watched = TBH_H1_WATCHED_IN_HEAD;
+/* RFC 1951 §3.2.5: from 265 on, four lengths share their number of extra bits. */
+static uint32_t tbh_inflate_litlen_entry(uint32_t symbol) {
+    if (symbol < 256) return TBH_INFLATE_LITERAL | symbol << 16;
+    if (symbol == 256) return TBH_INFLATE_SPECIAL | TBH_INFLATE_END;
+    if (symbol == 285) return 258u << 16;
+    if (symbol > 285) return TBH_INFLATE_SPECIAL;
+    symbol -= 257;
+    uint32_t extra = symbol < 8 ? 0 : (symbol >> 2) - 1;
+    uint32_t base = symbol < 8 ? symbol + 3 : ((4 + (symbol & 3)) << extra) + 3;
+    return base << 16 | extra;
 }
 
-/* ------------------------------------------------------------ lines */
-/* Ends the run at a byte of a line. Beyond the limit it is a long line before it is a bad one. */
-static const char *tbh_h1_stop(tbh_h1_run *r, const char *line, const char *at,
-                               turbohttp_status status) {
-    bool too_long = (size_t)(at - line) > r->line_bytes;
-    r->fault = too_long ? line + r->line_bytes : at;
-    r->status = too_long ? TURBOHTTP_ERR_LINE_TOO_LONG : status;
-    return NULL;
+static uint32_t tbh_inflate_distance_entry(uint32_t symbol) {
+    if (symbol > 29) return TBH_INFLATE_SPECIAL;
+    uint32_t extra = symbol < 4 ? 0 : (symbol >> 1) - 1;
+    uint32_t base = symbol < 4 ? symbol + 1 : ((2 + (symbol & 1)) << extra) + 1;
+    return base << 16 | extra;
 }
 
-/* The line does not end with CRLF at `at`: more bytes may mend it, or nothing can. */
-static TBH_NOINLINE const char *tbh_h1_stop_at_end(tbh_h1_run *r, const char *line, const char *at,
-                                                   turbohttp_status status) {
-    bool cut = at == r->end || (*at == '\r' && at + 1 == r->end);
-    return tbh_h1_stop(r, line, at, cut ? TURBOHTTP_PENDING : status);
+/* Counts and sorts; returns the codes left over, negative when there are too many. */
+static int32_t tbh_inflate_sort(tbh_inflate_code *c) {
+    uint16_t at[16];
+    int32_t left = 1;
+    memset(c->count, 0, sizeof c->count);
+    for (uint32_t i = 0; i < c->symbols; i++) c->count[c->lengths[i]]++;
+    c->count[0] = 0;
+    c->longest = 0;
+    at[0] = at[1] = 0;
+    for (uint32_t length = 1; length < 16; length++) {
+        left = left * 2 - c->count[length];
+        if (left < 0) return left;
+        if (c->count[length]) c->longest = length;
+        if (length < 15) at[length + 1] = (uint16_t)(at[length] + c->count[length]);
+    }
+    for (uint32_t i = 0; i < c->symbols; i++)
+        if (c->lengths[i]) c->sorted[at[c->lengths[i]]++] = (uint16_t)i;
+    return left;
 }
 
-/* No colon after a token: the byte that is none, be it the colon itself (RFC 9112 §5.1). */
-static TBH_NOINLINE const char *tbh_h1_stop_at_name(tbh_h1_run *r, const char *line,
-                                                    const char *colon) {
-    const char *at = tbh_scan_token(line, colon);
-    return tbh_h1_stop(r, line, at, at == r->end ? TURBOHTTP_PENDING : TURBOHTTP_ERR_HEADER_LINE);
+/* The next code of a length in canonical order. Codes are kept bit-reversed, as they are looked up,
+ * so this is an addition of one that carries downwards. */
+static uint32_t tbh_inflate_next_code(uint32_t code, uint32_t length) {
+    uint32_t bit = 1u << (length - 1);
+    while (code & bit) bit >>= 1;
+    return bit ? (code & (bit - 1)) | bit : 0;
 }
 
-TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
-    return c == ' ' || c == '\t';
+/* The bits of a sub-table whose first code has this length: enough to hold all that share its
+ * prefix, which the counts of the codes still to come tell. */
+static uint32_t tbh_inflate_sub_bits(const tbh_inflate_code *c, uint32_t length) {
+    uint32_t bits = length - c->bits;
+    int32_t left = (int32_t)1 << bits;
+    while (c->bits + bits < c->longest) {
+        left -= c->count[c->bits + bits];
+        if (left <= 0) break;
+        bits++;
+        left *= 2;
+    }
+    return bits;
 }
 
-TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
-    return r->end - at >= 2 && at[0] == '\r' && at[1] == '\n' &&
-           (size_t)(at - line) <= r->line_bytes;
-}
-
-/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const char *line,
-                                                turbohttp_header *row) {
-    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
-    size_t name_length = (size_t)(colon - line);
-    uint16_t id = tbh_header_id(line, name_length);
-    bool named = id || (name_length && colon < r->end && tbh_scan_token(line, colon) == colon);
-    if (TBH_UNLIKELY(!named || colon == r->end)) return tbh_h1_stop_at_name(r, line, colon);
-    const char *value = colon + 1;
-    while (value < r->end && tbh_h1_is_blank(*value)) value++;
-    const char *at = tbh_scan_control(r->begin, value, r->end);
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at)))
-        return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
-    const char *value_end = at;
-    while (value_end > value && tbh_h1_is_blank(value_end[-1])) value_end--;
-    row->name = line;
-    row->value = value;
-    row->value_length = (uint32_t)(value_end - value);
-    row->name_length = (uint16_t)name_length;
-    row->id = id;
-    return at + 2;
-}
-
-/* ------------------------------------------------------------ headers with a meaning */
-TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
-    if (!rest->data) return false;
-    const char *p = rest->data, *end = p + rest->length;
-    const char *comma = p;
-    while (comma < end && *comma != ',') comma++;
-    const char *stop = comma;
-    while (p < stop && tbh_h1_is_blank(*p)) p++;
-    while (stop > p && tbh_h1_is_blank(stop[-1])) stop--;
-    *element = tbh_span(p, (size_t)(stop - p));
-    bool last = comma == end;
-    *rest = last ? tbh_span(NULL, 0) : tbh_span(comma + 1, (size_t)(end - comma - 1));
+static bool tbh_inflate_fill_links(tbh_inflate_code *c, const uint16_t *next, uint32_t code) {
+    uint32_t used = 1u << c->bits, mask = used - 1, prefix = ~(uint32_t)0, start = 0, bits = 0;
+    for (uint32_t length = c->bits + 1; length <= c->longest; length++)
+        for (; c->count[length] > 0; c->count[length]--) {
+            if ((code & mask) != prefix) {
+                prefix = code & mask;
+                bits = tbh_inflate_sub_bits(c, length);
+                start = used;
+                used += 1u << bits;
+                if (used > c->capacity) return false;
+                c->table[prefix] = start << 16 | bits << 8 | TBH_INFLATE_SPECIAL | TBH_INFLATE_LINK;
+            }
+            uint32_t entry = c->entry(*next++) + length * TBH_INFLATE_ONE_BIT;
+            for (uint32_t i = code >> c->bits; i < 1u << bits; i += 1u << (length - c->bits))
+                c->table[start + i] = entry;
+            code = tbh_inflate_next_code(code, length);
+        }
     return true;
 }
 
-/* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
-static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
-    turbohttp_span element;
-    while (tbh_list_next(&rest, &element)) {
-        uint64_t n = 0;
-        if (!tbh_parse_u64(element.data, element.length, INT64_MAX, &n))
-            return TURBOHTTP_ERR_CONTENT_LENGTH;
-        if (r->has_content_length && n != r->content_length) return TURBOHTTP_ERR_CONTENT_LENGTH;
-        r->has_content_length = true;
-        r->content_length = n;
+/* Doubling the table for each length places a short code once, and copies do the rest. */
+static bool tbh_inflate_fill(tbh_inflate_code *c) {
+    const uint16_t *next = c->sorted;
+    uint32_t code = 0, size = 1;
+    c->table[0] = 0;
+    for (uint32_t length = 1; length <= c->bits; length++, size *= 2) {
+        memcpy(c->table + size, c->table, size * sizeof c->table[0]);
+        for (; c->count[length] > 0; c->count[length]--) {
+            c->table[code] = c->entry(*next++) + length * TBH_INFLATE_ONE_BIT;
+            code = tbh_inflate_next_code(code, length);
+        }
     }
-    return TURBOHTTP_OK;
+    return c->longest <= c->bits || tbh_inflate_fill_links(c, next, code);
 }
 
-/* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
-static turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
-    if (r->chunked || !tbh_span_equal_nocase(value, "chunked"))
-        return TURBOHTTP_ERR_TRANSFER_ENCODING;
-    r->chunked = value.data;
-    return TURBOHTTP_OK;
+/* A code must use all bit patterns. Excepted, as in zlib, are no code at all and a single one of
+ * one bit; whoever meets the unused patterns then meets an error. */
+static bool tbh_inflate_build(tbh_inflate_code *c) {
+    int32_t left = tbh_inflate_sort(c);
+    if (left == 0) return tbh_inflate_fill(c);
+    if (left < 0 || c->longest > 1 || c->entry == tbh_inflate_precode_entry) return false;
+    uint32_t invalid = TBH_INFLATE_SPECIAL + TBH_INFLATE_ONE_BIT;
+    uint32_t even = c->longest ? c->entry(c->sorted[0]) + TBH_INFLATE_ONE_BIT : invalid;
+    for (uint32_t i = 0; i < 1u << c->bits; i++) c->table[i] = i & 1 ? invalid : even;
+    return true;
 }
 
-static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
-    turbohttp_span option;
-    while (tbh_list_next(&rest, &option)) {
-        if (tbh_span_equal_nocase(option, "keep-alive")) r->says_keep_alive = true;
-        if (tbh_span_equal_nocase(option, "close")) r->says_close = true;
-        if (tbh_span_equal_nocase(option, "upgrade")) r->says_upgrade = true;
+static bool tbh_inflate_build_precode(turbohttp_inflate *s) {
+    tbh_inflate_code c;
+    c.table = s->distance_table;
+    c.capacity = 1u << TBH_INFLATE_PRE_BITS;
+    c.bits = TBH_INFLATE_PRE_BITS;
+    c.symbols = 19;
+    c.lengths = s->lengths;
+    c.entry = tbh_inflate_precode_entry;
+    return tbh_inflate_build(&c);
+}
+
+static bool tbh_inflate_build_both(turbohttp_inflate *s, uint32_t litlens, uint32_t distances) {
+    tbh_inflate_code c;
+    c.table = s->litlen_table;
+    c.capacity = TURBOHTTP_INFLATE_LITLEN_ENTRIES;
+    c.bits = TBH_INFLATE_LL_BITS;
+    c.symbols = litlens;
+    c.lengths = s->lengths;
+    c.entry = tbh_inflate_litlen_entry;
+    if (!tbh_inflate_build(&c)) return false;
+    c.table = s->distance_table;
+    c.capacity = TURBOHTTP_INFLATE_DISTANCE_ENTRIES;
+    c.bits = TBH_INFLATE_D_BITS;
+    c.symbols = distances;
+    c.lengths = s->lengths + litlens;
+    c.entry = tbh_inflate_distance_entry;
+    return tbh_inflate_build(&c);
+}
+
+/* RFC 1951 §3.2.6. */
+static bool tbh_inflate_build_fixed(turbohttp_inflate *s) {
+    if (s->fixed_tables) return true;
+    memset(s->lengths, 8, 144);
+    memset(s->lengths + 144, 9, 112);
+    memset(s->lengths + 256, 7, 24);
+    memset(s->lengths + 280, 8, 8);
+    memset(s->lengths + 288, 5, 32);
+    s->fixed_tables = true;
+    return tbh_inflate_build_both(s, 288, 32);
+}
+
+/* ------------------------------------------------------------ window and checks */
+static void tbh_inflate_save(turbohttp_inflate *s, const uint8_t *p, size_t n) {
+    const uint32_t size = TURBOHTTP_INFLATE_WINDOW_BYTES;
+    if (n >= size) {
+        memcpy(s->window, p + (n - size), size);
+        s->window_at = 0;
+        s->window_fill = size;
+        return;
     }
-    return TURBOHTTP_OK;
+    size_t first = tbh_min_size(n, size - s->window_at);
+    if (first) memcpy(s->window + s->window_at, p, first);
+    if (n > first) memcpy(s->window, p + first, n - first);
+    s->window_at = (s->window_at + (uint32_t)n) & (size - 1);
+    s->window_fill = (uint32_t)tbh_min_size(s->window_fill + n, size);
 }
 
-static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
-    if (tbh_span_equal_nocase(name, "gzip")) return TURBOHTTP_CODING_GZIP;
-    if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
-    if (tbh_span_equal_nocase(name, "deflate")) return TURBOHTTP_CODING_DEFLATE;
-    return TURBOHTTP_CODING_OTHER;
+static void tbh_inflate_add_check(turbohttp_inflate *s, const tbh_inflate_io *io) {
+    size_t n = (size_t)(io->out - io->fresh);
+    if (s->format == TURBOHTTP_INFLATE_GZIP) s->check = turbohttp_crc32(s->check, io->fresh, n);
+    else if (s->format == TURBOHTTP_INFLATE_ZLIB) s->check = tbh_adler32(s->check, io->fresh, n);
+    s->total += (uint32_t)n;
 }
 
-static turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
-    turbohttp_span layer;
-    while (tbh_list_next(&rest, &layer)) {
-        if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
-        r->coding = r->coding_layers ? TURBOHTTP_CODING_OTHER : tbh_h1_coding_of(layer);
-        r->coding_layers = 1;
-    }
-    return TURBOHTTP_OK;
-}
-
-/* Two targets are no target: whoever picks one may pick the attacker's. */
-static turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *row) {
-    const turbohttp_header *first = r->location;
-    r->location = row;
-    if (!first) return TURBOHTTP_OK;
-    bool same = first->value_length == row->value_length &&
-                memcmp(first->value, row->value, row->value_length) == 0;
-    return same ? TURBOHTTP_OK : TURBOHTTP_ERR_HEADER_LINE;
-}
-
-static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turbohttp_header *row) {
-    turbohttp_span value = tbh_span(row->value, row->value_length);
-    if (r->in_trailer) return TURBOHTTP_ERR_HEADER_LINE;
-    switch (row->id) {
-    case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
-    case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
-    case TURBOHTTP_HEADER_CONNECTION: return tbh_h1_connection(r, value);
-    case TURBOHTTP_HEADER_CONTENT_ENCODING: return tbh_h1_content_encoding(r, value);
-    default: return tbh_h1_location(r, row);
-    }
-}
-
-/* ------------------------------------------------------------ sections */
-static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_status status) {
-    r->fault = at;
-    return status;
-}
-
-static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
-    if (p + 1 == r->end) return TURBOHTTP_PENDING;
-    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
-    *after = p + 2;
-    return TURBOHTTP_OK;
-}
-
-/* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
-static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
-    for (;;) {
-        if (p == r->end) return TURBOHTTP_PENDING;
-        if (*p == '\r') return tbh_h1_last_line(r, p, after);
-        if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        turbohttp_header *row = &r->table[r->count];
-        p = tbh_h1_field_line(r, p, row);
-        if (!p) return r->status;
-        r->count++;
-        if (!(r->watched >> row->id & 1)) continue;
-        turbohttp_status status = tbh_h1_meaning(r, row);
-        if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
-    }
-}
-
-/* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
-static TBH_NOINLINE const char *tbh_h1_stop_at_status(tbh_h1_run *r) {
-    static const char shape[] = "HTTP/1.0 100";
-    const char *p = r->begin;
-    for (size_t i = 0; i < sizeof shape - 1; i++, p++) {
-        if (p == r->end) return tbh_h1_stop(r, r->begin, p, TURBOHTTP_PENDING);
-        bool digit = i >= 7 && i != 8;
-        bool good =
-            digit ? tbh_is_digit((uint8_t)*p) && (*p != '0' || shape[i] == '0') : *p == shape[i];
-        if (good) continue;
-        return tbh_h1_stop(r, r->begin, p,
-                           i < 7 ? TURBOHTTP_ERR_NOT_HTTP : TURBOHTTP_ERR_STATUS_LINE);
-    }
-    if (p < r->end && *p == ' ') p = tbh_scan_control(r->begin, p, r->end);
-    return tbh_h1_stop_at_end(r, r->begin, p, TURBOHTTP_ERR_STATUS_LINE);
-}
-
-static bool tbh_h1_has_status(const tbh_h1_run *r) {
-    const char *p = r->begin;
-    return r->end - p >= 14 && memcmp(p, "HTTP/1.", 7) == 0 && tbh_is_digit((uint8_t)p[7]) &&
-           p[8] == ' ' && (uint8_t)(p[9] - '1') < 9 && tbh_is_digit((uint8_t)p[10]) &&
-           tbh_is_digit((uint8_t)p[11]) && (p[12] == ' ' || p[12] == '\r');
-}
-
-/* The blank before an absent reason phrase is often left out, and means nothing. */
-static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
-    const char *p = r->begin;
-    if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
-    const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_scan_control(r->begin, reason, r->end);
-    if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
-    out->minor_version = p[7] != '0';
-    out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
-    out->reason = tbh_span(reason, (size_t)(at - reason));
-    return at + 2;
-}
-
-/* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
-static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
-                                      turbohttp_h1_head *out) {
-    bool bodiless =
-        request_was_head || out->status < 200 || out->status == 204 || out->status == 304;
-    if (r->chunked && (r->has_content_length || out->minor_version == 0))
-        return tbh_h1_fail(r, r->chunked, TURBOHTTP_ERR_TRANSFER_ENCODING);
-    out->framing = bodiless                ? TURBOHTTP_FRAMING_NONE
-                   : r->chunked            ? TURBOHTTP_FRAMING_CHUNKED
-                   : r->has_content_length ? TURBOHTTP_FRAMING_LENGTH
-                                           : TURBOHTTP_FRAMING_UNTIL_CLOSE;
-    out->keep_alive = !r->says_close && (out->minor_version || r->says_keep_alive) &&
-                      out->framing != TURBOHTTP_FRAMING_UNTIL_CLOSE;
-    out->connection_upgrade = r->says_upgrade;
-    out->has_content_length = r->has_content_length;
-    out->content_length = r->content_length;
-    out->content_coding = r->coding;
-    out->headers = r->table;
-    out->header_count = r->count;
-    return TURBOHTTP_OK;
-}
-
-/* ------------------------------------------------------------ input in pieces */
-/* Goes on searching for something that a run must look at: the empty line, a limit, or a control
- * byte that no head may have. False while there is none. */
-static bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
-    const char *p = r->begin + s->scanned, *line = r->begin + s->line_start;
-    while (p < r->end) {
-        p = tbh_scan_control(r->begin, p, r->end);
-        if (r->end - p < 2) break;
-        if (p[0] != '\r' || p[1] != '\n' || p == line) return true;
-        if ((size_t)(p - line) > r->line_bytes) return true;
-        p += 2;
-        line = p;
-    }
-    if (p < r->end && *p != '\r') return true;
-    s->scanned = (uint32_t)(p - r->begin);
-    s->line_start = (uint32_t)(line - r->begin);
-    return (size_t)(r->end - line) > r->line_bytes || (size_t)(r->end - r->begin) == r->head_bytes;
-}
-
-/* Is a run worth its work? At the first call, on the first bytes, and when the search has found. */
-static bool tbh_h1_must_wait(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
-    bool eager = s->attempts == 0 || (size_t)(r->end - r->begin) <= TBH_H1_EAGER_BYTES;
-    if (!eager && !tbh_h1_seek(s, r)) return true;
-    s->attempts++;
-    return false;
-}
-
-static turbohttp_status tbh_h1_finish(const tbh_h1_run *r, turbohttp_status status,
-                                      uint64_t *error_offset) {
-    const char *fault = r->fault;
-    if (status == TURBOHTTP_PENDING && (size_t)(r->end - r->begin) == r->head_bytes) {
-        status = TURBOHTTP_ERR_HEAD_TOO_LARGE;
-        fault = r->end;
-    }
-    if (error_offset && status < TURBOHTTP_OK) *error_offset = (uint64_t)(fault - r->begin);
-    return status;
-}
-
-TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parser) {
-    memset(parser, 0, sizeof *parser);
-}
-
-TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
-    turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
-    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
-    turbohttp_h1_head *out, uint64_t *error_offset) {
-    tbh_h1_run r;
-    turbohttp_h1_head head;
-    if (length == 0) return TURBOHTTP_PENDING;
-    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
-    if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
-    const char *after = NULL, *fields = tbh_h1_status_line(&r, &head);
-    turbohttp_status status = fields ? tbh_h1_fields(&r, fields, &after) : r.status;
-    if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, &head);
-    if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
-    head.head_length = (uint32_t)(after - data);
-    *out = head;
-    return TURBOHTTP_OK;
-}
-
-static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_t *consumed,
-                                           uint64_t *error_offset) {
-    const char *after = NULL;
-    r->in_trailer = true;
-    r->watched = TBH_H1_REFUSED_IN_TRAILER;
-    turbohttp_status status = tbh_h1_fields(r, r->begin, &after);
-    if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
-    *count = r->count;
-    *consumed = (size_t)(after - r->begin);
-    return TURBOHTTP_OK;
-}
-
-TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
-                                            const turbohttp_head_limits *limits,
-                                            turbohttp_header *table, uint32_t capacity,
-                                            uint32_t *count, size_t *consumed,
-                                            uint64_t *error_offset) {
-    tbh_h1_run r;
-    if (length == 0) return TURBOHTTP_PENDING;
-    tbh_h1_run_init(&r, data, length, limits, table, capacity);
-    return tbh_h1_trailer_run(&r, count, consumed, error_offset);
-}
-
-TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
-    turbohttp_h1_head_parser *parser, const char *data, size_t length,
-    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
-    uint32_t *field_count, size_t *consumed, uint64_t *error_offset) {
-    tbh_h1_run r;
-    if (length == 0) return TURBOHTTP_PENDING;
-    if (length >= 2 && data[0] == '\r' && data[1] == '\n') { /* nearly always */
-        *field_count = 0;
-        *consumed = 2;
-        return TURBOHTTP_OK;
-    }
-    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
-    if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
-    return tbh_h1_trailer_run(&r, field_count, consumed, error_offset);
-}
-
-/* ========================================================================
- * src/codec/h1_chunked.h
- * ======================================================================= */
-/* The chunked coding (RFC 9112 §7.1): what the engines use beside the decoder in api/h1.h. */
-
-/* Writes the line before a chunk of `size` bytes, hexadecimal and CRLF; returns its bytes, at most
- * 18. Size 0 writes the last chunk's line; the trailer section's CRLF is the caller's. */
-TBH_FN size_t tbh_chunk_head_write(char out[20], uint64_t size);
-
-/* ========================================================================
- * src/codec/h1_chunked.c
- * ======================================================================= */
-/* The chunked coding: hands out runs of body bytes inside the input, and writes chunk heads.
- *
- * Owns nothing. A chunk's line goes through a table (state x class of byte -> state), unless all of
- * it is there and is digits and CRLF, which is how nearly every line looks.
- * Input language: RFC 9112 §7.1 to the letter: a size of at least one digit below 2^63, well-formed
- * extensions (which mean nothing to us), blanks only where the grammar has BWS, never before CRLF.
- * Bounds: one line, and the sum of all framing in proportion to the body (Go CVE-2023-39326).
- * Does not know: trailers (h1_head.c), where the bytes come from, what the body means. */
-
-#define TBH_CHUNK_LINE_BYTES 256
-#define TBH_CHUNK_OVERHEAD   16384
-#define TBH_CHUNK_PER_BYTE   16
-/* Credit stops growing here, so that it cannot overflow; a body is never that thin. */
-#define TBH_CHUNK_CREDIT     ((int64_t)1 << 60)
-#define TBH_CHUNK_FAST       12 /* bytes that a plain line of up to ten digits can have */
-
-/* States of a line; those from CHUNK_DATA on are not in the table. */
-enum {
-    TBH_CHUNK_START,     /* before the first digit */
-    TBH_CHUNK_SIZE,      /* after a digit */
-    TBH_CHUNK_BLANK,     /* BWS that only ';' may end */
-    TBH_CHUNK_SEMICOLON, /* after ';', BWS included */
-    TBH_CHUNK_NAME,      /* in an extension's name */
-    TBH_CHUNK_NAME_END,  /* BWS after the name */
-    TBH_CHUNK_EQUALS,    /* after '=', BWS included */
-    TBH_CHUNK_TOKEN,     /* in a value */
-    TBH_CHUNK_QUOTED,    /* in a quoted value */
-    TBH_CHUNK_ESCAPE,    /* after a backslash there */
-    TBH_CHUNK_UNQUOTED,  /* after the closing quote */
-    TBH_CHUNK_CR,        /* LF must follow */
-    TBH_CHUNK_LINE_END,  /* the line is complete */
-    TBH_CHUNK_ROWS = TBH_CHUNK_CR,
-    TBH_CHUNK_DATA = 16,
-    TBH_CHUNK_DATA_CR, /* CRLF must follow the data */
-    TBH_CHUNK_DATA_LF,
-    TBH_CHUNK_LAST,
-    TBH_CHUNK_BAD_LINE, /* the two errors, kept */
-    TBH_CHUNK_BAD_OVERHEAD
-};
-
-enum { /* classes of bytes */
-       TBH_CHUNK_C_HEX,
-       TBH_CHUNK_C_TCHAR,
-       TBH_CHUNK_C_SEMICOLON,
-       TBH_CHUNK_C_EQUALS,
-       TBH_CHUNK_C_BLANK,
-       TBH_CHUNK_C_QUOTE,
-       TBH_CHUNK_C_BACKSLASH,
-       TBH_CHUNK_C_CR,
-       TBH_CHUNK_C_TEXT,
-       TBH_CHUNK_C_BAD,
-       TBH_CHUNK_CLASSES
-};
-
-#define TBH_CHUNK_NO TBH_CHUNK_BAD_LINE
-
-/* clang-format off */
-static const uint8_t tbh_chunk_next[TBH_CHUNK_ROWS][TBH_CHUNK_CLASSES] = {
-    /*               hex                 tchar               ;                    =                 blank               "                   backslash         CR            text              bad */
-    /* START */     {TBH_CHUNK_SIZE,     TBH_CHUNK_NO,              TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
-    /* SIZE */      {TBH_CHUNK_SIZE,     TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
-    /* BLANK */     {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
-    /* SEMICOLON */ {TBH_CHUNK_NAME,     TBH_CHUNK_NAME,     TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_SEMICOLON,TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
-    /* NAME */      {TBH_CHUNK_NAME,     TBH_CHUNK_NAME,     TBH_CHUNK_SEMICOLON, TBH_CHUNK_EQUALS, TBH_CHUNK_NAME_END, TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
-    /* NAME_END */  {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_EQUALS, TBH_CHUNK_NAME_END, TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
-    /* EQUALS */    {TBH_CHUNK_TOKEN,    TBH_CHUNK_TOKEN,    TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_EQUALS,   TBH_CHUNK_QUOTED,   TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
-    /* TOKEN */     {TBH_CHUNK_TOKEN,    TBH_CHUNK_TOKEN,    TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
-    /* QUOTED */    {TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,    TBH_CHUNK_QUOTED, TBH_CHUNK_QUOTED,   TBH_CHUNK_UNQUOTED, TBH_CHUNK_ESCAPE, TBH_CHUNK_NO,        TBH_CHUNK_QUOTED, TBH_CHUNK_NO},
-    /* ESCAPE */    {TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,    TBH_CHUNK_QUOTED, TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED, TBH_CHUNK_NO,        TBH_CHUNK_QUOTED, TBH_CHUNK_NO},
-    /* UNQUOTED */  {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
-};
-/* clang-format on */
-
-static unsigned tbh_chunk_class(uint8_t c) {
-    if (tbh_hex_value(c) >= 0) return TBH_CHUNK_C_HEX;
-    if (tbh_is_token_char(c)) return TBH_CHUNK_C_TCHAR;
-    switch (c) {
-    case ';': return TBH_CHUNK_C_SEMICOLON;
-    case '=': return TBH_CHUNK_C_EQUALS;
-    case ' ':
-    case '\t': return TBH_CHUNK_C_BLANK;
-    case '"': return TBH_CHUNK_C_QUOTE;
-    case '\\': return TBH_CHUNK_C_BACKSLASH;
-    case '\r': return TBH_CHUNK_C_CR;
-    default: return c < 0x20 || c == 0x7f ? TBH_CHUNK_C_BAD : TBH_CHUNK_C_TEXT;
+/* Copies a match that has room; the distance is known to be good. */
+static void tbh_inflate_copy(const turbohttp_inflate *s, tbh_inflate_io *io, uint32_t length,
+                             uint32_t distance) {
+    while (length > 0) {
+        size_t produced = (size_t)(io->out - io->fresh);
+        uint32_t n = length;
+        if (distance > produced) {
+            uint32_t back = distance - (uint32_t)produced;
+            uint32_t at = (s->window_at - back) & (TURBOHTTP_INFLATE_WINDOW_BYTES - 1);
+            n = (uint32_t)tbh_min_size(n, tbh_min_size(back, TURBOHTTP_INFLATE_WINDOW_BYTES - at));
+            memcpy(io->out, s->window + at, n);
+        } else
+            for (uint32_t i = 0; i < n; i++) io->out[i] = *(io->out + i - distance);
+        io->out += n;
+        length -= n;
     }
 }
 
-TURBOHTTP_API void turbohttp_chunked_init(turbohttp_chunked *chunked) {
-    memset(chunked, 0, sizeof *chunked);
-    chunked->budget = TBH_CHUNK_OVERHEAD;
-    chunked->state = TBH_CHUNK_START;
+static bool tbh_inflate_reaches(const turbohttp_inflate *s, const tbh_inflate_io *io,
+                                uint32_t distance) {
+    size_t produced = (size_t)(io->out - io->fresh);
+    return distance <= produced || distance - produced <= s->window_fill;
 }
 
-/* ------------------------------------------------------------ the line of a chunk */
-/* One byte of a line, one step; errors are states too. */
-static uint8_t tbh_chunk_step(turbohttp_chunked *c, uint8_t byte) {
-    if (c->state == TBH_CHUNK_CR) return byte == '\n' ? TBH_CHUNK_LINE_END : TBH_CHUNK_BAD_LINE;
-    uint8_t to = tbh_chunk_next[c->state][tbh_chunk_class(byte)];
-    if (to < TBH_CHUNK_CR && c->line_length == TBH_CHUNK_LINE_BYTES) return TBH_CHUNK_BAD_OVERHEAD;
-    c->line_length++;
-    if (to != TBH_CHUNK_SIZE) return to;
-    if (c->remaining > (uint64_t)INT64_MAX >> 4) return TBH_CHUNK_BAD_LINE;
-    c->remaining = c->remaining << 4 | (uint64_t)tbh_hex_value(byte);
-    return to;
+/* ------------------------------------------------------------ symbols */
+static turbohttp_status tbh_inflate_end_block(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!s->last_block) return tbh_inflate_go(s, TBH_INFLATE_BLOCK_HEAD);
+    tbh_inflate_take(s, s->bit_count & 7);
+    tbh_inflate_add_check(s, io);
+    io->fresh = io->out;
+    s->window_fill = 0;
+    if (s->format == TURBOHTTP_INFLATE_GZIP) return tbh_inflate_go(s, TBH_INFLATE_GZIP_CRC);
+    if (s->format == TURBOHTTP_INFLATE_ZLIB) return tbh_inflate_go(s, TBH_INFLATE_ZLIB_CHECK);
+    return tbh_inflate_go(s, TBH_INFLATE_FINISHED);
 }
 
-/* The line is complete; `bytes` is its length with CRLF. The CRLF after the data, which must come,
- * is paid here as well. */
-TBH_ALWAYS_INLINE void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes) {
-    c->line_length = 0;
-    c->budget -= (int64_t)bytes + (c->remaining ? 2 : 0);
-    c->state = c->budget < 0  ? TBH_CHUNK_BAD_OVERHEAD
-               : c->remaining ? TBH_CHUNK_DATA
-                              : TBH_CHUNK_LAST;
+static uint32_t tbh_inflate_lookup(const uint32_t *table, uint64_t bits, uint32_t table_bits) {
+    uint32_t entry = table[bits & ((1u << table_bits) - 1)];
+    if (!(entry & TBH_INFLATE_LINK)) return entry;
+    bits >>= table_bits;
+    return table[(entry >> 16) + ((uint32_t)bits & ((1u << (entry >> 8 & 31)) - 1))];
 }
 
-static TBH_NOINLINE const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p,
-                                                  const uint8_t *end) {
-    while (p < end && c->state < TBH_CHUNK_LINE_END) c->state = tbh_chunk_step(c, *p++);
-    if (c->state == TBH_CHUNK_LINE_END) tbh_chunk_line_done(c, c->line_length + 1u);
-    return p;
+/* The value of an entry with its extra bits, taken from bits not yet shifted. */
+TBH_ALWAYS_INLINE uint32_t tbh_inflate_value(uint32_t entry, uint64_t bits) {
+    return (entry >> 16) + (((uint32_t)bits & ((1u << (entry & 31)) - 1)) >> (entry >> 8 & 31));
 }
 
-/* A line of digits and CRLF that is all there; otherwise nothing is used. */
-TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_plain_line(turbohttp_chunked *c, const uint8_t *p,
-                                                      const uint8_t *end) {
-    if (end - p < TBH_CHUNK_FAST) return p;
-    uint64_t size = 0;
-    unsigned n = 0;
-    for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
-        size = size << 4 | (uint64_t)digit;
-    if (n == 0 || p[n] != '\r' || p[n + 1] != '\n') return p;
-    c->remaining = size;
-    tbh_chunk_line_done(c, n + 2);
-    return p + n + 2;
+static turbohttp_status tbh_inflate_match(turbohttp_inflate *s, tbh_inflate_io *io) {
+    uint32_t n = (uint32_t)tbh_min_size(s->remaining, (size_t)(io->out_end - io->out));
+    tbh_inflate_copy(s, io, n, s->distance);
+    s->remaining -= n;
+    s->state = TBH_INFLATE_SYMBOLS;
+    if (s->remaining == 0) return TURBOHTTP_OK;
+    s->state = TBH_INFLATE_MATCH;
+    return tbh_inflate_wait_for_room(s, io);
 }
 
-/* ------------------------------------------------------------ data */
-static const uint8_t *tbh_chunk_data_end(turbohttp_chunked *c, const uint8_t *p,
-                                         const uint8_t *end) {
-    if (c->state == TBH_CHUNK_DATA_CR && p < end)
-        c->state = *p++ == '\r' ? TBH_CHUNK_DATA_LF : TBH_CHUNK_BAD_LINE;
-    if (c->state == TBH_CHUNK_DATA_LF && p < end)
-        c->state = *p++ == '\n' ? TBH_CHUNK_START : TBH_CHUNK_BAD_LINE;
-    return p;
+/* A length is in; its distance follows. Together they take at most 48 bits, so both are there
+ * after a refill, or the input has ended. */
+static turbohttp_status tbh_inflate_length(turbohttp_inflate *s, tbh_inflate_io *io,
+                                           uint32_t entry) {
+    uint32_t used = entry & 63;
+    if (used > s->bit_count) return TURBOHTTP_PENDING;
+    uint64_t bits = s->bits >> used;
+    uint32_t d = tbh_inflate_lookup(s->distance_table, bits, TBH_INFLATE_D_BITS);
+    if (used + (d >> 8 & 31) > s->bit_count) return TURBOHTTP_PENDING;
+    if (d & TBH_INFLATE_SPECIAL) return TURBOHTTP_ERR_INFLATE_DATA;
+    if (used + (d & 63) > s->bit_count) return TURBOHTTP_PENDING;
+    s->remaining = tbh_inflate_value(entry, s->bits);
+    s->distance = tbh_inflate_value(d, bits);
+    if (!tbh_inflate_reaches(s, io, s->distance)) return TURBOHTTP_ERR_INFLATE_DATA;
+    s->bits = bits >> (d & 63);
+    s->bit_count -= used + (d & 63);
+    return tbh_inflate_match(s, io);
 }
 
-/* Hands out what is there of the chunk, and takes the CRLF behind it at once if it is there. */
-TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint8_t *p,
-                                                const uint8_t *end, turbohttp_span *data) {
-    size_t n = (size_t)(end - p);
-    if (n > c->remaining) n = (size_t)c->remaining;
-    *data = tbh_span((const char *)p, n);
-    p += n;
-    c->remaining -= n;
-    if (c->budget < TBH_CHUNK_CREDIT) c->budget += (int64_t)n * TBH_CHUNK_PER_BYTE;
-    if (c->remaining) return p;
-    bool crlf = end - p >= 2 && p[0] == '\r' && p[1] == '\n';
-    c->state = crlf ? TBH_CHUNK_START : TBH_CHUNK_DATA_CR;
-    return crlf ? p + 2 : p;
+static turbohttp_status tbh_inflate_symbol(turbohttp_inflate *s, tbh_inflate_io *io) {
+    tbh_inflate_refill(s, io);
+    uint32_t entry = tbh_inflate_lookup(s->litlen_table, s->bits, TBH_INFLATE_LL_BITS);
+    uint32_t code_bits = entry >> 8 & 31;
+    if (code_bits > s->bit_count) return TURBOHTTP_PENDING;
+    if (entry & TBH_INFLATE_LITERAL) {
+        if (io->out == io->out_end) return tbh_inflate_wait_for_room(s, io);
+        *io->out++ = (uint8_t)(entry >> 16);
+    } else if (!(entry & TBH_INFLATE_SPECIAL)) return tbh_inflate_length(s, io, entry);
+    else if (!(entry & TBH_INFLATE_END)) return TURBOHTTP_ERR_INFLATE_DATA;
+    tbh_inflate_take(s, code_bits);
+    return entry & TBH_INFLATE_END ? tbh_inflate_end_block(s, io) : TURBOHTTP_OK;
 }
 
-static turbohttp_status tbh_chunk_final(unsigned state) {
-    switch (state) {
-    case TBH_CHUNK_LAST: return TURBOHTTP_DONE;
-    case TBH_CHUNK_BAD_LINE: return TURBOHTTP_ERR_CHUNK;
-    case TBH_CHUNK_BAD_OVERHEAD: return TURBOHTTP_ERR_CHUNK_OVERHEAD;
-    default: return TURBOHTTP_PENDING;
+#if !TBH_SMALL
+/* ------------------------------------------------------------ the fast loop
+ * An iteration takes at most 15 bytes of input, in two refills that read 8 bytes each, and writes
+ * at most 5 literals or 3 literals and a match, which may overshoot by 31. */
+#define TBH_INFLATE_IN_MARGIN  16
+#define TBH_INFLATE_OUT_MARGIN 320
+
+typedef struct tbh_inflate_bits {
+    uint64_t bits;
+    uint32_t count; /* only its low 6 bits count: entries are subtracted whole */
+    const uint8_t *in;
+} tbh_inflate_bits;
+
+TBH_ALWAYS_INLINE void tbh_inflate_bits_fill(tbh_inflate_bits *b) {
+    b->bits |= tbh_load64_le(b->in) << (b->count & 63);
+    b->in += 7 - (b->count >> 3 & 7);
+    b->count |= 56;
+}
+
+TBH_ALWAYS_INLINE void tbh_inflate_bits_drop(tbh_inflate_bits *b, uint32_t entry) {
+    b->bits >>= entry & 63;
+    b->count -= entry;
+}
+
+/* Copies in blocks and may write up to 31 bytes more than the length. */
+TBH_ALWAYS_INLINE void tbh_inflate_copy_wide(uint8_t *out, const uint8_t *from, uint32_t length) {
+    const uint8_t *end = out + length;
+    do {
+        memcpy(out, from, 16);
+        memcpy(out + 16, from + 16, 16);
+        out += 32;
+        from += 32;
+    } while (out < end);
+}
+
+/* The same for distances below 16. Each step doubles the pattern until 8 bytes at a time are right;
+ * what a step writes too much the next one overwrites. */
+TBH_ALWAYS_INLINE void tbh_inflate_copy_near(uint8_t *out, uint32_t distance, uint32_t length) {
+    const uint8_t *from = out - distance, *end = out + length;
+    while (distance < 8) {
+        uint64_t eight = tbh_load64(from);
+        memcpy(out, &eight, 8);
+        out += distance;
+        distance *= 2;
+    }
+    while (out < end) {
+        memcpy(out, from, 8);
+        out += 8;
+        from += 8;
     }
 }
 
-TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked,
-                                                      const uint8_t **in, size_t *in_length,
-                                                      turbohttp_span *data) {
-    if (*in_length == 0) return tbh_chunk_final(chunked->state);
-    const uint8_t *p = *in, *end = p + *in_length;
+/* A match that begins before this call's output. False when it begins before the stream. */
+static bool tbh_inflate_copy_window(const turbohttp_inflate *s, tbh_inflate_io *io, uint8_t *out,
+                                    uint32_t length, uint32_t distance) {
+    uint32_t back = distance - (uint32_t)(out - io->fresh);
+    uint32_t at = (s->window_at - back) & (TURBOHTTP_INFLATE_WINDOW_BYTES - 1);
+    if (back > s->window_fill) return false;
+    if (length <= back && at + length <= TURBOHTTP_INFLATE_WINDOW_BYTES) {
+        tbh_inflate_copy_wide(out, s->window + at, length);
+        return true;
+    }
+    io->out = out;
+    tbh_inflate_copy(s, io, length, distance);
+    return true;
+}
+
+TBH_ALWAYS_INLINE bool tbh_inflate_copy_fast(const turbohttp_inflate *s, tbh_inflate_io *io,
+                                             uint8_t *out, uint32_t length, uint32_t distance) {
+    if (TBH_UNLIKELY(distance > (size_t)(out - io->fresh)))
+        return tbh_inflate_copy_window(s, io, out, length, distance);
+    if (TBH_LIKELY(distance >= 16)) tbh_inflate_copy_wide(out, out - distance, length);
+    else tbh_inflate_copy_near(out, distance, length);
+    return true;
+}
+
+/* Decodes while the margins last. After a refill there are 56 bits: four literals of at most 11
+ * and the 11 to look up the next entry, or a length of 20, a distance of 28 and 8 to spare. */
+static turbohttp_status tbh_inflate_fast(turbohttp_inflate *s, tbh_inflate_io *io) {
+    const uint32_t *litlen = s->litlen_table, *distances = s->distance_table;
+    const uint32_t mask = (1u << TBH_INFLATE_LL_BITS) - 1, d_mask = (1u << TBH_INFLATE_D_BITS) - 1;
+    const uint8_t *in_stop = io->in_end - TBH_INFLATE_IN_MARGIN;
+    uint8_t *out = io->out, *out_stop = io->out_end - TBH_INFLATE_OUT_MARGIN;
     turbohttp_status status = TURBOHTTP_OK;
-    if (chunked->state == TBH_CHUNK_DATA_CR || chunked->state == TBH_CHUNK_DATA_LF)
-        p = tbh_chunk_data_end(chunked, p, end);
-    if (chunked->state == TBH_CHUNK_START) p = tbh_chunk_plain_line(chunked, p, end);
-    if (chunked->state < TBH_CHUNK_LINE_END) p = tbh_chunk_line(chunked, p, end);
-    if (chunked->state == TBH_CHUNK_DATA && p < end) p = tbh_chunk_data(chunked, p, end, data);
-    else status = tbh_chunk_final(chunked->state);
-    *in = p;
-    *in_length = (size_t)(end - p);
+    tbh_inflate_bits b;
+    b.bits = s->bits, b.count = s->bit_count, b.in = io->in;
+    tbh_inflate_bits_fill(&b);
+    uint32_t entry = litlen[b.bits & mask];
+    while (b.in <= in_stop && out <= out_stop) {
+        if (entry & TBH_INFLATE_LITERAL) {
+            for (int i = 0; i < 4 && entry & TBH_INFLATE_LITERAL; i++) {
+                tbh_inflate_bits_drop(&b, entry);
+                *out++ = (uint8_t)(entry >> 16);
+                entry = litlen[b.bits & mask];
+            }
+            tbh_inflate_bits_fill(&b);
+            if (entry & TBH_INFLATE_LITERAL) continue;
+        }
+        if (TBH_UNLIKELY(entry & TBH_INFLATE_SPECIAL)) {
+            entry = tbh_inflate_lookup(litlen, b.bits, TBH_INFLATE_LL_BITS);
+            if (entry & TBH_INFLATE_SPECIAL) break;
+            if (entry & TBH_INFLATE_LITERAL) {
+                tbh_inflate_bits_drop(&b, entry);
+                *out++ = (uint8_t)(entry >> 16);
+                tbh_inflate_bits_fill(&b);
+                entry = litlen[b.bits & mask];
+                continue;
+            }
+        }
+        uint32_t length = tbh_inflate_value(entry, b.bits);
+        tbh_inflate_bits_drop(&b, entry);
+        entry = distances[b.bits & d_mask];
+        if (TBH_UNLIKELY(entry & TBH_INFLATE_SPECIAL)) {
+            entry = tbh_inflate_lookup(distances, b.bits, TBH_INFLATE_D_BITS);
+            status = TURBOHTTP_ERR_INFLATE_DATA;
+            if (entry & TBH_INFLATE_SPECIAL) break;
+            status = TURBOHTTP_OK;
+        }
+        uint32_t distance = tbh_inflate_value(entry, b.bits);
+        tbh_inflate_bits_drop(&b, entry);
+        tbh_inflate_bits_fill(&b);
+        entry = litlen[b.bits & mask];
+        if (!tbh_inflate_copy_fast(s, io, out, length, distance)) {
+            status = TURBOHTTP_ERR_INFLATE_DATA;
+            break;
+        }
+        out += length;
+    }
+    s->bits = b.bits;
+    s->bit_count = b.count & 63;
+    io->in = b.in;
+    io->out = out;
     return status;
 }
 
-TBH_FN size_t tbh_chunk_head_write(char out[20], uint64_t size) {
-    size_t digits = 1, n = 0;
-    while (digits < 16 && size >> (4 * digits)) digits++;
-    while (digits--) out[n++] = "0123456789abcdef"[size >> (4 * digits) & 15];
-    out[n++] = '\r';
-    out[n++] = '\n';
-    return n;
+static turbohttp_status tbh_inflate_hurry(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (io->in_end - io->in < TBH_INFLATE_IN_MARGIN) return TURBOHTTP_OK;
+    if (io->out_end - io->out < TBH_INFLATE_OUT_MARGIN) return TURBOHTTP_OK;
+    return tbh_inflate_fast(s, io);
 }
+#else
+static turbohttp_status tbh_inflate_hurry(turbohttp_inflate *s, tbh_inflate_io *io) {
+    (void)s, (void)io;
+    return TURBOHTTP_OK;
+}
+#endif
+
+static turbohttp_status tbh_inflate_symbols(turbohttp_inflate *s, tbh_inflate_io *io) {
+    turbohttp_status status = tbh_inflate_hurry(s, io);
+    while (status == TURBOHTTP_OK && s->state == TBH_INFLATE_SYMBOLS)
+        status = tbh_inflate_symbol(s, io);
+    return status;
+}
+
+/* ------------------------------------------------------------ blocks */
+static turbohttp_status tbh_inflate_block_head(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!tbh_inflate_need(s, io, 3)) return TURBOHTTP_PENDING;
+    s->last_block = tbh_inflate_take(s, 1) != 0;
+    uint32_t type = tbh_inflate_take(s, 2);
+    if (type == 3) return TURBOHTTP_ERR_INFLATE_DATA;
+    if (type == 2) return tbh_inflate_go(s, TBH_INFLATE_DYNAMIC_HEAD);
+    if (type == 1) {
+        if (!tbh_inflate_build_fixed(s)) return TURBOHTTP_ERR_INFLATE_DATA;
+        return tbh_inflate_go(s, TBH_INFLATE_SYMBOLS);
+    }
+    tbh_inflate_take(s, s->bit_count & 7);
+    return tbh_inflate_go(s, TBH_INFLATE_STORED_HEAD);
+}
+
+static turbohttp_status tbh_inflate_stored_head(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!tbh_inflate_need(s, io, 32)) return TURBOHTTP_PENDING;
+    s->remaining = tbh_inflate_take(s, 16);
+    if ((s->remaining ^ tbh_inflate_take(s, 16)) != 0xffff) return TURBOHTTP_ERR_INFLATE_DATA;
+    tbh_inflate_unread(s, io);
+    return tbh_inflate_go(s, TBH_INFLATE_STORED);
+}
+
+static turbohttp_status tbh_inflate_stored(turbohttp_inflate *s, tbh_inflate_io *io) {
+    size_t n = tbh_min_size(s->remaining, (size_t)(io->in_end - io->in));
+    n = tbh_min_size(n, (size_t)(io->out_end - io->out));
+    if (n) memcpy(io->out, io->in, n);
+    io->in += n;
+    io->out += n;
+    s->remaining -= (uint32_t)n;
+    return s->remaining ? TURBOHTTP_PENDING : tbh_inflate_end_block(s, io);
+}
+
+static turbohttp_status tbh_inflate_dynamic_head(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!tbh_inflate_need(s, io, 14)) return TURBOHTTP_PENDING;
+    s->litlen_count = (uint16_t)(257 + tbh_inflate_take(s, 5));
+    s->distance_count = (uint16_t)(1 + tbh_inflate_take(s, 5));
+    s->remaining = 4 + tbh_inflate_take(s, 4);
+    if (s->litlen_count > 286 || s->distance_count > 30) return TURBOHTTP_ERR_INFLATE_DATA;
+    s->fixed_tables = false;
+    memset(s->lengths, 0, 19);
+    return tbh_inflate_go(s, TBH_INFLATE_PRECODE);
+}
+
+static turbohttp_status tbh_inflate_precode(turbohttp_inflate *s, tbh_inflate_io *io) {
+    static const uint8_t order[19] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+                                      11, 4,  12, 3, 13, 2, 14, 1, 15};
+    for (; s->index < s->remaining; s->index++) {
+        if (!tbh_inflate_need(s, io, 3)) return TURBOHTTP_PENDING;
+        s->lengths[order[s->index]] = (uint8_t)tbh_inflate_take(s, 3);
+    }
+    if (!tbh_inflate_build_precode(s)) return TURBOHTTP_ERR_INFLATE_DATA;
+    return tbh_inflate_go(s, TBH_INFLATE_LENGTHS);
+}
+
+/* RFC 1951 §3.2.7: 16 repeats the length before it, 17 and 18 repeat zero; a run may go from the
+ * lengths into the distances, but not beyond. */
+static bool tbh_inflate_put_lengths(turbohttp_inflate *s, uint32_t symbol, uint32_t extra) {
+    uint32_t total = (uint32_t)s->litlen_count + s->distance_count;
+    uint32_t run = symbol < 16 ? 1 : extra + (symbol == 18 ? 11 : 3);
+    if (run > total - s->index || (symbol == 16 && s->index == 0)) return false;
+    uint32_t length = symbol < 16 ? symbol : symbol == 16 ? s->lengths[s->index - 1] : 0;
+    memset(s->lengths + s->index, (int)length, run);
+    s->index += run;
+    return true;
+}
+
+static turbohttp_status tbh_inflate_lengths(turbohttp_inflate *s, tbh_inflate_io *io) {
+    uint32_t total = (uint32_t)s->litlen_count + s->distance_count;
+    while (s->index < total) {
+        tbh_inflate_need(s, io, 14);
+        uint32_t entry = s->distance_table[s->bits & ((1u << TBH_INFLATE_PRE_BITS) - 1)];
+        uint32_t used = entry & 63, symbol = entry >> 16;
+        if (used > s->bit_count) return TURBOHTTP_PENDING;
+        uint32_t extra = tbh_inflate_value(entry, s->bits) - symbol;
+        tbh_inflate_take(s, used);
+        if (!tbh_inflate_put_lengths(s, symbol, extra)) return TURBOHTTP_ERR_INFLATE_DATA;
+    }
+    if (s->lengths[256] == 0) return TURBOHTTP_ERR_INFLATE_DATA; /* the block could never end */
+    if (!tbh_inflate_build_both(s, s->litlen_count, s->distance_count))
+        return TURBOHTTP_ERR_INFLATE_DATA;
+    return tbh_inflate_go(s, TBH_INFLATE_SYMBOLS);
+}
+
+/* ------------------------------------------------------------ zlib, RFC 1950 */
+static bool tbh_inflate_is_zlib(uint64_t bits) {
+    uint32_t cmf = (uint32_t)bits & 255, flg = (uint32_t)(bits >> 8) & 255;
+    return (cmf & 15) == 8 && cmf >> 4 <= 7 && (cmf << 8 | flg) % 31 == 0;
+}
+
+static turbohttp_status tbh_inflate_zlib_head(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!tbh_inflate_need(s, io, 16)) return TURBOHTTP_PENDING;
+    if (!tbh_inflate_is_zlib(s->bits)) return TURBOHTTP_ERR_INFLATE_DATA;
+    if (tbh_inflate_take(s, 16) & 0x2000) return TURBOHTTP_ERR_INFLATE_DATA; /* FDICT */
+    s->check = 1;
+    return tbh_inflate_go(s, TBH_INFLATE_BLOCK_HEAD);
+}
+
+/* RFC 9110 §8.4.1.2 means zlib; many servers send raw. A raw stream begins like zlib only with a
+ * stored block whose padding is not zero, which no compressor writes. */
+static turbohttp_status tbh_inflate_auto_head(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!tbh_inflate_need(s, io, 16)) return TURBOHTTP_PENDING;
+    bool zlib = tbh_inflate_is_zlib(s->bits);
+    s->format = (uint8_t)(zlib ? TURBOHTTP_INFLATE_ZLIB : TURBOHTTP_INFLATE_RAW);
+    return tbh_inflate_go(s, zlib ? TBH_INFLATE_ZLIB_HEAD : TBH_INFLATE_BLOCK_HEAD);
+}
+
+static turbohttp_status tbh_inflate_zlib_check(turbohttp_inflate *s, tbh_inflate_io *io) {
+    uint8_t sent[4];
+    if (!tbh_inflate_need(s, io, 32)) return TURBOHTTP_PENDING;
+    tbh_store32_be(sent, tbh_inflate_take(s, 32));
+    if (tbh_load32_le(sent) != s->check) return TURBOHTTP_ERR_INFLATE_CHECK;
+    return tbh_inflate_go(s, TBH_INFLATE_FINISHED);
+}
+
+/* ------------------------------------------------------------ gzip, RFC 1952 */
+static bool tbh_inflate_header_byte(turbohttp_inflate *s, tbh_inflate_io *io, uint8_t *byte) {
+    if (!tbh_inflate_need(s, io, 8)) return false;
+    *byte = (uint8_t)tbh_inflate_take(s, 8);
+    s->check = turbohttp_crc32(s->check, byte, 1);
+    return true;
+}
+
+static bool tbh_inflate_gzip_accepts(uint32_t index, uint8_t byte) {
+    static const uint8_t magic[3] = {0x1f, 0x8b, 8};
+    if (index < 3) return byte == magic[index];
+    return index != 3 || (byte & 0xe0) == 0; /* §2.3.1.2: reserved flags must be zero */
+}
+
+static turbohttp_status tbh_inflate_gzip_fixed(turbohttp_inflate *s, tbh_inflate_io *io) {
+    uint8_t byte;
+    for (; s->index < 10; s->index++) {
+        if (s->index == 0) s->check = 0;
+        if (!tbh_inflate_header_byte(s, io, &byte)) return TURBOHTTP_PENDING;
+        if (!tbh_inflate_gzip_accepts(s->index, byte)) return TURBOHTTP_ERR_INFLATE_DATA;
+        if (s->index == 3) s->flags = byte;
+    }
+    return tbh_inflate_go(s, TBH_INFLATE_GZIP_NEXT);
+}
+
+/* The optional fields in their order; a flag is cleared when its field begins. */
+static turbohttp_status tbh_inflate_gzip_next(turbohttp_inflate *s, tbh_inflate_io *io) {
+    static const uint8_t rows[4][2] = {{4, TBH_INFLATE_GZIP_EXTRA_LENGTH},
+                                       {8, TBH_INFLATE_GZIP_TEXT},
+                                       {16, TBH_INFLATE_GZIP_TEXT},
+                                       {2, TBH_INFLATE_GZIP_HCRC}};
+    (void)io;
+    for (int i = 0; i < 4; i++)
+        if (s->flags & rows[i][0]) {
+            s->flags = (uint8_t)(s->flags & ~rows[i][0]);
+            return tbh_inflate_go(s, rows[i][1]);
+        }
+    s->check = 0;
+    s->total = 0;
+    return tbh_inflate_go(s, TBH_INFLATE_BLOCK_HEAD);
+}
+
+static turbohttp_status tbh_inflate_gzip_extra_length(turbohttp_inflate *s, tbh_inflate_io *io) {
+    uint8_t byte;
+    for (; s->index < 2; s->index++) {
+        if (!tbh_inflate_header_byte(s, io, &byte)) return TURBOHTTP_PENDING;
+        s->remaining = s->index ? s->remaining | (uint32_t)byte << 8 : byte;
+    }
+    return tbh_inflate_go(s, TBH_INFLATE_GZIP_EXTRA);
+}
+
+static turbohttp_status tbh_inflate_gzip_extra(turbohttp_inflate *s, tbh_inflate_io *io) {
+    uint8_t byte;
+    for (; s->remaining > 0; s->remaining--)
+        if (!tbh_inflate_header_byte(s, io, &byte)) return TURBOHTTP_PENDING;
+    return tbh_inflate_go(s, TBH_INFLATE_GZIP_NEXT);
+}
+
+/* A name or a comment: skipped up to its zero, however long. */
+static turbohttp_status tbh_inflate_gzip_text(turbohttp_inflate *s, tbh_inflate_io *io) {
+    uint8_t byte;
+    do
+        if (!tbh_inflate_header_byte(s, io, &byte)) return TURBOHTTP_PENDING;
+    while (byte != 0);
+    return tbh_inflate_go(s, TBH_INFLATE_GZIP_NEXT);
+}
+
+static turbohttp_status tbh_inflate_gzip_hcrc(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!tbh_inflate_need(s, io, 16)) return TURBOHTTP_PENDING;
+    if (tbh_inflate_take(s, 16) != (s->check & 0xffff)) return TURBOHTTP_ERR_INFLATE_CHECK;
+    return tbh_inflate_go(s, TBH_INFLATE_GZIP_NEXT);
+}
+
+static turbohttp_status tbh_inflate_gzip_crc(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!tbh_inflate_need(s, io, 32)) return TURBOHTTP_PENDING;
+    if (tbh_inflate_take(s, 32) != s->check) return TURBOHTTP_ERR_INFLATE_CHECK;
+    return tbh_inflate_go(s, TBH_INFLATE_GZIP_SIZE);
+}
+
+/* Between members, GZIP_FIXED at index 0, the stream is complete: `remaining` tells it from the
+ * very beginning. */
+static turbohttp_status tbh_inflate_gzip_size(turbohttp_inflate *s, tbh_inflate_io *io) {
+    if (!tbh_inflate_need(s, io, 32)) return TURBOHTTP_PENDING;
+    if (tbh_inflate_take(s, 32) != s->total) return TURBOHTTP_ERR_INFLATE_CHECK;
+    s->remaining = 1;
+    return tbh_inflate_go(s, TBH_INFLATE_GZIP_FIXED);
+}
+
+/* ------------------------------------------------------------ the public face */
+static turbohttp_status tbh_inflate_finished(turbohttp_inflate *s, tbh_inflate_io *io) {
+    tbh_inflate_unread(s, io);
+    return TURBOHTTP_DONE;
+}
+
+typedef turbohttp_status (*tbh_inflate_step)(turbohttp_inflate *s, tbh_inflate_io *io);
+
+/* In the order of the states. Each step uses input, makes output, changes the state, or stops. */
+static const tbh_inflate_step tbh_inflate_steps[] = {
+    tbh_inflate_gzip_fixed,  tbh_inflate_gzip_next, tbh_inflate_gzip_extra_length,
+    tbh_inflate_gzip_extra,  tbh_inflate_gzip_text, tbh_inflate_gzip_hcrc,
+    tbh_inflate_zlib_head,   tbh_inflate_auto_head, tbh_inflate_block_head,
+    tbh_inflate_stored_head, tbh_inflate_stored,    tbh_inflate_dynamic_head,
+    tbh_inflate_precode,     tbh_inflate_lengths,   tbh_inflate_symbols,
+    tbh_inflate_match,       tbh_inflate_gzip_crc,  tbh_inflate_gzip_size,
+    tbh_inflate_zlib_check,  tbh_inflate_finished,
+};
+
+TURBOHTTP_API void turbohttp_inflate_init(turbohttp_inflate *inflate,
+                                          turbohttp_inflate_format format) {
+    static const uint8_t first[] = {TBH_INFLATE_GZIP_FIXED, TBH_INFLATE_ZLIB_HEAD,
+                                    TBH_INFLATE_BLOCK_HEAD, TBH_INFLATE_AUTO_HEAD};
+    memset(inflate, 0, offsetof(turbohttp_inflate, lengths));
+    inflate->format = (uint8_t)format;
+    inflate->state = first[(unsigned)format & 3];
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_inflate_run(turbohttp_inflate *inflate, const uint8_t **in,
+                                                     size_t *in_length, uint8_t **out,
+                                                     size_t *out_length) {
+    turbohttp_inflate *s = inflate;
+    if (s->status != TURBOHTTP_OK) return (turbohttp_status)s->status;
+    tbh_inflate_io io;
+    io.in = io.in_start = *in_length ? *in : s->window; /* NULL is fine when empty */
+    io.in_end = io.in + *in_length;
+    io.out = io.fresh = *out_length ? *out : s->window;
+    io.out_end = io.out + *out_length;
+    const uint8_t *out_start = io.out;
+    turbohttp_status status;
+    do status = tbh_inflate_steps[s->state](s, &io);
+    while (status == TURBOHTTP_OK);
+    if (status != TURBOHTTP_PENDING) s->status = status;
+    if (status == TURBOHTTP_PENDING && io.out > io.fresh) {
+        tbh_inflate_add_check(s, &io);
+        tbh_inflate_save(s, io.fresh, (size_t)(io.out - io.fresh));
+    }
+    if (*in_length) *in += io.in - io.in_start;
+    if (*out_length) *out += io.out - out_start;
+    *in_length = (size_t)(io.in_end - io.in);
+    *out_length = (size_t)(io.out_end - io.out);
+    return status;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_inflate_finish(const turbohttp_inflate *inflate) {
+    if (inflate->status < 0) return (turbohttp_status)inflate->status;
+    if (inflate->status == TURBOHTTP_DONE) return TURBOHTTP_OK;
+    bool between_members = inflate->format == TURBOHTTP_INFLATE_GZIP &&
+                           inflate->state == TBH_INFLATE_GZIP_FIXED && inflate->index == 0 &&
+                           inflate->remaining == 1;
+    return between_members ? TURBOHTTP_OK : TURBOHTTP_ERR_BODY_TRUNCATED;
+}
+#endif /* TURBOHTTP_NO_INFLATE */
 
 #undef TBH_ALWAYS_INLINE
 #undef TBH_AVX2
-#undef TBH_CHUNK_CREDIT
-#undef TBH_CHUNK_FAST
-#undef TBH_CHUNK_LINE_BYTES
-#undef TBH_CHUNK_NO
-#undef TBH_CHUNK_OVERHEAD
-#undef TBH_CHUNK_PER_BYTE
+#undef TBH_CRC_16
+#undef TBH_CRC_256
+#undef TBH_CRC_4
+#undef TBH_CRC_64
+#undef TBH_CRC_BIT
+#undef TBH_CRC_CLMUL
+#undef TBH_CRC_E
+#undef TBH_CRC_K0
+#undef TBH_CRC_K1
+#undef TBH_CRC_K2
+#undef TBH_CRC_K3
+#undef TBH_CRC_K4
+#undef TBH_CRC_K5
+#undef TBH_CRC_K6
+#undef TBH_CRC_K7
 #undef TBH_DNS_STUB
 #undef TBH_FN
 #undef TBH_GUARDS
-#undef TBH_H1_BIT
-#undef TBH_H1_EAGER_BYTES
-#undef TBH_H1_HEADER_COUNT
-#undef TBH_H1_HEAD_BYTES
-#undef TBH_H1_LINE_BYTES
-#undef TBH_H1_LINE_MAX
-#undef TBH_H1_REFUSED_IN_TRAILER
-#undef TBH_H1_WATCHED_IN_HEAD
-#undef TBH_HEADER_NAMES
 #undef TBH_INFLATE
-#undef TBH_LANE
-#undef TBH_LANE_SHIFT
+#undef TBH_INFLATE_D_BITS
+#undef TBH_INFLATE_END
+#undef TBH_INFLATE_IN_MARGIN
+#undef TBH_INFLATE_LINK
+#undef TBH_INFLATE_LITERAL
+#undef TBH_INFLATE_LL_BITS
+#undef TBH_INFLATE_ONE_BIT
+#undef TBH_INFLATE_OUT_MARGIN
+#undef TBH_INFLATE_PRE_BITS
+#undef TBH_INFLATE_SPECIAL
 #undef TBH_LIKELY
 #undef TBH_LITTLE_ENDIAN
-#undef TBH_NAME
 #undef TBH_NEON
 #undef TBH_NOINLINE
 #undef TBH_ROW
+#undef TBH_SMALL
 #undef TBH_SOCKETS
 #undef TBH_SSE2
 #undef TBH_THREADS

@@ -32,6 +32,13 @@
 #define TBH_GUARDS 0
 #endif
 
+/* Size before speed: firmware is built with -Os. TURBOHTTP_SMALL asks for it at any level. */
+#if defined(TURBOHTTP_SMALL) || defined(__OPTIMIZE_SIZE__)
+#define TBH_SMALL 1
+#else
+#define TBH_SMALL 0
+#endif
+
 /* Vector paths. TURBOHTTP_NO_SIMD forces the portable one, which is tested as hard. */
 #if defined(TURBOHTTP_NO_SIMD)
 #define TBH_SSE2 0
