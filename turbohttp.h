@@ -1,8 +1,72 @@
-/* turbohttp.h - an HTTP client in one file (MIT license, at the end)
+/* turbohttp.h - an HTTP client in one file. MIT license, at the end.
  *
- *     #define TURBOHTTP_IMPLEMENTATION    in ONE .c or .cpp file, before
+ *     #define TURBOHTTP_IMPLEMENTATION      in ONE .c or .cpp file
  *     #include "turbohttp.h"
+ *
+ *     int main(void) {
+ *         turbohttp_response response;
+ *         turbohttp_get("http://example.com/", &response);
+ *         puts(response.error.code ? response.error.text
+ *                                  : turbohttp_response_text(&response));
+ *         turbohttp_response_free(&response);
+ *     }
+ *
+ * HTTPS: not in this version; https:// URLs say TURBOHTTP_ERR_TLS_MISSING.
+ *
+ * LIMITS (all in turbohttp_limits, all can be changed): response head 64 KiB,
+ * 128 headers, buffered body 32 MiB, 256 requests in flight, 64 connections,
+ * 6 for each host; decompression at most 256:1. Streamed bodies have no limit.
+ *
+ * ------------------------------------------------------------------------
+ * MANUAL
+ *
+ * Three shapes of use, one engine:
+ *  1. One-liners: turbohttp_get, turbohttp_post, turbohttp_download. Each
+ *     blocks, and makes a client of its own.
+ *  2. A client: turbohttp_client_create, then turbohttp_send for each request
+ *     (blocks; connections are kept), or turbohttp_submit and turbohttp_poll
+ *     once a frame (never blocks with a timeout of 0), and turbohttp_take or
+ *     an on_done callback for the result.
+ *  3. The codecs alone: turbohttp_h1_head_parse, turbohttp_chunked_next,
+ *     turbohttp_inflate_run, turbohttp_url_parse and their neighbours do no
+ *     input or output and allocate nothing.
+ *
+ * Errors: every failure is a turbohttp_error: a code, the phase, the system's
+ * code, and a sentence that names the remedy. A response that ends early is
+ * an error, never a short success.
+ *
+ * Memory: everything is rented from pools over one allocator. After warm-up a
+ * request makes no allocator call. A response owns its buffers until
+ * turbohttp_response_free. With `desc.memory` the client lives in one block.
+ *
+ * Threads: a client belongs to one thread at a time; turbohttp_cancel,
+ * turbohttp_wake and turbohttp_response_free may be called from any. The
+ * library starts at most four helper threads, for names, on first need. Link
+ * with -pthread where the system wants it.
+ *
+ * Security: header injection is refused when the request is submitted; heads,
+ * framing and compressed data are parsed strictly and within limits; a
+ * connection about which there is any doubt is never used again. The library
+ * reads no environment variable and writes no file that it was not told to.
+ *
+ * SWITCHES, defined before the include in the file with the implementation
+ * (and before every include where marked *):
+ *   TURBOHTTP_STATIC *       all functions static
+ *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock
+ *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
+ *   TURBOHTTP_NO_DNS_STUB    no stub resolver
+ *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
+ *   TURBOHTTP_NO_SIMD        portable code only
+ *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */
+#if defined(TURBOHTTP_IMPLEMENT) || defined(TURBOHTTP_IMPL) ||                                     \
+    defined(TURBO_HTTP_IMPLEMENTATION) || defined(TURBOHTTP_IMPLEMENTAION)
+#error "misspelt: the macro is TURBOHTTP_IMPLEMENTATION"
+#endif
+/* POSIX names are hidden by -std=c99 unless this comes before the first system header. */
+#if defined(TURBOHTTP_IMPLEMENTATION) && !defined(_GNU_SOURCE) && !defined(_WIN32)
+#define _GNU_SOURCE
+#endif
 
 #ifndef TURBOHTTP_H
 #define TURBOHTTP_H
@@ -171,6 +235,589 @@ TURBOHTTP_API const char *turbohttp_status_text(turbohttp_status status);
 TURBOHTTP_API const char *turbohttp_phase_name(turbohttp_phase phase);
 
 /* ------------------------------------------------------------------------
+ * Memory: where every byte comes from, and who owns it.
+ *
+ * One allocator hook feeds everything. Objects and blocks are rented from
+ * pools and returned to them; after warm-up no allocator call is made. The
+ * members of these structs are private unless their comment says "readable":
+ * use the functions.
+ * ------------------------------------------------------------------------ */
+
+/** The source of all memory. There is no realloc: nothing here needs one.
+ *  Both hooks may be called from several threads at once if the pools on top
+ *  of them are used so. A zeroed allocator gives nothing. */
+typedef struct turbohttp_allocator {
+    void *user; /**< passed to both hooks */
+    /** Gives `size` (> 0) bytes aligned for any object, as malloc does, or
+     *  NULL when there are none. The bytes need not be zero. */
+    void *(*allocate)(void *user, size_t size);
+    /** Takes a block back; `size` is what was asked for. Never NULL. */
+    void (*release)(void *user, void *block, size_t size);
+} turbohttp_allocator;
+
+/** How many different block sizes an arena can recycle. */
+#define TURBOHTTP_ARENA_CLASSES 16
+
+/** One recycled size of an arena. */
+typedef struct turbohttp_arena_class {
+    size_t size; /**< bytes of each block; 0: class not in use */
+    void *first; /**< free blocks, linked through their first word */
+} turbohttp_arena_class;
+
+/** Fixed-memory mode: an allocator inside one block of yours. */
+typedef struct turbohttp_arena {
+    uint8_t *base; /**< first usable byte, aligned to 16 */
+    size_t size;   /**< readable: usable bytes */
+    size_t top;    /**< bytes below this were handed out at least once */
+    size_t used;   /**< readable: bytes handed out now, rounded to 16 each */
+    size_t peak;   /**< readable: highest `top`: what the block must hold */
+    size_t lost;   /**< readable: bytes that cannot be recycled (17th size) */
+    turbohttp_arena_class classes[TURBOHTTP_ARENA_CLASSES]; /**< free lists */
+    uint32_t lock;                                          /**< spin lock */
+} turbohttp_arena;
+
+/**
+ * Make an arena out of a block of memory.
+ *
+ * Sizes are rounded up to 16 bytes. A released block is kept for the next
+ * request of exactly its size, so memory never fragments while sizes repeat;
+ * up to 16 sizes are recycled (of a 17th only the most recent block).
+ * Owner: the block stays yours. Valid until: you reuse the block.
+ * Thread: any, once made. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_arena_init(turbohttp_arena *arena, void *block,
+                                        size_t size);
+
+/**
+ * Give the allocator that serves from an arena.
+ *
+ * Returns: hooks whose `allocate` answers NULL when the block is used up.
+ * Valid until: the arena is. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_allocator
+turbohttp_arena_allocator(turbohttp_arena *arena);
+
+/** What a pool did so far; every counter is a total since the last reset. */
+typedef struct turbohttp_pool_stats {
+    uint64_t rented;     /**< successful rents */
+    uint64_t returned;   /**< returns */
+    uint64_t missed;     /**< rents that had to ask the allocator */
+    uint64_t active;     /**< rented and not returned yet (never reset) */
+    uint64_t cleared;    /**< byte pool: blocks overwritten by the policy */
+    uint64_t unpooled;   /**< byte pool: rents above the largest bucket */
+    uint64_t violations; /**< misuse found by TURBOHTTP_DEBUG_GUARDS */
+} turbohttp_pool_stats;
+
+/** The debug guards' part of a pool; unused without TURBOHTTP_DEBUG_GUARDS. */
+typedef struct turbohttp_pool_guard {
+    void (*on_violation)(void *user, const char *text); /**< NULL: count only */
+    void *user;                                         /**< passed to it */
+    void *table;         /**< who rented and returned what, and where */
+    uint64_t violations; /**< reports so far */
+    uint32_t lock;       /**< spin lock */
+} turbohttp_pool_guard;
+
+/** A pool of objects of one size. */
+typedef struct turbohttp_object_pool {
+    turbohttp_allocator allocator;            /**< a copy of yours */
+    turbohttp_pool_guard guard;               /**< debug guards */
+    turbohttp_pool_stats stats;               /**< counters */
+    void (*reset)(void *user, void *element); /**< hook, or NULL */
+    void *user;                               /**< passed to it */
+    void *first;                              /**< retained objects */
+    size_t element_bytes;                     /**< bytes of one object */
+    size_t link_at;       /**< where the link lies in its block */
+    size_t block_bytes;   /**< bytes of the block; 0: the size does not fit */
+    uint32_t cap;         /**< retained at most */
+    uint32_t count;       /**< retained now */
+    uint32_t lock;        /**< spin lock */
+    bool disable_pooling; /**< retain nothing */
+} turbohttp_object_pool;
+
+/**
+ * Prepare a pool of objects of `element_bytes` bytes each. Allocates nothing.
+ *
+ * At most `cap` returned objects are retained; what comes back beyond that
+ * goes to the allocator. `reset` runs on each return, before the object can be
+ * rented again, outside any lock; it must give back all that the object owns.
+ * With a NULL `reset` the whole object is zeroed instead. With
+ * `disable_pooling` every rent goes to the allocator.
+ * Owner: the pool is yours; it must not move, and the allocator's user pointer
+ * must outlive it. Thread: one, before the pool is shared. Blocks: never.
+ * See: turbohttp_object_pool_destroy.
+ */
+TURBOHTTP_API void turbohttp_object_pool_init(
+    turbohttp_object_pool *pool, const turbohttp_allocator *allocator,
+    size_t element_bytes, uint32_t cap,
+    void (*reset)(void *user, void *element), void *user, bool disable_pooling);
+
+/**
+ * Rent an object.
+ *
+ * Returns: a fresh object (all bytes zero), or a returned one as the reset
+ * hook left it; NULL when the allocator gives nothing.
+ * Owner: you, until turbohttp_object_pool_return. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API void *turbohttp_object_pool_rent(turbohttp_object_pool *pool);
+
+/**
+ * Return an object to the pool that it came from, once. NULL is fine.
+ *
+ * Thread: any. Blocks: never; the reset hook runs inside this call.
+ */
+TURBOHTTP_API void turbohttp_object_pool_return(turbohttp_object_pool *pool,
+                                                void *element);
+
+/**
+ * Count the objects retained right now: approximate by the time you look, if
+ * other threads use the pool. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API uint32_t turbohttp_object_pool_count(turbohttp_object_pool *pool);
+
+/** Read the counters. Thread: any. Blocks: never. */
+TURBOHTTP_API turbohttp_pool_stats
+turbohttp_object_pool_stats(turbohttp_object_pool *pool);
+
+/** Zero the counters, except `active`. Thread: any. Blocks: never. */
+TURBOHTTP_API void
+turbohttp_object_pool_stats_reset(turbohttp_object_pool *pool);
+
+/** Give all retained objects to the allocator. Thread: any. Blocks: never. */
+TURBOHTTP_API void turbohttp_object_pool_trim(turbohttp_object_pool *pool);
+
+/**
+ * Trim, and end the pool's life. Every object must be back. NULL is fine.
+ * Thread: one. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_object_pool_destroy(turbohttp_object_pool *pool);
+
+/** When a byte pool overwrites blocks with zeros. */
+typedef enum turbohttp_clearing {
+    TURBOHTTP_CLEAR_NONE = 0, /**< never: blocks hold old bytes */
+    TURBOHTTP_CLEAR_ON_RENT,  /**< before a block is handed out */
+    TURBOHTTP_CLEAR_ON_RETURN /**< as soon as it comes back: secrets */
+} turbohttp_clearing;
+
+/** Most buckets a byte pool can have: largest / smallest size ≤ 2^19. */
+#define TURBOHTTP_BYTE_POOL_BUCKETS 20
+
+/** The retained blocks of one size. */
+typedef struct turbohttp_byte_bucket {
+    void *first;    /**< linked through the first word of each block */
+    uint32_t count; /**< how many */
+} turbohttp_byte_bucket;
+
+/** A pool of blocks in power-of-two sizes. */
+typedef struct turbohttp_byte_pool {
+    turbohttp_allocator allocator; /**< a copy of yours */
+    turbohttp_pool_guard guard;    /**< debug guards */
+    turbohttp_pool_stats stats;    /**< counters */
+    turbohttp_byte_bucket buckets[TURBOHTTP_BYTE_POOL_BUCKETS]; /**< by size */
+    size_t max_bytes;            /**< readable: largest pooled size */
+    uint32_t min_shift;          /**< log2 of the smallest size */
+    uint32_t cap_per_bucket;     /**< retained at most, each size */
+    uint32_t lock;               /**< spin lock */
+    turbohttp_clearing clearing; /**< policy */
+    bool disable_pooling;        /**< retain nothing */
+} turbohttp_byte_pool;
+
+/**
+ * Prepare a pool of byte blocks. Allocates nothing, never fails.
+ *
+ * Sizes: `smallest` and `largest` are rounded up to powers of two; 0 means
+ * 256 bytes and 64 KiB; smallest ≥ 16, largest ≤ smallest × 2^19.
+ * Each bucket retains at most `cap_per_bucket` returned blocks, what comes
+ * back beyond that goes to the allocator. With `disable_pooling` every rent
+ * goes to the allocator; sizes and clearing stay the same.
+ * Owner: the pool is yours; it must not move. Thread: one, before the pool is
+ * shared. Blocks: never. See: turbohttp_byte_pool_destroy.
+ */
+TURBOHTTP_API void
+turbohttp_byte_pool_init(turbohttp_byte_pool *pool,
+                         const turbohttp_allocator *allocator, size_t smallest,
+                         size_t largest, uint32_t cap_per_bucket,
+                         turbohttp_clearing clearing, bool disable_pooling);
+
+/**
+ * Rent a block of at least `size` bytes.
+ *
+ * `capacity` receives the usable bytes: the bucket's size, or for a request
+ * above the largest bucket, which is served by the allocator alone and counted
+ * as `unpooled`, the size rounded up to 16.
+ * Returns: the block, aligned as the allocator aligns; NULL (and capacity 0)
+ * when size is 0 or above SIZE_MAX / 2, or the allocator gives nothing.
+ * Owner: you, until turbohttp_byte_pool_return. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API void *turbohttp_byte_pool_rent(turbohttp_byte_pool *pool,
+                                             size_t size, size_t *capacity);
+
+/**
+ * Return a block, once, with the capacity that the rent gave. NULL is fine.
+ * Thread: any. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_byte_pool_return(turbohttp_byte_pool *pool,
+                                              void *block, size_t capacity);
+
+/**
+ * Count the blocks retained in all buckets right now: approximate by the time
+ * you look, if other threads use the pool. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API uint32_t turbohttp_byte_pool_count(turbohttp_byte_pool *pool);
+
+/** Read the counters. Thread: any. Blocks: never. */
+TURBOHTTP_API turbohttp_pool_stats
+turbohttp_byte_pool_stats(turbohttp_byte_pool *pool);
+
+/** Zero the counters, except `active`. Thread: any. Blocks: never. */
+TURBOHTTP_API void turbohttp_byte_pool_stats_reset(turbohttp_byte_pool *pool);
+
+/** Give all retained blocks to the allocator. Thread: any. Blocks: never. */
+TURBOHTTP_API void turbohttp_byte_pool_trim(turbohttp_byte_pool *pool);
+
+/**
+ * Trim, and end the pool's life. Every block must be back. NULL is fine.
+ * Thread: one. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_byte_pool_destroy(turbohttp_byte_pool *pool);
+
+/** Owns one block of a byte pool and knows how much of it counts. A zeroed
+ *  buffer is empty and owns nothing. */
+typedef struct turbohttp_buffer {
+    turbohttp_byte_pool *pool; /**< where the block goes back to */
+    char *data;                /**< readable: the bytes; NULL when empty */
+    size_t length;             /**< readable: logical length */
+    size_t capacity;           /**< readable: bytes of the block */
+} turbohttp_buffer;
+
+/**
+ * Rent a buffer of `size` bytes; 0 bytes allocate nothing and succeed.
+ *
+ * What `buffer` held before is overwritten, not returned.
+ * Returns: OK, or ERR_OUT_OF_MEMORY and an empty buffer.
+ * Owner: you, until turbohttp_buffer_return or _detach. Thread: one at a time.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_buffer_rent(turbohttp_buffer *buffer,
+                                                     turbohttp_byte_pool *pool,
+                                                     size_t size);
+
+/** Return the block; the buffer is empty then. Again, or NULL: no-op. */
+TURBOHTTP_API void turbohttp_buffer_return(turbohttp_buffer *buffer);
+
+/**
+ * Take the block out; the buffer is empty then.
+ *
+ * Returns: the block, or NULL if there is none; `capacity` (may be NULL) is
+ * what turbohttp_byte_pool_return needs later. Owner: you.
+ */
+TURBOHTTP_API char *turbohttp_buffer_detach(turbohttp_buffer *buffer,
+                                            size_t *capacity);
+
+/** Shorten the logical length to `length`; longer than it is: no-op. */
+TURBOHTTP_API void turbohttp_buffer_truncate(turbohttp_buffer *buffer,
+                                             size_t length);
+
+/** View the bytes. Valid until: the buffer is returned or detached. */
+TURBOHTTP_API turbohttp_span
+turbohttp_buffer_span(const turbohttp_buffer *buffer);
+
+/** Output that grows in one piece. Errors stick: after the first one every
+ *  call answers with it and writes nothing more, so a serialiser may look at
+ *  the status once, at the end; what was written before stays readable. */
+typedef struct turbohttp_writer {
+    turbohttp_byte_pool *pool; /**< where blocks come from */
+    char *data;                /**< block, or NULL */
+    size_t length;             /**< readable: bytes written */
+    size_t capacity;           /**< bytes of the block */
+    size_t max_bytes;          /**< most bytes that may be written */
+    turbohttp_status status;   /**< readable: first error, or OK */
+} turbohttp_writer;
+
+/**
+ * Prepare a writer of at most `max_bytes` bytes (0: no limit). Allocates
+ * nothing. Owner: the writer is yours. Thread: one at a time.
+ * See: turbohttp_writer_reset gives the memory back.
+ */
+TURBOHTTP_API void turbohttp_writer_init(turbohttp_writer *writer,
+                                         turbohttp_byte_pool *pool,
+                                         size_t max_bytes);
+
+/**
+ * Make room for `n` more bytes and show where they go.
+ *
+ * Returns: OK; ERR_OVERFLOW beyond max_bytes; ERR_OUT_OF_MEMORY; ERR_STATE
+ * after a detach; `span` is NULL on errors. Nothing written is ever lost.
+ * Valid until: the next call on the writer.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_reserve(turbohttp_writer *writer, size_t n, char **span);
+
+/** Say how many of the reserved bytes were written.
+ *  Returns: OK, or ERR_INVALID_ARGUMENT if there is no room for `n`. */
+TURBOHTTP_API turbohttp_status turbohttp_writer_commit(turbohttp_writer *writer,
+                                                       size_t n);
+
+/** Append `n` bytes, all or none. Returns: as turbohttp_writer_reserve. */
+TURBOHTTP_API turbohttp_status turbohttp_writer_put(turbohttp_writer *writer,
+                                                    const void *bytes,
+                                                    size_t n);
+
+/** Append one byte. Returns: as turbohttp_writer_reserve. */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_put_byte(turbohttp_writer *writer, char byte);
+
+/** Append a terminated string, without its terminator. */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_put_text(turbohttp_writer *writer, const char *text);
+
+/** Append a number in decimal. */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_put_u64(turbohttp_writer *writer, uint64_t number);
+
+/**
+ * Append UTF-8 text as Latin-1 (ISO 8859-1). A character above U+00FF, and
+ * each malformed sequence, becomes one `?`.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_latin1(
+    turbohttp_writer *writer, const char *utf8, size_t n);
+
+/** Append UTF-8 text as ASCII: each other character becomes one `?`. */
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_ascii(
+    turbohttp_writer *writer, const char *utf8, size_t n);
+
+/** View what was written. Valid until: the next call on the writer. */
+TURBOHTTP_API turbohttp_span
+turbohttp_writer_written(const turbohttp_writer *writer);
+
+/**
+ * Move what was written into `buffer`. The writer answers ERR_STATE then,
+ * until its reset.
+ *
+ * Returns: OK, or the writer's error and an empty buffer. Owner: you.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_writer_detach(turbohttp_writer *writer, turbohttp_buffer *buffer);
+
+/** Forget what was written, and any error, but keep the block for reuse. */
+TURBOHTTP_API void turbohttp_writer_clear(turbohttp_writer *writer);
+
+/** Return the block and be as new. NULL is fine. */
+TURBOHTTP_API void turbohttp_writer_reset(turbohttp_writer *writer);
+
+/** One pooled block in a chain; the payload room follows in the same block.
+ *  `data` and `length` may describe any part of it. */
+typedef struct turbohttp_segment {
+    struct turbohttp_segment *next; /**< next in the chain, or NULL */
+    uint8_t *data;                  /**< first byte that counts */
+    size_t length;                  /**< bytes that count */
+    uint64_t offset;    /**< running offset of data[0] in its buffer */
+    size_t block_bytes; /**< bytes of the whole block, header included */
+} turbohttp_segment;
+
+/** A growing chain of pooled segments: append at the end, consume from the
+ *  front; bytes never move. */
+typedef struct turbohttp_segments {
+    turbohttp_byte_pool *pool; /**< where segments come from */
+    turbohttp_segment *first;  /**< oldest segment, or NULL */
+    turbohttp_segment *last;   /**< newest segment, or NULL */
+    size_t length;             /**< readable: bytes held */
+    uint64_t end;              /**< readable: bytes ever appended */
+    size_t block_bytes;        /**< block size of new segments */
+} turbohttp_segments;
+
+/** Block size of a segment when 0 is given. */
+#define TURBOHTTP_SEGMENT_BYTES 16384
+
+/** Prepare an empty segmented buffer; `block_bytes` 0 means 16 KiB blocks,
+ *  below 128 is raised to it. Allocates nothing. Thread: one at a time. */
+TURBOHTTP_API void turbohttp_segments_init(turbohttp_segments *segments,
+                                           turbohttp_byte_pool *pool,
+                                           size_t block_bytes);
+
+/**
+ * Copy `n` bytes to the end. Returns: OK, or ERR_OUT_OF_MEMORY and then
+ * nothing was appended.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_segments_append(
+    turbohttp_segments *segments, const void *bytes, size_t n);
+
+/**
+ * Give writable space at the end, renting a segment when the last is full.
+ *
+ * Returns: the space, `n` (> 0) bytes; NULL and 0 if out of memory.
+ * Valid until: the next call on the buffer. See: turbohttp_segments_commit.
+ */
+TURBOHTTP_API uint8_t *turbohttp_segments_room(turbohttp_segments *segments,
+                                               size_t *n);
+
+/** Say how many bytes were written to the room.
+ *  Returns: OK, or ERR_INVALID_ARGUMENT if that room has fewer than `n`. */
+TURBOHTTP_API turbohttp_status
+turbohttp_segments_commit(turbohttp_segments *segments, size_t n);
+
+/** Hang a segment of the same pool at the end. Owner: the buffer now. */
+TURBOHTTP_API void turbohttp_segments_attach(turbohttp_segments *segments,
+                                             turbohttp_segment *segment);
+
+/** Take the first segment out. Returns: it, or NULL when empty.
+ *  Owner: you; it goes to another chain or back to the pool. */
+TURBOHTTP_API turbohttp_segment *
+turbohttp_segments_detach_first(turbohttp_segments *segments);
+
+/** Drop `n` bytes from the front (at most all) and return the segments that
+ *  became empty. Running offsets of the rest stay. */
+TURBOHTTP_API void turbohttp_segments_consume(turbohttp_segments *segments,
+                                              size_t n);
+
+/** Return every segment; the buffer is as new. NULL is fine. */
+TURBOHTTP_API void turbohttp_segments_reset(turbohttp_segments *segments);
+
+/** Read-only bytes that may lie in several pieces. A zeroed one is empty.
+ *  Valid until: its segments are consumed or returned. Appending is fine. */
+typedef struct turbohttp_sequence {
+    turbohttp_span head;           /**< readable: the first piece */
+    const turbohttp_segment *rest; /**< segments after it */
+    size_t length;                 /**< readable: bytes in all pieces */
+    uint64_t offset;               /**< readable: running offset of byte 0 */
+} turbohttp_sequence;
+
+/** View all that a segmented buffer holds now. */
+TURBOHTTP_API turbohttp_sequence
+turbohttp_segments_sequence(const turbohttp_segments *segments);
+
+/** View plain memory as a sequence of one piece. */
+TURBOHTTP_API turbohttp_sequence turbohttp_sequence_of(const void *bytes,
+                                                       size_t n);
+
+/** View a part; what reaches beyond the end is cut off. */
+TURBOHTTP_API turbohttp_sequence turbohttp_sequence_slice(
+    const turbohttp_sequence *sequence, size_t offset, size_t length);
+
+/** A place in a sequence, for turbohttp_sequence_next. Start with zeros. */
+typedef struct turbohttp_sequence_iterator {
+    const turbohttp_segment *next; /**< segment of the next piece */
+    size_t taken;                  /**< bytes given so far */
+} turbohttp_sequence_iterator;
+
+/** Give the next piece. Returns: true and a piece that is not empty, or false
+ *  and an empty one at the end. */
+TURBOHTTP_API bool
+turbohttp_sequence_next(const turbohttp_sequence *sequence,
+                        turbohttp_sequence_iterator *iterator,
+                        turbohttp_span *piece);
+
+/** Copy at most `n` bytes from the start. Returns: bytes copied. */
+TURBOHTTP_API size_t turbohttp_sequence_copy_to(
+    const turbohttp_sequence *sequence, void *destination, size_t n);
+
+/** Compare with `n` bytes: same length and content? */
+TURBOHTTP_API bool turbohttp_sequence_equals(const turbohttp_sequence *sequence,
+                                             const void *bytes, size_t n);
+
+/** Does it lie in one piece? Then `head` is all of it. */
+TURBOHTTP_API bool
+turbohttp_sequence_is_contiguous(const turbohttp_sequence *sequence);
+
+/** A place that moves through a sequence. Owns nothing, never flattens. */
+typedef struct turbohttp_reader {
+    turbohttp_sequence sequence;   /**< what is read */
+    const turbohttp_segment *next; /**< segment after `piece` */
+    turbohttp_span piece;          /**< rest of the current piece */
+    size_t position;               /**< bytes before the place */
+} turbohttp_reader;
+
+/** Start at the first byte of a sequence (copied; the bytes are not). */
+TURBOHTTP_API void turbohttp_reader_init(turbohttp_reader *reader,
+                                         const turbohttp_sequence *sequence);
+
+/** Copy up to `n` bytes and move on. Returns: bytes copied. */
+TURBOHTTP_API size_t turbohttp_reader_read(turbohttp_reader *reader,
+                                           void *destination, size_t n);
+
+/** Move on by up to `n` bytes. Returns: bytes skipped. */
+TURBOHTTP_API size_t turbohttp_reader_skip(turbohttp_reader *reader, size_t n);
+
+/** Move to a position. Returns: OK, or ERR_INVALID_ARGUMENT beyond the end
+ *  (and nothing moves). Cost: one step for each segment passed. */
+TURBOHTTP_API turbohttp_status turbohttp_reader_seek(turbohttp_reader *reader,
+                                                     size_t position);
+
+/** Say where the reader is: bytes from the sequence's start. */
+TURBOHTTP_API size_t turbohttp_reader_tell(const turbohttp_reader *reader);
+
+/** Say how long the sequence is. */
+TURBOHTTP_API size_t turbohttp_reader_length(const turbohttp_reader *reader);
+
+/** Look at the next byte. Returns: 0…255, or −1 at the end. */
+TURBOHTTP_API int turbohttp_reader_peek(const turbohttp_reader *reader);
+
+/** Take the next byte. Returns: 0…255, or −1 at the end. */
+TURBOHTTP_API int turbohttp_reader_next(turbohttp_reader *reader);
+
+/** Look at the rest of the current piece: empty only at the end.
+ *  Use it, then turbohttp_reader_skip what was used: no copying. */
+TURBOHTTP_API turbohttp_span
+turbohttp_reader_piece(const turbohttp_reader *reader);
+
+/**
+ * Set who hears about misuse of an object pool (double return, write after
+ * return, write past the end), with the file:line of rent and return.
+ *
+ * Only a build with TURBOHTTP_DEBUG_GUARDS ever calls it; without a hook the
+ * reports are only counted in turbohttp_pool_stats.violations.
+ * Thread: one, before the pool is shared. `text` is valid during the call.
+ */
+TURBOHTTP_API void
+turbohttp_object_pool_on_violation(turbohttp_object_pool *pool,
+                                   void (*hook)(void *user, const char *text),
+                                   void *user);
+
+/** The same for a byte pool. See: turbohttp_object_pool_on_violation. */
+TURBOHTTP_API void
+turbohttp_byte_pool_on_violation(turbohttp_byte_pool *pool,
+                                 void (*hook)(void *user, const char *text),
+                                 void *user);
+
+/** Rent, with the site that guard reports name. See: the call without _at. */
+TURBOHTTP_API void *turbohttp_object_pool_rent_at(turbohttp_object_pool *pool,
+                                                  const char *file, int line);
+/** Return, with the site that guard reports name. */
+TURBOHTTP_API void turbohttp_object_pool_return_at(turbohttp_object_pool *pool,
+                                                   void *element,
+                                                   const char *file, int line);
+/** Rent, with the site that guard reports name. */
+TURBOHTTP_API void *turbohttp_byte_pool_rent_at(turbohttp_byte_pool *pool,
+                                                size_t size, size_t *capacity,
+                                                const char *file, int line);
+/** Return, with the site that guard reports name. */
+TURBOHTTP_API void turbohttp_byte_pool_return_at(turbohttp_byte_pool *pool,
+                                                 void *block, size_t capacity,
+                                                 const char *file, int line);
+/** Rent, with the site that guard reports name. */
+TURBOHTTP_API turbohttp_status
+turbohttp_buffer_rent_at(turbohttp_buffer *buffer, turbohttp_byte_pool *pool,
+                         size_t size, const char *file, int line);
+/** Return, with the site that guard reports name. */
+TURBOHTTP_API void turbohttp_buffer_return_at(turbohttp_buffer *buffer,
+                                              const char *file, int line);
+
+/* A guard build records the caller's file and line; the types and the plain
+ * functions are the same in every build. */
+#ifdef TURBOHTTP_DEBUG_GUARDS
+#define turbohttp_object_pool_rent(pool)                                       \
+    turbohttp_object_pool_rent_at(pool, __FILE__, __LINE__)
+#define turbohttp_object_pool_return(pool, element)                            \
+    turbohttp_object_pool_return_at(pool, element, __FILE__, __LINE__)
+#define turbohttp_byte_pool_rent(pool, size, capacity)                         \
+    turbohttp_byte_pool_rent_at(pool, size, capacity, __FILE__, __LINE__)
+#define turbohttp_byte_pool_return(pool, block, capacity)                      \
+    turbohttp_byte_pool_return_at(pool, block, capacity, __FILE__, __LINE__)
+#define turbohttp_buffer_rent(buffer, pool, size)                              \
+    turbohttp_buffer_rent_at(buffer, pool, size, __FILE__, __LINE__)
+#define turbohttp_buffer_return(buffer)                                        \
+    turbohttp_buffer_return_at(buffer, __FILE__, __LINE__)
+#endif
+
+/* ------------------------------------------------------------------------
  * Checksums: the two that compressed bodies carry.
  * ------------------------------------------------------------------------ */
 
@@ -186,7 +833,232 @@ TURBOHTTP_API const char *turbohttp_phase_name(turbohttp_phase phase);
 TURBOHTTP_API uint32_t turbohttp_crc32(uint32_t crc, const void *data,
                                        size_t length);
 
-#ifndef TURBOHTTP_NO_INFLATE
+/* ------------------------------------------------------------------------
+ * Small formats: UTF-8, base64, SHA-1 and SHA-256, HTTP dates.
+ * ------------------------------------------------------------------------ */
+
+/** UTF-8 validation of text that comes in pieces. Start with zeros. */
+typedef struct turbohttp_utf8 {
+    uint8_t need; /**< continuation bytes that must follow */
+    uint8_t low;  /**< least value of the next one; 0: 0x80 */
+    uint8_t high; /**< greatest value of it; 0: 0xBF */
+    bool failed;  /**< malformed: nothing mends it */
+} turbohttp_utf8;
+
+/**
+ * Check the next `n` bytes (RFC 3629: no overlong forms, no surrogates,
+ * nothing above U+10FFFF); a character may be cut anywhere.
+ *
+ * `bad` (may be NULL) receives the offset in this piece of the byte that
+ * cannot be right. Returns: OK, or ERR_ENCODING now and ever after.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_utf8_feed(turbohttp_utf8 *state,
+                                                   const void *bytes, size_t n,
+                                                   size_t *bad);
+
+/** Say whether the text may end here. Returns: OK, or ERR_ENCODING. */
+TURBOHTTP_API turbohttp_status turbohttp_utf8_end(const turbohttp_utf8 *state);
+
+/** Characters that `n` bytes become in base64, padding included. */
+#define TURBOHTTP_BASE64_CHARS(n) (((n) + 2) / 3 * 4)
+
+/** Append bytes in base64 (RFC 4648 section 4), padded.
+ *  Returns: the writer's status; ERR_OVERFLOW if the size does not fit. */
+TURBOHTTP_API turbohttp_status turbohttp_base64_encode(turbohttp_writer *writer,
+                                                       const void *bytes,
+                                                       size_t n);
+
+/**
+ * Append what base64 text stands for: padded, no blanks, unused bits zero.
+ * Returns: OK; ERR_ENCODING, and then nothing is appended; the writer's status.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_base64_decode(turbohttp_writer *writer,
+                                                       const char *text,
+                                                       size_t n);
+
+/** Bytes of a SHA-1 digest. */
+#define TURBOHTTP_SHA1_BYTES   20
+/** Bytes of a SHA-256 digest. */
+#define TURBOHTTP_SHA256_BYTES 32
+
+/** A SHA-1 computation (FIPS 180-4). For the WebSocket handshake and old
+ *  protocols only: it does not withstand collisions. */
+typedef struct turbohttp_sha1 {
+    uint64_t length;   /**< bytes fed */
+    uint32_t state[5]; /**< chaining value */
+    uint8_t block[64]; /**< the incomplete block */
+} turbohttp_sha1;
+
+/** Start a SHA-1 computation. */
+TURBOHTTP_API void turbohttp_sha1_init(turbohttp_sha1 *sha);
+/** Feed `n` bytes. */
+TURBOHTTP_API void turbohttp_sha1_update(turbohttp_sha1 *sha, const void *bytes,
+                                         size_t n);
+/** Finish, and wipe the state. */
+TURBOHTTP_API void turbohttp_sha1_finish(turbohttp_sha1 *sha,
+                                         uint8_t digest[TURBOHTTP_SHA1_BYTES]);
+
+/** A SHA-256 computation (FIPS 180-4). */
+typedef struct turbohttp_sha256 {
+    uint64_t length;   /**< bytes fed */
+    uint32_t state[8]; /**< chaining value */
+    uint8_t block[64]; /**< the incomplete block */
+} turbohttp_sha256;
+
+/** Start a SHA-256 computation. */
+TURBOHTTP_API void turbohttp_sha256_init(turbohttp_sha256 *sha);
+/** Feed `n` bytes. */
+TURBOHTTP_API void turbohttp_sha256_update(turbohttp_sha256 *sha,
+                                           const void *bytes, size_t n);
+/** Finish, and wipe the state. */
+TURBOHTTP_API void
+turbohttp_sha256_finish(turbohttp_sha256 *sha,
+                        uint8_t digest[TURBOHTTP_SHA256_BYTES]);
+
+/**
+ * Read an HTTP date in any of its three forms (RFC 9110 section 5.6.7).
+ *
+ * `seconds` receives seconds since 1970-01-01 00:00 UTC, negative before it.
+ * `now`, in the same unit, decides what a two-digit year means: the year that
+ * is at most 50 years ahead of it. The weekday is read, but not compared.
+ * Returns: OK, or ERR_ENCODING. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_http_date_parse(const char *text,
+                                                         size_t n, int64_t now,
+                                                         int64_t *seconds);
+
+/** Bytes of a formatted HTTP date, terminator included. */
+#define TURBOHTTP_HTTP_DATE_BYTES 30
+
+/**
+ * Write a time as "Sun, 06 Nov 1994 08:49:37 GMT", terminated.
+ * Returns: OK, or ERR_OVERFLOW outside the years 0 to 9999 (text is empty).
+ */
+TURBOHTTP_API turbohttp_status turbohttp_http_date_format(
+    int64_t seconds, char text[TURBOHTTP_HTTP_DATE_BYTES]);
+
+/* ------------------------------------------------------------------------
+ * URLs: one strict grammar, no allocation, and what is sent made from it.
+ *
+ * RFC 3986 restricted to http, https, ws and wss with an authority. Refused
+ * everywhere: control characters, blanks, backslashes, bytes above 0x7E, and
+ * `%` without two hexadecimal digits. What browsers send encoded is accepted
+ * raw in path, query and fragment - " < > ^ ` { | } - and percent-encoded by
+ * turbohttp_url_put_target; [ and ] are accepted and sent as they are.
+ * Hosts: names of letters, digits, - . _ (an international name must come in
+ * its xn-- form), dotted-quad IPv4, or IPv6 in brackets. A name whose last
+ * label is a number (127.1, 0x7f.1, 017700000001) is refused.
+ * ------------------------------------------------------------------------ */
+
+/** Longest URL in bytes when no limit is given. */
+#define TURBOHTTP_URL_BYTES 8192
+
+/** The parts of a URL, as slices of the text it was parsed from.
+ *  Valid until: that text goes. All members are readable. */
+typedef struct turbohttp_url {
+    turbohttp_span text;      /**< the whole URL */
+    turbohttp_span scheme;    /**< as written, in any case */
+    turbohttp_span authority; /**< userinfo, host and port, as written */
+    turbohttp_span userinfo;  /**< before the @, percent-encoded */
+    turbohttp_span host;      /**< as written; without brackets and zone */
+    turbohttp_span zone;      /**< IPv6 zone, without the %25 */
+    turbohttp_span port_text; /**< digits after the colon; may be empty */
+    turbohttp_span path;      /**< empty, or begins with a slash */
+    turbohttp_span query;     /**< without the question mark */
+    turbohttp_span fragment;  /**< without the hash */
+    uint16_t port;            /**< given, or the scheme's default */
+    bool is_tls;              /**< https or wss */
+    bool is_websocket;        /**< ws or wss */
+    bool is_ipv4;             /**< host is a dotted quad */
+    bool is_ipv6;             /**< host is an IPv6 address */
+    bool has_userinfo;        /**< there is an @, even if nothing before it */
+    bool has_query;           /**< there is a ?, even if nothing follows */
+    bool has_fragment;        /**< there is a #, even if nothing follows */
+} turbohttp_url;
+
+/**
+ * Parse an absolute URL of `n` bytes, at most `max_bytes` (0: 8192).
+ *
+ * `bad` (may be NULL) receives the offset of the first byte at fault.
+ * Returns: OK; ERR_URL (malformed), ERR_URL_SCHEME (none, or another one),
+ * ERR_URL_HOST, ERR_URL_PORT (0 or above 65535), ERR_URL_TOO_LONG; on errors
+ * `url` is zeroed.
+ * Thread: any. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_url_parse(turbohttp_url *url,
+                                                   const char *text, size_t n,
+                                                   size_t max_bytes,
+                                                   size_t *bad);
+
+/**
+ * Append the absolute URL that `reference` means on a page at `base`
+ * (RFC 3986 section 5), without dot segments.
+ *
+ * The reference follows the same strict grammar, and may be empty. The
+ * fragment is the reference's; the authority, with its userinfo, is the
+ * base's unless the reference names one.
+ * Returns: OK, an error of turbohttp_url_parse for reference or result, or
+ * the writer's; on errors nothing is appended.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_url_resolve(const turbohttp_url *base,
+                                                     const char *reference,
+                                                     size_t n, size_t max_bytes,
+                                                     turbohttp_writer *writer);
+
+/**
+ * Append the request target in origin form: path and query, "/" for an empty
+ * path, dot segments removed, no fragment. Returns: the writer's status.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_url_put_target(const turbohttp_url *url, turbohttp_writer *writer);
+
+/**
+ * Append the value of the Host field: the host in lower case, IPv6 in
+ * brackets and without its zone, the port unless it is the scheme's default.
+ * Returns: the writer's status.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_url_put_host(const turbohttp_url *url,
+                                                      turbohttp_writer *writer);
+
+/** Append bytes percent-encoded: all but letters, digits, - . _ and ~. */
+TURBOHTTP_API turbohttp_status
+turbohttp_percent_encode(turbohttp_writer *writer, const void *bytes, size_t n);
+
+/**
+ * Append text with its percent-encoding undone; the bytes may be anything.
+ * Returns: OK; ERR_ENCODING for a % without two hexadecimal digits, and then
+ * nothing is appended; or the writer's status.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_percent_decode(turbohttp_writer *writer, const char *text, size_t n);
+
+/** Builds name=value pairs joined by & into a writer. */
+typedef struct turbohttp_query {
+    turbohttp_writer *writer; /**< where the pairs go */
+    char separator;           /**< before the next pair; 0: none */
+    bool is_form;             /**< a blank becomes + */
+} turbohttp_query;
+
+/** Start a URL query: the first pair is preceded by `first`, which is '?',
+ *  '&' behind a query that exists, or 0 for nothing. */
+TURBOHTTP_API void turbohttp_query_init(turbohttp_query *query,
+                                        turbohttp_writer *writer, char first);
+
+/** Start a body of type application/x-www-form-urlencoded. */
+TURBOHTTP_API void turbohttp_form_init(turbohttp_query *query,
+                                       turbohttp_writer *writer);
+
+/** Append a pair of terminated strings, encoded. Returns: writer's status. */
+TURBOHTTP_API turbohttp_status turbohttp_query_add(turbohttp_query *query,
+                                                   const char *name,
+                                                   const char *value);
+
+/** Append a pair, encoded, all or nothing. Returns: the writer's status. */
+TURBOHTTP_API turbohttp_status turbohttp_query_add_span(turbohttp_query *query,
+                                                        turbohttp_span name,
+                                                        turbohttp_span value);
+
+#if !defined(TURBOHTTP_NO_INFLATE)
 /* ------------------------------------------------------------------------
  * Inflate: gzip, zlib and raw deflate, streaming, in memory that you give.
  *
@@ -297,7 +1169,740 @@ turbohttp_inflate_run(turbohttp_inflate *inflate, const uint8_t **in,
  */
 TURBOHTTP_API turbohttp_status
 turbohttp_inflate_finish(const turbohttp_inflate *inflate);
-#endif /* TURBOHTTP_NO_INFLATE */
+#endif /* !defined(TURBOHTTP_NO_INFLATE) */
+
+/* ------------------------------------------------------------------------
+ * HTTP/1.1: the response head and the chunked coding, as codecs for those
+ * who bring their own input and output. The client uses the same ones.
+ * ------------------------------------------------------------------------ */
+
+/** Well-known header names as small numbers, so that look-ups compare
+ *  integers; the number of a name never changes. */
+typedef enum turbohttp_header_id {
+    TURBOHTTP_HEADER_OTHER = 0, /**< any name that is not in this list */
+    TURBOHTTP_HEADER_CONTENT_LENGTH = 1,
+    TURBOHTTP_HEADER_TRANSFER_ENCODING = 2,
+    TURBOHTTP_HEADER_CONNECTION = 3,
+    TURBOHTTP_HEADER_CONTENT_ENCODING = 4,
+    TURBOHTTP_HEADER_LOCATION = 5,
+    TURBOHTTP_HEADER_KEEP_ALIVE = 6,
+    TURBOHTTP_HEADER_CONTENT_TYPE = 7,
+    TURBOHTTP_HEADER_CONTENT_RANGE = 8,
+    TURBOHTTP_HEADER_SET_COOKIE = 9,
+    TURBOHTTP_HEADER_DATE = 10,
+    TURBOHTTP_HEADER_ETAG = 11,
+    TURBOHTTP_HEADER_LAST_MODIFIED = 12,
+    TURBOHTTP_HEADER_CACHE_CONTROL = 13,
+    TURBOHTTP_HEADER_EXPIRES = 14,
+    TURBOHTTP_HEADER_AGE = 15,
+    TURBOHTTP_HEADER_VARY = 16,
+    TURBOHTTP_HEADER_RETRY_AFTER = 17,
+    TURBOHTTP_HEADER_WWW_AUTHENTICATE = 18,
+    TURBOHTTP_HEADER_PROXY_AUTHENTICATE = 19,
+    TURBOHTTP_HEADER_TRAILER = 20,
+    TURBOHTTP_HEADER_UPGRADE = 21,
+    TURBOHTTP_HEADER_SERVER = 22,
+    TURBOHTTP_HEADER_ACCEPT_RANGES = 23,
+    TURBOHTTP_HEADER_LINK = 24,
+    TURBOHTTP_HEADER_ALLOW = 25,
+    TURBOHTTP_HEADER_ALT_SVC = 26,
+    TURBOHTTP_HEADER_VIA = 27,
+    TURBOHTTP_HEADER_PRAGMA = 28,
+    TURBOHTTP_HEADER_REFRESH = 29,
+    TURBOHTTP_HEADER_CONTENT_DISPOSITION = 30,
+    TURBOHTTP_HEADER_CONTENT_LANGUAGE = 31,
+    TURBOHTTP_HEADER_CONTENT_LOCATION = 32,
+    TURBOHTTP_HEADER_CONTENT_SECURITY_POLICY = 33,
+    TURBOHTTP_HEADER_STRICT_TRANSPORT_SECURITY = 34,
+    TURBOHTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN = 35,
+    TURBOHTTP_HEADER_AUTHENTICATION_INFO = 36,
+    TURBOHTTP_HEADER_PROXY_AUTHENTICATION_INFO = 37,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_ACCEPT = 38,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_EXTENSIONS = 39,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_PROTOCOL = 40,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_KEY = 41,
+    TURBOHTTP_HEADER_SEC_WEBSOCKET_VERSION = 42,
+    TURBOHTTP_HEADER_HOST = 43,
+    TURBOHTTP_HEADER_TE = 44,
+    TURBOHTTP_HEADER_COOKIE = 45,
+    TURBOHTTP_HEADER_AUTHORIZATION = 46,
+    TURBOHTTP_HEADER_PROXY_AUTHORIZATION = 47,
+    TURBOHTTP_HEADER_PROXY_CONNECTION = 48,
+    TURBOHTTP_HEADER_HTTP2_SETTINGS = 49,
+    TURBOHTTP_HEADER_USER_AGENT = 50,
+    TURBOHTTP_HEADER_ACCEPT = 51,
+    TURBOHTTP_HEADER_ACCEPT_ENCODING = 52,
+    TURBOHTTP_HEADER_ACCEPT_LANGUAGE = 53,
+    TURBOHTTP_HEADER_EXPECT = 54,
+    TURBOHTTP_HEADER_RANGE = 55,
+    TURBOHTTP_HEADER_IF_NONE_MATCH = 56,
+    TURBOHTTP_HEADER_IF_MODIFIED_SINCE = 57,
+    TURBOHTTP_HEADER_ORIGIN = 58,
+    TURBOHTTP_HEADER_REFERER = 59
+} turbohttp_header_id;
+
+/** One header line as slices of the bytes it was parsed from. The name is in
+ *  the sender's spelling; blanks around the value are not part of it. */
+typedef struct turbohttp_header {
+    const char *name;      /**< first byte of the name; not terminated */
+    const char *value;     /**< first byte of the value; not terminated */
+    uint32_t value_length; /**< bytes of the value; may be 0 */
+    uint16_t name_length;  /**< bytes of the name; at least 1 */
+    uint16_t id;           /**< a turbohttp_header_id; 0 for other names */
+} turbohttp_header;
+
+/** Bounds of one head or one trailer section; zero means the default. */
+typedef struct turbohttp_head_limits {
+    uint32_t head_bytes;   /**< all lines; 65,536; ERR_HEAD_TOO_LARGE */
+    uint32_t line_bytes;   /**< one line without CRLF; 16,384, at most 65,535;
+                                ERR_LINE_TOO_LONG */
+    uint32_t header_count; /**< header lines; 128; ERR_TOO_MANY_HEADERS */
+} turbohttp_head_limits;
+
+/** How the end of the body is found (RFC 9112 section 6.3). */
+typedef enum turbohttp_body_framing {
+    TURBOHTTP_FRAMING_NONE = 0,   /**< no body: HEAD, 1xx, 204, 304 */
+    TURBOHTTP_FRAMING_LENGTH,     /**< content_length bytes follow */
+    TURBOHTTP_FRAMING_CHUNKED,    /**< the chunked coding says */
+    TURBOHTTP_FRAMING_UNTIL_CLOSE /**< everything until the peer closes */
+} turbohttp_body_framing;
+
+/** The content coding of the body (RFC 9110 section 8.4). */
+typedef enum turbohttp_content_coding {
+    TURBOHTTP_CODING_IDENTITY = 0, /**< as it is */
+    TURBOHTTP_CODING_GZIP,         /**< gzip, also spelt x-gzip */
+    TURBOHTTP_CODING_DEFLATE,      /**< deflate: zlib, or raw in practice */
+    TURBOHTTP_CODING_OTHER         /**< not known, or more than one layer */
+} turbohttp_content_coding;
+
+/** A complete response head with its framing decided. Its slices point into
+ *  the parsed bytes and are valid as long as those stay in place. */
+typedef struct turbohttp_h1_head {
+    uint16_t status;           /**< 100 to 999 */
+    uint8_t minor_version;     /**< 0 for HTTP/1.0, 1 for every later 1.x */
+    bool keep_alive;           /**< may the connection serve another request? */
+    bool connection_upgrade;   /**< Connection lists `upgrade` */
+    bool has_content_length;   /**< the head has a Content-Length */
+    turbohttp_body_framing framing;          /**< how the body ends */
+    turbohttp_content_coding content_coding; /**< how the body is coded */
+    uint64_t content_length;   /**< bytes; 0 without Content-Length */
+    turbohttp_span reason;     /**< reason phrase, often empty */
+    turbohttp_header *headers; /**< the caller's table, in order of arrival */
+    uint32_t header_count;     /**< rows in use */
+    uint32_t head_length;      /**< bytes of the head; the body follows */
+} turbohttp_h1_head;
+
+/** Where an incomplete head stands. All zero is the start. */
+typedef struct turbohttp_h1_head_parser {
+    uint32_t scanned;    /**< bytes searched for the end of the head */
+    uint32_t line_start; /**< where the line being searched begins */
+    uint32_t attempts;   /**< how often the head was parsed from its start */
+} turbohttp_h1_head_parser;
+
+/**
+ * Bring a head parser to its start, for each head and each trailer section.
+ *
+ * Thread: one at a time. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parser);
+
+/**
+ * Parse a response head, and decide where its body ends.
+ *
+ * `data` holds every byte of the response received so far: each call sees the
+ * same bytes as the one before and more behind them, but they may have moved.
+ * Bytes after the head are not looked at. `limits` may be NULL for defaults;
+ * the table's capacity also limits the number of headers. Work is linear in
+ * the bytes of the head, however they are split.
+ *
+ * Strict as RFC 9112 allows: no bare CR or LF, no folded lines, no blank
+ * before the colon, no control bytes, no doubtful framing. The first fault in
+ * the order of the bytes is the one reported, whatever the split; a fault
+ * inside a line may be reported as late as the end of the head if the bytes
+ * come in pieces, that the peer does not speak HTTP/1 at its first wrong byte.
+ *
+ * Returns: TURBOHTTP_OK with `out` filled; TURBOHTTP_PENDING when bytes are
+ *   missing; or ERR_NOT_HTTP, ERR_STATUS_LINE, ERR_HEADER_LINE,
+ *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS,
+ *   ERR_CONTENT_LENGTH, ERR_TRANSFER_ENCODING with the place in
+ *   `error_offset` (may be NULL). `out` is only written on success.
+ * Valid until: the bytes of `data` or the table move or change.
+ * Thread: one at a time for each parser. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset);
+
+/**
+ * Parse the trailer section that follows the last chunk, final CRLF included.
+ *
+ * Called like turbohttp_h1_head_parse, with the bytes after the last chunk's
+ * line and a parser at its start. Fields that frame, route or decode the
+ * message (Content-Length, Transfer-Encoding, Host, Content-Encoding …) are
+ * refused in trailers (RFC 9110 section 6.5.1) with ERR_HEADER_LINE.
+ *
+ * Returns: TURBOHTTP_OK with the number of fields and of bytes used;
+ *   TURBOHTTP_PENDING when bytes are missing; or ERR_HEADER_LINE,
+ *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS.
+ * Valid until: the bytes of `data` or the table move or change.
+ * Thread: one at a time for each parser. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    uint32_t *field_count, size_t *consumed, uint64_t *error_offset);
+
+/** A body in the chunked coding, as far as it was decoded. */
+typedef struct turbohttp_chunked {
+    uint64_t remaining;   /**< size read so far, then bytes left in the chunk */
+    int64_t budget;       /**< framing bytes that may still come */
+    uint16_t line_length; /**< bytes of the chunk line so far */
+    uint8_t state;        /**< the decoder's own */
+} turbohttp_chunked;
+
+/**
+ * Bring a chunked decoder to the start of a body.
+ *
+ * A chunk's line may have 256 bytes, and all framing together 16 KiB plus 16
+ * bytes for each byte of body.
+ *
+ * Thread: one at a time. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_chunked_init(turbohttp_chunked *chunked);
+
+/**
+ * Hand out the next run of body bytes inside the input, without copying.
+ *
+ * Moves `*in` and `*in_length` past what was used. Extensions are checked and
+ * skipped. At the end `*in` stands right after the last chunk's line: parse
+ * the trailer section, at least a CRLF, with turbohttp_h1_trailer_parse.
+ *
+ * Returns: TURBOHTTP_OK with a non-empty `*data`; TURBOHTTP_PENDING when the
+ *   input is used up; TURBOHTTP_DONE after the last chunk, also when called
+ *   again; ERR_CHUNK for malformed framing and sizes above 2^63-1;
+ *   ERR_CHUNK_OVERHEAD when a limit is passed. Errors are final.
+ * Valid until: `*data` as long as the input.
+ * Thread: one at a time for each decoder. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked,
+                                                      const uint8_t **in, size_t *in_length,
+                                                      turbohttp_span *data);
+
+/* ------------------------------------------------------------------------
+ * HTTP/1.1: writing a request head. Injection is impossible: every name and
+ * value is checked before a byte of it is written (RFC 9110 §5, RFC 9112 §3).
+ * ------------------------------------------------------------------------ */
+
+/**
+ * Write "METHOD target HTTP/1.x" and CRLF.
+ *
+ * Returns: OK, ERR_METHOD when the method is not a token, ERR_URL when the
+ * target is empty or has blanks, control or non-ASCII bytes, or the writer's
+ * error. Nothing is written then.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h1_write_request_line(
+    turbohttp_writer *writer, turbohttp_span method, turbohttp_span target,
+    int minor_version);
+
+/**
+ * Write one "name: value" line.
+ *
+ * Returns: OK, ERR_HEADER_NAME when the name is not a token,
+ * ERR_HEADER_VALUE for control characters other than HTAB, or the writer's
+ * error. Nothing is written then.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(
+    turbohttp_writer *writer, turbohttp_span name, turbohttp_span value);
+
+/* ------------------------------------------------------------------------
+ * Hooks: transport, names, clock, entropy and log, each a small table.
+ * All optional: a zero-initialised table means the built-in one.
+ * ------------------------------------------------------------------------ */
+
+/** Where a connection leads. The texts are valid during the call only. */
+typedef struct turbohttp_endpoint {
+    const char *host; /**< name or address literal, without brackets */
+    uint16_t port;    /**< TCP port */
+    bool is_tls;      /**< the scheme was https or wss */
+    const char *unix_path; /**< Unix socket to use instead, or NULL */
+} turbohttp_endpoint;
+
+/** Your own byte stream: lwIP, a modem, a test. No call may block, but
+ *  `io_wait`. Calls come only from the thread that drives the client. */
+typedef struct turbohttp_transport {
+    void *user; /**< handed to each function */
+    /** Start a connection. Returns OK or PENDING with *connection set, or an
+     *  error with nothing to shut. PENDING: ask `io_ready` from then on. */
+    turbohttp_status (*io_open)(void *user, const turbohttp_endpoint *to,
+                                void **connection, turbohttp_error *error);
+    /** Say whether the connection is up: OK, PENDING or an error. May be
+     *  NULL when `io_open` never answers PENDING. */
+    turbohttp_status (*io_ready)(void *user, void *connection,
+                                 turbohttp_error *error);
+    /** Take up to `length` bytes: OK with *sent > 0, PENDING, or an error. */
+    turbohttp_status (*io_send)(void *user, void *connection, const void *data,
+                                size_t length, size_t *sent);
+    /** Give up to `room` bytes: OK with *received > 0, PENDING, DONE when the
+     *  peer closed its side, or an error. */
+    turbohttp_status (*io_receive)(void *user, void *connection, void *data,
+                                   size_t room, size_t *received);
+    /** Shut the connection and free what belongs to it. Called once. */
+    void (*io_shut)(void *user, void *connection);
+    /** Sleep until something may have changed, at most `timeout_ms`. NULL:
+     *  `turbohttp_poll` returns at once and blocking calls spin. */
+    void (*io_wait)(void *user, uint32_t timeout_ms);
+} turbohttp_transport;
+
+/** An IPv4 or IPv6 address in network byte order. */
+typedef struct turbohttp_address {
+    uint8_t family;    /**< 4 or 6 */
+    uint8_t bytes[16]; /**< the first 4 count for IPv4 */
+    uint32_t scope;    /**< IPv6 zone index, 0 if none */
+} turbohttp_address;
+
+/** Addresses that one name may lead to; more are ignored. */
+#define TURBOHTTP_MAX_ADDRESSES 16
+
+/** Your own name look-up: never blocks. */
+typedef struct turbohttp_resolver {
+    void *user; /**< handed to each function */
+    /** Begin looking `name` up; *query is yours. OK, or an error. */
+    turbohttp_status (*start)(void *user, const char *name, void **query);
+    /** Ask for the result: PENDING, an error, or OK with up to `room`
+     *  addresses, best first. After OK or an error the query is over. */
+    turbohttp_status (*check)(void *user, void *query,
+                              turbohttp_address *addresses, size_t room,
+                              size_t *count);
+    /** Forget a query that is still pending. */
+    void (*cancel)(void *user, void *query);
+} turbohttp_resolver;
+
+/** Which built-in look-up serves names (SPEC: platform where threads exist). */
+typedef enum turbohttp_name_service {
+    TURBOHTTP_NAMES_DEFAULT = 0, /**< platform; stub without threads */
+    TURBOHTTP_NAMES_PLATFORM,    /**< the system's, on a helper thread */
+    TURBOHTTP_NAMES_STUB         /**< our own over UDP and TCP */
+} turbohttp_name_service;
+
+/** Settings of the stub resolver; zero means what the comment says. */
+typedef struct turbohttp_stub_options {
+    const char *servers; /**< "127.0.0.1:53 [::1]:53"; resolv.conf's */
+    const char *resolv_conf_path; /**< "/etc/resolv.conf" */
+    const char *hosts_path;       /**< "/etc/hosts" */
+    uint32_t attempt_ms; /**< wait before asking again; 1000 */
+    uint32_t attempts;   /**< tries per server; 2 */
+} turbohttp_stub_options;
+
+/** One name whose addresses are fixed: no look-up is made for it. */
+typedef struct turbohttp_name_override {
+    const char *host;      /**< compared without case */
+    uint16_t port;         /**< 0: any port */
+    const char *addresses; /**< "192.0.2.1 2001:db8::1", blanks between */
+} turbohttp_name_override;
+
+/** A monotonic clock. */
+typedef struct turbohttp_clock {
+    void *user; /**< handed to the function */
+    /** Microseconds since any fixed point; never goes back. */
+    uint64_t (*now_us)(void *user);
+} turbohttp_clock;
+
+/** A source of unpredictable bytes. */
+typedef struct turbohttp_random {
+    void *user; /**< handed to the function */
+    /** Fill `length` bytes. False: the operation that needs them fails. */
+    bool (*fill)(void *user, void *bytes, size_t length);
+} turbohttp_random;
+
+/** Where diagnostics go: one line, no secrets, no line end. */
+typedef struct turbohttp_log {
+    void *user; /**< handed to the function */
+    void (*line)(void *user, const char *text); /**< NULL: no log */
+} turbohttp_log;
+
+/* ------------------------------------------------------------------------
+ * Client: many requests over few connections, by poll or blocking.
+ * ------------------------------------------------------------------------ */
+
+/** Requests, connections and what they share. One thread at a time, except
+ *  for `turbohttp_cancel` and `turbohttp_wake`. */
+typedef struct turbohttp_client turbohttp_client;
+
+/** A request in flight. Zero is never live; a stale one is always told. */
+typedef struct turbohttp_request {
+    uint64_t id; /**< private: index and generation */
+} turbohttp_request;
+
+/** Limits; zero means the default in the comment. Nothing that a peer
+ *  announces sizes an allocation. */
+typedef struct turbohttp_limits {
+    uint32_t head_bytes;       /**< response head, all lines; 65536 */
+    uint32_t line_bytes;       /**< one header line; 16384 */
+    uint32_t header_count;     /**< headers in one response; 128 */
+    uint32_t interim_count;    /**< 1xx responses; 8 */
+    uint32_t url_bytes;        /**< URL; 8192 */
+    uint64_t body_bytes;       /**< buffered, decoded body; 32 MiB */
+    uint64_t stream_bytes;     /**< streamed, decoded body; no limit */
+    uint32_t inflate_ratio;    /**< decoded : wire; 256, from 1 MiB on */
+    uint32_t requests;         /**< in flight or not yet taken; 256 */
+    uint32_t connections;      /**< open, in total; 64 */
+    uint32_t connections_per_host; /**< open, to one origin; 6 */
+    uint32_t block_bytes;      /**< one network block, power of two; 16 KiB */
+    uint32_t receive_bytes;    /**< largest single receive; 256 KiB */
+    uint32_t poll_bytes;       /**< work of one `turbohttp_poll`; 64 KiB */
+} turbohttp_limits;
+
+/** Time limits in milliseconds; zero means the default in the comment,
+ *  `TURBOHTTP_NO_TIMEOUT` means none. */
+typedef struct turbohttp_timeouts {
+    uint32_t resolve_ms;    /**< name look-up; 5,000 */
+    uint32_t connect_ms;    /**< one connection attempt; 10,000 */
+    uint32_t send_ms;       /**< no byte of the request accepted; 30,000 */
+    uint32_t first_byte_ms; /**< request sent, nothing received; 30,000 */
+    uint32_t idle_ms;       /**< between bytes of the response; 30,000 */
+    uint32_t total_ms;      /**< everything; 120,000, none when streaming */
+    uint32_t continue_ms;   /**< wait for 100 (Continue); 1,000 */
+    uint32_t reuse_ms;      /**< idle age of a kept connection; 30,000 */
+} turbohttp_timeouts;
+
+/** Value of a time limit that never fires. */
+#define TURBOHTTP_NO_TIMEOUT 0xffffffffu
+
+/** Everything a client can be told; zero-initialise, then set what differs.
+ *  Texts and tables must stay valid until the client is destroyed. */
+typedef struct turbohttp_client_desc {
+    turbohttp_allocator allocator; /**< malloc and free */
+    void *memory;        /**< fixed-memory mode: the one block to live in */
+    size_t memory_bytes; /**< its size; see turbohttp_fixed_bytes */
+    const turbohttp_transport *transport; /**< the system's sockets */
+    const turbohttp_resolver *resolver;   /**< `name_service` */
+    turbohttp_name_service name_service;  /**< which built-in look-up */
+    turbohttp_stub_options stub;          /**< settings of the stub */
+    const turbohttp_name_override *names; /**< fixed names */
+    size_t name_count;                    /**< how many */
+    turbohttp_clock clock;                /**< the system's monotonic one */
+    turbohttp_random random;              /**< the system's */
+    turbohttp_log log;                    /**< none */
+    turbohttp_limits limits;              /**< see there */
+    turbohttp_timeouts timeouts;          /**< see there */
+    const char *user_agent; /**< "turbohttp/<version>"; "" sends none */
+    bool disable_pooling;   /**< each block from the allocator */
+    bool disable_keep_alive; /**< one connection per request */
+} turbohttp_client_desc;
+
+/** One request header. A NULL value removes a header that the library would
+ *  add (`Accept`, `User-Agent`, `Accept-Encoding`). */
+typedef struct turbohttp_header_field {
+    const char *name;  /**< token, RFC 9110 §5.1 */
+    const char *value; /**< no control characters; may be "" */
+} turbohttp_header_field;
+
+/** What a `body_read` callback gives when it has nothing yet: PENDING; it is
+ *  asked again after `turbohttp_resume`. DONE ends the body (with *length
+ *  bytes given along), an error aborts the request. */
+typedef turbohttp_status (*turbohttp_body_read)(void *user, void *data,
+                                                size_t room, size_t *length);
+
+/** Receives the next bytes of a response body. OK: all taken. PENDING:
+ *  nothing taken, the same bytes come again after `turbohttp_resume`.
+ *  An error aborts the request with TURBOHTTP_ERR_BODY_SINK. */
+typedef turbohttp_status (*turbohttp_body_write)(void *user, const void *data,
+                                                 size_t length);
+
+/** Reports progress, in bytes of body; totals are 0 when unknown. */
+typedef void (*turbohttp_progress)(void *user, uint64_t sent,
+                                   uint64_t send_total, uint64_t received,
+                                   uint64_t receive_total);
+
+/** Body of a request: give exactly one of `data`, `path`, `read`. */
+typedef struct turbohttp_body {
+    const void *data; /**< bytes, borrowed until the request is complete */
+    uint64_t length;  /**< of data or read; 0 with `read`: see is_unknown */
+    const char *path; /**< file to send; its length is taken at submit */
+    turbohttp_body_read read; /**< callback; chunked when is_unknown */
+    bool is_unknown;  /**< length is not known: chunked (HTTP/1.1) */
+    void *user;       /**< for `read` and `release` */
+    void (*release)(void *user); /**< called exactly once, in every end */
+    const char *content_type;    /**< adds Content-Type; may be NULL */
+    const turbohttp_header_field *trailers; /**< sent after a chunked body */
+    size_t trailer_count;                   /**< how many */
+} turbohttp_body;
+
+typedef struct turbohttp_response turbohttp_response; /**< see below */
+
+/** Everything a request can be told; zero-initialise, then set what differs.
+ *  Texts are copied by `turbohttp_submit`; `body` says what is borrowed. */
+typedef struct turbohttp_request_desc {
+    const char *url;    /**< absolute; http:// */
+    const char *method; /**< "GET", or "POST" when there is a body */
+    const turbohttp_header_field *headers; /**< extra headers */
+    size_t header_count;                   /**< how many */
+    turbohttp_body body;                   /**< none */
+    const char *host;          /**< value of Host instead of the URL's */
+    const char *unix_path;     /**< Unix socket to connect to */
+    const char *connect_host;  /**< connect here instead; Host stays */
+    uint16_t connect_port;     /**< 0: the URL's */
+    turbohttp_body_write on_body; /**< stream the body instead of keeping it */
+    const char *body_path;        /**< write the body to this file instead */
+    void (*on_head)(void *user, const turbohttp_response *head); /**< or NULL */
+    turbohttp_progress on_progress; /**< or NULL */
+    /** Called once with the result, which is freed afterwards unless
+     *  `turbohttp_response_detach` took it. NULL: `turbohttp_take` it. */
+    void (*on_done)(void *user, turbohttp_request request,
+                    turbohttp_response *response);
+    void *user;                  /**< for the callbacks above */
+    turbohttp_timeouts timeouts; /**< what is 0 comes from the client */
+    uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
+    bool expect_continue;       /**< wait for 100 before sending the body */
+    bool use_http10;            /**< speak HTTP/1.0 */
+    bool disable_decompression; /**< ask for, and decode, no coding */
+    bool disable_reuse;         /**< own connection, closed afterwards */
+    bool is_idempotent;         /**< may be repeated whatever the method */
+} turbohttp_request_desc;
+
+/** Points in time of a request, microseconds after its submission; 0 means
+ *  not reached (or at once, for the first three). */
+typedef struct turbohttp_timing {
+    uint64_t resolved_us;   /**< name known */
+    uint64_t connected_us;  /**< connection up (0 when reused) */
+    uint64_t sent_us;       /**< request handed over in full */
+    uint64_t first_byte_us; /**< first byte of the response */
+    uint64_t total_us;      /**< complete */
+} turbohttp_timing;
+
+/** A response, or why there is none. The storage is yours; its buffers are
+ *  rented: give them back with `turbohttp_response_free`. It may outlive the
+ *  client. */
+struct turbohttp_response {
+    turbohttp_error error;   /**< error.code is 0 on success */
+    uint16_t status;         /**< 200, 404, …; 0 if no head came */
+    uint8_t minor_version;   /**< HTTP/1.minor_version */
+    bool is_reused;          /**< went over a kept connection */
+    uint32_t header_count;   /**< headers */
+    uint32_t trailer_count;  /**< trailers */
+    const turbohttp_header *headers;  /**< in the order received */
+    const turbohttp_header *trailers; /**< of a chunked body */
+    turbohttp_span reason;   /**< reason phrase, may be empty */
+    turbohttp_sequence body; /**< buffered body, decoded */
+    uint64_t body_bytes;     /**< decoded body bytes, streamed ones too */
+    uint64_t wire_bytes;     /**< body bytes before decoding */
+    uint64_t sent_bytes;     /**< bytes of the request that were sent */
+    uint32_t head_bytes;     /**< bytes of the final head */
+    uint32_t connects;       /**< connections opened for it */
+    turbohttp_address peer;  /**< whom it was connected to */
+    uint16_t peer_port;      /**< and the port */
+    turbohttp_timing timing; /**< when what happened */
+    struct {
+        void *heap, *first, *table, *trailer_block, *text;
+        size_t table_bytes, trailer_bytes, text_bytes;
+    } owned; /**< private: what `turbohttp_response_free` returns */
+};
+
+/**
+ * Create a client.
+ *
+ * Returns: OK with *client set, or INVALID_ARGUMENT, OUT_OF_MEMORY,
+ * DESCRIPTORS with *client NULL. `desc` may be NULL: all defaults.
+ * Owner: the caller; `turbohttp_client_destroy`. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_client_create(turbohttp_client **client,
+                        const turbohttp_client_desc *desc);
+
+/**
+ * Cancel everything, complete each request with SHUTDOWN, free the client.
+ * NULL is fine. Responses already taken stay valid. Inside a callback it
+ * takes effect when the poll that called back returns. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client);
+
+/**
+ * Stop: complete every request with SHUTDOWN and shut all connections; later
+ * submits say SHUTDOWN. Idempotent. Never waits for the network.
+ */
+TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client);
+
+/**
+ * Start a request. Nothing is sent before the next poll.
+ *
+ * Returns: OK with *request live; or an error that is the whole story: no
+ * callback follows, and `body.release` has been called. *error (may be NULL)
+ * then has the sentence.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_submit(turbohttp_client *client, const turbohttp_request_desc *desc,
+                 turbohttp_request *request, turbohttp_error *error);
+
+/**
+ * Move all requests on, and wait at most `timeout_ms` (0: never) if there is
+ * nothing to do. Does at most `limits.poll_bytes` of work. Callbacks are
+ * called from here and from nowhere else.
+ *
+ * Returns: PENDING while requests are in flight, OK when none is.
+ * Blocks: at most `timeout_ms`; names, connects and closes never do.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_poll(turbohttp_client *client,
+                                              uint32_t timeout_ms);
+
+/**
+ * Take a finished request's response; the handle is stale afterwards.
+ *
+ * Returns: OK with *response filled (look at response->error), PENDING, or
+ * STALE. Owner: the caller, `turbohttp_response_free`. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_take(turbohttp_client *client,
+                                              turbohttp_request request,
+                                              turbohttp_response *response);
+
+/**
+ * Find the oldest finished request that nobody took.
+ *
+ * Returns: OK with *request set, or PENDING when there is none.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_next_done(turbohttp_client *client,
+                                                   turbohttp_request *request);
+
+/**
+ * Set or replace a request's `on_done`, also after it finished: then the call
+ * comes from the next poll.
+ *
+ * Returns: OK or STALE.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_on_done(
+    turbohttp_client *client, turbohttp_request request,
+    void (*on_done)(void *user, turbohttp_request request,
+                    turbohttp_response *response),
+    void *user);
+
+/**
+ * Cancel a request: it completes with CANCELLED at the next poll, unless it
+ * is complete already. O(1).
+ *
+ * Returns: OK or STALE. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_cancel(turbohttp_client *client,
+                                                turbohttp_request request);
+
+/**
+ * Go on with a body that a callback answered with PENDING.
+ *
+ * Returns: OK or STALE.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_resume(turbohttp_client *client,
+                                                turbohttp_request request);
+
+/**
+ * Make a `turbohttp_poll` that waits return at once. Thread: any.
+ */
+TURBOHTTP_API void turbohttp_wake(turbohttp_client *client);
+
+/**
+ * Block until the request is complete and take its response.
+ *
+ * Returns: response->error.code, or STALE. Blocks: within its time limits.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_wait(turbohttp_client *client,
+                                              turbohttp_request request,
+                                              turbohttp_response *response);
+
+/**
+ * Submit and wait, in one call.
+ *
+ * Returns: response->error.code. The response must be freed in any case.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_send(
+    turbohttp_client *client, const turbohttp_request_desc *desc,
+    turbohttp_response *response);
+
+/** What to watch for a client in somebody else's event loop. */
+typedef struct turbohttp_watch {
+    intptr_t descriptor; /**< socket */
+    bool wants_receive;  /**< wake when it can be read */
+    bool wants_send;     /**< wake when it can be written */
+} turbohttp_watch;
+
+/**
+ * Export the descriptors to watch and the time until the next deadline.
+ *
+ * Returns: how many there are (more than `room`: call again with more).
+ * *timeout_ms (may be NULL): when to poll at the latest; TURBOHTTP_NO_TIMEOUT
+ * when nothing is due.
+ */
+TURBOHTTP_API size_t turbohttp_watches(turbohttp_client *client,
+                                       turbohttp_watch *watches, size_t room,
+                                       uint32_t *timeout_ms);
+
+/** Counters of a client, for tests, gates and a health report. */
+typedef struct turbohttp_client_stats {
+    uint32_t requests_active;    /**< submitted, not complete */
+    uint32_t requests_waiting;   /**< of these, without a connection */
+    uint32_t requests_done;      /**< complete, not taken */
+    uint32_t connections_open;   /**< including idle ones */
+    uint32_t connections_idle;   /**< kept for reuse */
+    uint64_t connects;           /**< connections opened so far */
+    uint64_t replays;            /**< requests sent again */
+    turbohttp_pool_stats blocks; /**< of the byte pool */
+} turbohttp_client_stats;
+
+/** Fill *stats. Thread: the client's. Blocks: never. */
+TURBOHTTP_API void turbohttp_client_stats_get(turbohttp_client *client,
+                                              turbohttp_client_stats *stats);
+
+/**
+ * Find a header of the response, without case; the first one if repeated.
+ *
+ * Returns: its value, terminated, or NULL. Valid until: the response is freed.
+ */
+TURBOHTTP_API const char *
+turbohttp_response_header(const turbohttp_response *response, const char *name);
+
+/**
+ * Make the body contiguous and terminated (the cold path; done once, kept).
+ *
+ * Returns: the text, "" if there is no body or no memory for it.
+ * Valid until: the response is freed.
+ */
+TURBOHTTP_API const char *
+turbohttp_response_text(turbohttp_response *response);
+
+/** Give the response's buffers back. Idempotent; NULL is fine. Thread: any. */
+TURBOHTTP_API void turbohttp_response_free(turbohttp_response *response);
+
+/** Move a response out of an `on_done` callback into the caller's storage. */
+TURBOHTTP_API void turbohttp_response_detach(turbohttp_response *response,
+                                             turbohttp_response *into);
+
+#ifndef TURBOHTTP_NO_SOCKETS
+/* ---- one-liners: a client of their own for one blocking request ---- */
+
+/**
+ * Fetch a URL.
+ *
+ * Returns: response->error.code; the response must be freed in any case.
+ * Blocks: within the default time limits.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_get(const char *url,
+                                             turbohttp_response *response);
+
+/**
+ * Post bytes. `content_type` may be NULL.
+ *
+ * Returns: response->error.code; the response must be freed in any case.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_post(const char *url, const char *content_type, const void *data,
+               size_t length, turbohttp_response *response);
+
+/**
+ * Fetch a URL into a file, which is created or truncated when the head came.
+ *
+ * Returns: response->error.code; the response must be freed in any case.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_download(const char *url, const char *path,
+                   turbohttp_response *response);
+#endif
 
 #ifdef __cplusplus
 } /* extern "C" */
@@ -595,10 +2200,18 @@ TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) 
     return n > 0;
 }
 
+#if defined(__GNUC__) || defined(__clang__)
+TBH_FN void tbh_wipe(void *p, size_t n) {
+    if (n == 0) return;
+    memset(p, 0, n);
+    __asm__ volatile("" : : "r"(p) : "memory"); /* somebody might look: the store stays */
+}
+#else
 TBH_FN void tbh_wipe(void *p, size_t n) {
     volatile uint8_t *bytes = (volatile uint8_t *)p;
     while (n--) *bytes++ = 0;
 }
+#endif
 
 /* ========================================================================
  * src/base/errors.h
@@ -745,6 +2358,2797 @@ TBH_FN void tbh_error_append_span(turbohttp_error *error, turbohttp_span text) {
 TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n) {
     char digits[20];
     tbh_error_append_span(error, tbh_span(digits, tbh_format_u64(digits, n)));
+}
+
+/* ========================================================================
+ * src/base/atomic.h
+ * ======================================================================= */
+/* Atomics: a spin lock and counters, for sections of a few instructions. Nothing sleeps, because
+ * nothing before io/ can; a waiter may spin until the holder is scheduled again.
+ * Without threads, or with a compiler that offers none of the builtins, they are plain accesses. */
+
+#if TBH_THREADS && (defined(__GNUC__) || defined(__clang__))
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_load32(const uint32_t *p) {
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+TBH_ALWAYS_INLINE void tbh_atomic_store32(uint32_t *p, uint32_t v) {
+    __atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_exchange32(uint32_t *p, uint32_t v) {
+    return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL);
+}
+
+/* Returns the value after the addition; add UINT32_MAX to subtract one. */
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_add32(uint32_t *p, uint32_t n) {
+    return __atomic_add_fetch(p, n, __ATOMIC_ACQ_REL);
+}
+#elif TBH_THREADS && defined(_MSC_VER)
+#include <intrin.h>
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_load32(const uint32_t *p) {
+    return (uint32_t)_InterlockedOr((volatile long *)(uintptr_t)p, 0);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_exchange32(uint32_t *p, uint32_t v) {
+    return (uint32_t)_InterlockedExchange((volatile long *)p, (long)v);
+}
+
+TBH_ALWAYS_INLINE void tbh_atomic_store32(uint32_t *p, uint32_t v) {
+    (void)tbh_atomic_exchange32(p, v);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_add32(uint32_t *p, uint32_t n) {
+    return (uint32_t)_InterlockedExchangeAdd((volatile long *)p, (long)n) + n;
+}
+#else
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_load32(const uint32_t *p) {
+    return *p;
+}
+
+TBH_ALWAYS_INLINE void tbh_atomic_store32(uint32_t *p, uint32_t v) {
+    *p = v;
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_exchange32(uint32_t *p, uint32_t v) {
+    uint32_t old = *p;
+    *p = v;
+    return old;
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_atomic_add32(uint32_t *p, uint32_t n) {
+    return *p += n;
+}
+#endif
+
+/* Not recursive. The inner loop only loads, so that waiters leave the cache line alone. */
+TBH_ALWAYS_INLINE void tbh_lock(uint32_t *lock) {
+    if (!TBH_THREADS) return;
+    while (TBH_UNLIKELY(tbh_atomic_exchange32(lock, 1) != 0))
+        while (tbh_atomic_load32(lock) != 0) {
+        }
+}
+
+TBH_ALWAYS_INLINE void tbh_unlock(uint32_t *lock) {
+    if (TBH_THREADS) tbh_atomic_store32(lock, 0);
+}
+
+/* ========================================================================
+ * src/memory/allocator.h
+ * ======================================================================= */
+/* Allocator: the two calls through which all memory comes and goes. */
+
+/* Every block of an arena, and every size that a pool rounds up itself, is a multiple of this. */
+#define TBH_ALIGN_BYTES 16u
+
+/* NULL for size 0, without hooks, and when the allocator gives nothing. */
+TBH_FN void *tbh_allocate(const turbohttp_allocator *allocator, size_t size);
+/* NULL is fine; `size` as given to tbh_allocate. */
+TBH_FN void tbh_release(const turbohttp_allocator *allocator, void *block, size_t size);
+/* Rounds up to TBH_ALIGN_BYTES; false if that does not fit. */
+TBH_FN bool tbh_align_size(size_t size, size_t *rounded);
+
+/* ========================================================================
+ * src/memory/allocator.c
+ * ======================================================================= */
+/* Allocator: the helpers over the user's hooks, and the arena (fixed-memory mode).
+ * Owns: nothing; the arena hands out parts of the user's block.
+ * Arena invariants: base and every size are multiples of 16; used + free lists + lost = top;
+ * a free block is linked through its first word, in the class of exactly its size, and classes
+ * once taken stay. Releasing the topmost block lowers top again, so stack-like use needs no class.
+ * Input: sizes from the library, trusted on release because they are what was asked for.
+ * Does not know: pools, and what the blocks are for. */
+
+TBH_FN void *tbh_allocate(const turbohttp_allocator *allocator, size_t size) {
+    if (size == 0 || !allocator->allocate) return NULL;
+    return allocator->allocate(allocator->user, size);
+}
+
+TBH_FN void tbh_release(const turbohttp_allocator *allocator, void *block, size_t size) {
+    if (block && allocator->release) allocator->release(allocator->user, block, size);
+}
+
+TBH_FN bool tbh_align_size(size_t size, size_t *rounded) {
+    bool fits = tbh_add_size(size, TBH_ALIGN_BYTES - 1, rounded);
+    *rounded &= ~(size_t)(TBH_ALIGN_BYTES - 1);
+    return fits;
+}
+
+/* ------------------------------------------------------------ arena */
+TURBOHTTP_API void turbohttp_arena_init(turbohttp_arena *arena, void *block, size_t size) {
+    memset(arena, 0, sizeof *arena);
+    size_t skip = (size_t)(0 - (uintptr_t)block) & (TBH_ALIGN_BYTES - 1);
+    if (!block || size <= skip) return;
+    arena->base = (uint8_t *)block + skip;
+    arena->size = (size - skip) & ~(size_t)(TBH_ALIGN_BYTES - 1);
+}
+
+/* The class of a size, or a new one if `create`; NULL when there is none. */
+static turbohttp_arena_class *tbh_arena_class_of(turbohttp_arena *arena, size_t size, bool create) {
+    for (size_t i = 0; i < TURBOHTTP_ARENA_CLASSES; i++) {
+        turbohttp_arena_class *c = &arena->classes[i];
+        if (c->size == 0 && create) c->size = size;
+        if (c->size == size) return c;
+        if (c->size == 0) return NULL;
+    }
+    return NULL;
+}
+
+static void *tbh_arena_take(turbohttp_arena *arena, size_t size) {
+    turbohttp_arena_class *c = tbh_arena_class_of(arena, size, false);
+    if (c && c->first) {
+        void *block = c->first;
+        memcpy(&c->first, block, sizeof c->first);
+        return block;
+    }
+    if (size > arena->size - arena->top) return NULL;
+    arena->top += size;
+    arena->peak = tbh_max_size(arena->peak, arena->top);
+    return arena->base + arena->top - size;
+}
+
+static void tbh_arena_give(turbohttp_arena *arena, void *block, size_t size) {
+    if ((uint8_t *)block + size == arena->base + arena->top) {
+        arena->top -= size;
+        return;
+    }
+    turbohttp_arena_class *c = tbh_arena_class_of(arena, size, true);
+    if (!c) {
+        arena->lost += size;
+        return;
+    }
+    memcpy(block, &c->first, sizeof c->first);
+    c->first = block;
+}
+
+static void *tbh_arena_allocate(void *user, size_t size) {
+    turbohttp_arena *arena = (turbohttp_arena *)user;
+    if (size == 0 || !tbh_align_size(size, &size)) return NULL;
+    tbh_lock(&arena->lock);
+    void *block = tbh_arena_take(arena, size);
+    if (block) arena->used += size;
+    tbh_unlock(&arena->lock);
+    return block;
+}
+
+static void tbh_arena_release(void *user, void *block, size_t size) {
+    turbohttp_arena *arena = (turbohttp_arena *)user;
+    if (!block || !tbh_align_size(size, &size)) return;
+    tbh_lock(&arena->lock);
+    tbh_arena_give(arena, block, size);
+    arena->used -= size;
+    tbh_unlock(&arena->lock);
+}
+
+TURBOHTTP_API turbohttp_allocator turbohttp_arena_allocator(turbohttp_arena *arena) {
+    turbohttp_allocator allocator;
+    allocator.user = arena;
+    allocator.allocate = tbh_arena_allocate;
+    allocator.release = tbh_arena_release;
+    return allocator;
+}
+
+/* ========================================================================
+ * src/memory/guards.h
+ * ======================================================================= */
+/* Guards: find misuse of pooled blocks and say where (TURBOHTTP_DEBUG_GUARDS), and tell
+ * AddressSanitizer which blocks are at rest. Callers write `if (TBH_GUARDS && …)`: the compiler
+ * removes all of it from other builds. */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TBH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TBH_ASAN 1
+#endif
+#endif
+
+#ifdef TBH_ASAN
+#ifdef __cplusplus
+extern "C" {
+#endif
+void __asan_poison_memory_region(void const volatile *start, size_t size);
+void __asan_unpoison_memory_region(void const volatile *start, size_t size);
+#ifdef __cplusplus
+}
+#endif
+#define TBH_POISON(p, n)   __asan_poison_memory_region((p), (n))
+#define TBH_UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
+#else
+#define TBH_POISON(p, n)   ((void)(p), (void)(n))
+#define TBH_UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
+/* Bytes that a guard build adds behind each block. */
+#define TBH_GUARD_TAIL_BYTES (TBH_GUARDS ? 16u : 0u)
+
+/* What resting bytes of a byte pool become in a guard build. */
+#define TBH_GUARD_REST       0xDB
+
+/* A call site, for reports. */
+typedef struct tbh_site {
+    const char *file;
+    int line;
+} tbh_site;
+
+TBH_ALWAYS_INLINE tbh_site tbh_site_of(const char *file, int line) {
+    tbh_site site;
+    site.file = file;
+    site.line = line;
+    return site;
+}
+
+/* What the calls below are about: `block` has `bytes` bytes and the canary behind them; at rest
+ * the first `link_bytes` belong to the pool's list and are not watched. */
+typedef struct tbh_guarded {
+    turbohttp_pool_guard *guard;
+    const turbohttp_allocator *allocator;
+    uint8_t *block;
+    size_t bytes, link_bytes;
+} tbh_guarded;
+
+/* A block goes out: checks that nobody wrote to it at rest, and puts the canary behind it.
+ * False: no memory to remember it; the rent must fail. */
+TBH_FN bool tbh_guard_rent(const tbh_guarded *what, tbh_site site);
+/* A block comes back, before anything is done to it. False: it is not out; ignore the return. */
+TBH_FN bool tbh_guard_return(const tbh_guarded *what, tbh_site site);
+/* The block is about to rest in the pool: its bytes are remembered. */
+TBH_FN void tbh_guard_rest(const tbh_guarded *what);
+/* The block is about to leave for the allocator. */
+TBH_FN void tbh_guard_leave(const tbh_guarded *what);
+/* The pool ends: reports what is still out and frees the table. */
+TBH_FN void tbh_guard_end(turbohttp_pool_guard *guard, const turbohttp_allocator *allocator);
+TBH_FN uint64_t tbh_guard_violations(turbohttp_pool_guard *guard);
+TBH_FN void tbh_guard_violations_reset(turbohttp_pool_guard *guard);
+/* Marks the unused end of a buffer, and reports if the mark was overwritten. */
+TBH_FN void tbh_guard_seal(void *data, size_t length, size_t capacity);
+TBH_FN void tbh_guard_check_seal(turbohttp_pool_guard *guard, const void *data, size_t length,
+                                 size_t capacity, tbh_site site);
+
+/* ========================================================================
+ * src/memory/guards.c
+ * ======================================================================= */
+/* Guards: a table of blocks with the sites of their rent and return, for debug builds.
+ * Owns: the table, allocated through the pool's allocator; one record for each address seen.
+ * Invariants: a record is OUT (rented), RESTING (in the pool's list, its bytes hashed) or GONE
+ * (given to the allocator; kept so that a late second return can still be named, and recycled when
+ * the table is full). Lookups are linear: this is a debugging aid.
+ * A return is looked up before the block is touched, so a block that is gone is never read.
+ * Input: any pointers. Reports go to the pool's hook, outside the lock.
+ * Does not know: what kind of pool asks. */
+
+#define TBH_GUARD_FIRST_RECORDS 64u
+#define TBH_GUARD_SEAL_BYTES    64u
+#define TBH_GUARD_CANARY        0xCA
+
+typedef enum tbh_guard_state { TBH_GUARD_OUT, TBH_GUARD_RESTING, TBH_GUARD_GONE } tbh_guard_state;
+
+typedef struct tbh_guard_record {
+    const uint8_t *block;
+    tbh_site rented, returned;
+    uint64_t hash, age;
+    tbh_guard_state state;
+} tbh_guard_record;
+
+typedef struct tbh_guard_table {
+    size_t count, capacity, bytes;
+    uint64_t clock;
+    tbh_guard_record *records;
+} tbh_guard_table;
+
+/* ------------------------------------------------------------ reports */
+static void tbh_guard_say_site(turbohttp_error *note, const char *what, tbh_site site) {
+    tbh_error_append(note, what);
+    tbh_error_append(note, site.file ? site.file : "(unknown)");
+    tbh_error_append(note, ":");
+    tbh_error_append_u64(note, (uint64_t)(site.line > 0 ? site.line : 0));
+}
+
+static void tbh_guard_report(turbohttp_pool_guard *guard, const char *what,
+                             const tbh_guard_record *record, const tbh_site *now) {
+    turbohttp_error note;
+    tbh_error_text(&note, what);
+    if (record) tbh_guard_say_site(&note, ": rented at ", record->rented);
+    if (record && record->state != TBH_GUARD_OUT)
+        tbh_guard_say_site(&note, ", returned at ", record->returned);
+    if (now) tbh_guard_say_site(&note, ", found at ", *now);
+    tbh_lock(&guard->lock);
+    guard->violations++;
+    tbh_unlock(&guard->lock);
+    if (guard->on_violation) guard->on_violation(guard->user, note.text);
+}
+
+TBH_FN uint64_t tbh_guard_violations(turbohttp_pool_guard *guard) {
+    tbh_lock(&guard->lock);
+    uint64_t n = guard->violations;
+    tbh_unlock(&guard->lock);
+    return n;
+}
+
+TBH_FN void tbh_guard_violations_reset(turbohttp_pool_guard *guard) {
+    tbh_lock(&guard->lock);
+    guard->violations = 0;
+    tbh_unlock(&guard->lock);
+}
+
+/* ------------------------------------------------------------ table (callers hold the lock) */
+static tbh_guard_record *tbh_guard_find(tbh_guard_table *table, const uint8_t *block) {
+    for (size_t i = 0; table && i < table->count; i++)
+        if (table->records[i].block == block) return &table->records[i];
+    return NULL;
+}
+
+static tbh_guard_record *tbh_guard_oldest_gone(tbh_guard_table *table) {
+    tbh_guard_record *oldest = NULL;
+    for (size_t i = 0; i < table->count; i++) {
+        tbh_guard_record *r = &table->records[i];
+        if (r->state == TBH_GUARD_GONE && (!oldest || r->age < oldest->age)) oldest = r;
+    }
+    return oldest;
+}
+
+static tbh_guard_table *tbh_guard_table_create(const turbohttp_allocator *allocator,
+                                               size_t capacity, const tbh_guard_table *old) {
+    size_t bytes;
+    if (!tbh_mul_size(capacity, sizeof(tbh_guard_record), &bytes)) return NULL;
+    if (!tbh_add_size(bytes, sizeof(tbh_guard_table), &bytes)) return NULL;
+    tbh_guard_table *table = (tbh_guard_table *)tbh_allocate(allocator, bytes);
+    if (!table) return NULL;
+    memset(table, 0, sizeof *table);
+    table->capacity = capacity;
+    table->bytes = bytes;
+    table->records = (tbh_guard_record *)(void *)(table + 1);
+    if (!old) return table;
+    table->count = old->count;
+    table->clock = old->clock;
+    memcpy(table->records, old->records, old->count * sizeof *old->records);
+    return table;
+}
+
+static bool tbh_guard_grow(const tbh_guarded *what) {
+    tbh_guard_table *old = (tbh_guard_table *)what->guard->table;
+    size_t capacity = old ? old->capacity * 2 : TBH_GUARD_FIRST_RECORDS;
+    tbh_guard_table *table = tbh_guard_table_create(what->allocator, capacity, old);
+    if (!table) return false;
+    if (old) tbh_release(what->allocator, old, old->bytes);
+    what->guard->table = table;
+    return true;
+}
+
+static tbh_guard_record *tbh_guard_record_for(const tbh_guarded *what) {
+    tbh_guard_table *table = (tbh_guard_table *)what->guard->table;
+    tbh_guard_record *record = tbh_guard_find(table, what->block);
+    if (record) return record;
+    if (table && table->count == table->capacity) record = tbh_guard_oldest_gone(table);
+    if (!record) {
+        if ((!table || table->count == table->capacity) && !tbh_guard_grow(what)) return NULL;
+        table = (tbh_guard_table *)what->guard->table;
+        record = &table->records[table->count++];
+    }
+    memset(record, 0, sizeof *record);
+    record->block = what->block;
+    record->state = TBH_GUARD_GONE;
+    return record;
+}
+
+/* ------------------------------------------------------------ content */
+/* FNV-1a over the bytes that nobody may touch while the block rests. */
+static uint64_t tbh_guard_hash(const tbh_guarded *what) {
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = what->link_bytes; i < what->bytes; i++)
+        hash = (hash ^ what->block[i]) * 1099511628211u;
+    return hash;
+}
+
+static bool tbh_guard_intact(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != TBH_GUARD_CANARY) return false;
+    return true;
+}
+
+/* ------------------------------------------------------------ the life of a block */
+TBH_FN bool tbh_guard_rent(const tbh_guarded *what, tbh_site site) {
+    tbh_lock(&what->guard->lock);
+    tbh_guard_record *record = tbh_guard_record_for(what);
+    tbh_guard_record before;
+    memset(&before, 0, sizeof before);
+    bool written = false;
+    if (record) {
+        before = *record;
+        written = record->state == TBH_GUARD_RESTING && record->hash != tbh_guard_hash(what);
+        record->state = TBH_GUARD_OUT;
+        record->rented = site;
+    }
+    tbh_unlock(&what->guard->lock);
+    if (written) tbh_guard_report(what->guard, "write after return", &before, &site);
+    if (record) memset(what->block + what->bytes, TBH_GUARD_CANARY, TBH_GUARD_TAIL_BYTES);
+    return record != NULL;
+}
+
+TBH_FN bool tbh_guard_return(const tbh_guarded *what, tbh_site site) {
+    tbh_guard_record before;
+    memset(&before, 0, sizeof before);
+    tbh_lock(&what->guard->lock);
+    tbh_guard_record *record = tbh_guard_find((tbh_guard_table *)what->guard->table, what->block);
+    bool known = record != NULL;
+    if (known) before = *record;
+    bool out = known && record->state == TBH_GUARD_OUT;
+    if (out) {
+        record->returned = site;
+        record->state = TBH_GUARD_GONE;
+        record->age = ++((tbh_guard_table *)what->guard->table)->clock;
+    }
+    tbh_unlock(&what->guard->lock);
+    if (!known) tbh_guard_report(what->guard, "return of a block not rented here", NULL, &site);
+    else if (!out) tbh_guard_report(what->guard, "double return", &before, &site);
+    else if (!tbh_guard_intact(what->block + what->bytes, TBH_GUARD_TAIL_BYTES))
+        tbh_guard_report(what->guard, "write past the end", &before, &site);
+    return out;
+}
+
+TBH_FN void tbh_guard_rest(const tbh_guarded *what) {
+    tbh_lock(&what->guard->lock);
+    tbh_guard_record *record = tbh_guard_find((tbh_guard_table *)what->guard->table, what->block);
+    if (record) {
+        record->hash = tbh_guard_hash(what);
+        record->state = TBH_GUARD_RESTING;
+    }
+    tbh_unlock(&what->guard->lock);
+}
+
+TBH_FN void tbh_guard_leave(const tbh_guarded *what) {
+    tbh_guard_record before;
+    memset(&before, 0, sizeof before);
+    tbh_lock(&what->guard->lock);
+    tbh_guard_record *record = tbh_guard_find((tbh_guard_table *)what->guard->table, what->block);
+    bool written = false;
+    if (record) {
+        before = *record;
+        written = record->state == TBH_GUARD_RESTING && record->hash != tbh_guard_hash(what);
+        record->state = TBH_GUARD_GONE;
+    }
+    tbh_unlock(&what->guard->lock);
+    if (written) tbh_guard_report(what->guard, "write after return", &before, NULL);
+}
+
+TBH_FN void tbh_guard_end(turbohttp_pool_guard *guard, const turbohttp_allocator *allocator) {
+    tbh_guard_table *table = (tbh_guard_table *)guard->table;
+    for (size_t i = 0; table && i < table->count; i++)
+        if (table->records[i].state == TBH_GUARD_OUT)
+            tbh_guard_report(guard, "never returned", &table->records[i], NULL);
+    if (table) tbh_release(allocator, table, table->bytes);
+    guard->table = NULL;
+}
+
+/* ------------------------------------------------------------ logical length of a buffer */
+TBH_FN void tbh_guard_seal(void *data, size_t length, size_t capacity) {
+    if (data)
+        memset((uint8_t *)data + length, TBH_GUARD_CANARY,
+               tbh_min_size(capacity - length, TBH_GUARD_SEAL_BYTES));
+}
+
+TBH_FN void tbh_guard_check_seal(turbohttp_pool_guard *guard, const void *data, size_t length,
+                                 size_t capacity, tbh_site site) {
+    size_t n = tbh_min_size(capacity - length, TBH_GUARD_SEAL_BYTES);
+    if (!data || tbh_guard_intact((const uint8_t *)data + length, n)) return;
+    tbh_lock(&guard->lock);
+    tbh_guard_record *record =
+        tbh_guard_find((tbh_guard_table *)guard->table, (const uint8_t *)data);
+    tbh_guard_record copy;
+    memset(&copy, 0, sizeof copy);
+    if (record) copy = *record;
+    tbh_unlock(&guard->lock);
+    tbh_guard_report(guard, "write past the logical length", record ? &copy : NULL, &site);
+}
+
+/* ========================================================================
+ * src/memory/object_pool.c
+ * ======================================================================= */
+/* Object pool: retains returned objects of one size, up to a cap.
+ * Owns: the retained objects; rented ones belong to who rented them.
+ * Invariants: count = length of the list ≤ cap, checked and changed under the lock; the link lies
+ * behind the object, so that a reset object rests untouched; the reset hook has run before an
+ * object can be seen by the next renter, and never runs under the lock.
+ * Input: objects of this pool, each returned once (debug guards check that).
+ * Does not know: what the objects are. */
+
+/* Layout: object, canary (guard builds), link aligned. False if the sum does not fit. */
+static bool tbh_object_layout(size_t element_bytes, size_t *link_at, size_t *total) {
+    return element_bytes > 0 && tbh_add_size(element_bytes, TBH_GUARD_TAIL_BYTES, link_at) &&
+           tbh_align_size(*link_at, link_at) && tbh_add_size(*link_at, TBH_ALIGN_BYTES, total);
+}
+
+TBH_ALWAYS_INLINE void **tbh_object_link(const turbohttp_object_pool *pool, void *element) {
+    return (void **)(void *)((uint8_t *)element + pool->link_at);
+}
+
+TURBOHTTP_API void turbohttp_object_pool_init(turbohttp_object_pool *pool,
+                                              const turbohttp_allocator *allocator,
+                                              size_t element_bytes, uint32_t cap,
+                                              void (*reset)(void *user, void *element), void *user,
+                                              bool disable_pooling) {
+    memset(pool, 0, sizeof *pool);
+    pool->allocator = *allocator;
+    pool->element_bytes = element_bytes;
+    pool->cap = disable_pooling ? 0 : cap;
+    pool->reset = reset;
+    pool->user = user;
+    pool->disable_pooling = disable_pooling;
+    if (!tbh_object_layout(element_bytes, &pool->link_at, &pool->block_bytes))
+        pool->block_bytes = 0;
+}
+
+static tbh_guarded tbh_object_guarded(turbohttp_object_pool *pool, void *element) {
+    tbh_guarded what;
+    what.guard = &pool->guard;
+    what.allocator = &pool->allocator;
+    what.block = (uint8_t *)element;
+    what.bytes = pool->element_bytes;
+    what.link_bytes = 0;
+    return what;
+}
+
+static void tbh_object_release(turbohttp_object_pool *pool, void *element) {
+    tbh_guarded what = tbh_object_guarded(pool, element);
+    TBH_UNPOISON(element, pool->element_bytes);
+    if (TBH_GUARDS) tbh_guard_leave(&what);
+    tbh_release(&pool->allocator, element, pool->block_bytes);
+}
+
+static TBH_NOINLINE void *tbh_object_make(turbohttp_object_pool *pool) {
+    void *element = tbh_allocate(&pool->allocator, pool->block_bytes);
+    if (element) memset(element, 0, pool->block_bytes);
+    return element;
+}
+
+/* Takes a fresh object back when the guards have no room to remember it. */
+static bool tbh_object_register(turbohttp_object_pool *pool, void *element, tbh_site site) {
+    tbh_guarded what = tbh_object_guarded(pool, element);
+    return tbh_guard_rent(&what, site);
+}
+
+static TBH_NOINLINE void *tbh_object_rent_fresh(turbohttp_object_pool *pool, tbh_site site) {
+    void *element = tbh_object_make(pool);
+    if (!element) return NULL;
+    if (TBH_GUARDS && !tbh_object_register(pool, element, site)) {
+        tbh_object_release(pool, element);
+        return NULL;
+    }
+    tbh_lock(&pool->lock);
+    pool->stats.rented++;
+    pool->stats.missed++;
+    pool->stats.active++;
+    tbh_unlock(&pool->lock);
+    return element;
+}
+
+TBH_ALWAYS_INLINE void *tbh_object_rent(turbohttp_object_pool *pool, tbh_site site) {
+    tbh_lock(&pool->lock);
+    void *element = pool->first;
+    if (TBH_UNLIKELY(!element)) {
+        tbh_unlock(&pool->lock);
+        return tbh_object_rent_fresh(pool, site);
+    }
+    pool->first = *tbh_object_link(pool, element);
+    pool->count--;
+    pool->stats.rented++;
+    pool->stats.active++;
+    tbh_unlock(&pool->lock);
+    TBH_UNPOISON(element, pool->element_bytes);
+    if (TBH_GUARDS) (void)tbh_object_register(pool, element, site);
+    return element;
+}
+
+TURBOHTTP_API void *turbohttp_object_pool_rent_at(turbohttp_object_pool *pool, const char *file,
+                                                  int line) {
+    return tbh_object_rent(pool, tbh_site_of(file, line));
+}
+
+TURBOHTTP_API void *(turbohttp_object_pool_rent)(turbohttp_object_pool *pool) {
+    return tbh_object_rent(pool, tbh_site_of(NULL, 0));
+}
+
+static bool tbh_object_accept(turbohttp_object_pool *pool, void *element, tbh_site site) {
+    tbh_guarded what = tbh_object_guarded(pool, element);
+    return tbh_guard_return(&what, site);
+}
+
+static void tbh_object_reset(turbohttp_object_pool *pool, void *element) {
+    if (pool->reset) pool->reset(pool->user, element);
+    else memset(element, 0, pool->element_bytes);
+}
+
+TBH_ALWAYS_INLINE void tbh_object_return(turbohttp_object_pool *pool, void *element,
+                                         tbh_site site) {
+    if (!element || (TBH_GUARDS && !tbh_object_accept(pool, element, site))) return;
+    tbh_object_reset(pool, element);
+    if (TBH_GUARDS) {
+        tbh_guarded what = tbh_object_guarded(pool, element);
+        tbh_guard_rest(&what);
+    }
+    tbh_lock(&pool->lock);
+    pool->stats.returned++;
+    pool->stats.active--;
+    bool keep = pool->count < pool->cap;
+    if (keep) {
+        TBH_POISON(element, pool->element_bytes);
+        *tbh_object_link(pool, element) = pool->first;
+        pool->first = element;
+        pool->count++;
+    }
+    tbh_unlock(&pool->lock);
+    if (!keep) tbh_object_release(pool, element);
+}
+
+TURBOHTTP_API void turbohttp_object_pool_return_at(turbohttp_object_pool *pool, void *element,
+                                                   const char *file, int line) {
+    tbh_object_return(pool, element, tbh_site_of(file, line));
+}
+
+TURBOHTTP_API void(turbohttp_object_pool_return)(turbohttp_object_pool *pool, void *element) {
+    tbh_object_return(pool, element, tbh_site_of(NULL, 0));
+}
+
+/* ------------------------------------------------------------ questions */
+TURBOHTTP_API uint32_t turbohttp_object_pool_count(turbohttp_object_pool *pool) {
+    tbh_lock(&pool->lock);
+    uint32_t count = pool->count;
+    tbh_unlock(&pool->lock);
+    return count;
+}
+
+TURBOHTTP_API turbohttp_pool_stats turbohttp_object_pool_stats(turbohttp_object_pool *pool) {
+    tbh_lock(&pool->lock);
+    turbohttp_pool_stats stats = pool->stats;
+    tbh_unlock(&pool->lock);
+    stats.violations = tbh_guard_violations(&pool->guard);
+    return stats;
+}
+
+TURBOHTTP_API void turbohttp_object_pool_stats_reset(turbohttp_object_pool *pool) {
+    tbh_lock(&pool->lock);
+    uint64_t active = pool->stats.active;
+    memset(&pool->stats, 0, sizeof pool->stats);
+    pool->stats.active = active;
+    tbh_unlock(&pool->lock);
+    tbh_guard_violations_reset(&pool->guard);
+}
+
+TURBOHTTP_API void turbohttp_object_pool_on_violation(turbohttp_object_pool *pool,
+                                                      void (*hook)(void *user, const char *text),
+                                                      void *user) {
+    pool->guard.on_violation = hook;
+    pool->guard.user = user;
+}
+
+/* ------------------------------------------------------------ end */
+TURBOHTTP_API void turbohttp_object_pool_trim(turbohttp_object_pool *pool) {
+    tbh_lock(&pool->lock);
+    void *element = pool->first;
+    pool->first = NULL;
+    pool->count = 0;
+    tbh_unlock(&pool->lock);
+    while (element) {
+        void *next = *tbh_object_link(pool, element);
+        tbh_object_release(pool, element);
+        element = next;
+    }
+}
+
+TURBOHTTP_API void turbohttp_object_pool_destroy(turbohttp_object_pool *pool) {
+    if (!pool) return;
+    turbohttp_object_pool_trim(pool);
+    tbh_guard_end(&pool->guard, &pool->allocator);
+}
+
+/* ========================================================================
+ * src/memory/byte_pool.c
+ * ======================================================================= */
+/* Byte pool: retains returned blocks in power-of-two sizes, up to a cap for each size.
+ * Owns: the retained blocks; rented ones belong to who rented them.
+ * Invariants: bucket i holds blocks of 2^(min_shift + i) bytes, count ≤ cap, changed under the lock;
+ * a resting block is linked through its own first word, written after the wipe of CLEAR_ON_RETURN,
+ * and is the only word of it that is not zero then. Blocks above the largest bucket are never
+ * retained. The allocator is called outside the lock.
+ * Input: sizes from anywhere, and blocks of this pool with their capacity, each returned once.
+ * Does not know: what the bytes are. */
+
+#define TBH_BYTE_POOL_DEFAULT_SMALLEST 256u
+#define TBH_BYTE_POOL_DEFAULT_LARGEST  65536u
+
+/* The least s with 2^s ≥ size; size ≥ 1. */
+TBH_ALWAYS_INLINE uint32_t tbh_log2_ceil(size_t size) {
+#if defined(__GNUC__) || defined(__clang__)
+    return size <= 1 ? 0 : 64u - (uint32_t)__builtin_clzll((unsigned long long)(size - 1));
+#else
+    uint32_t shift = 0;
+    while (shift < sizeof size * 8 - 1 && ((size_t)1 << shift) < size) shift++;
+    return shift;
+#endif
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_init(turbohttp_byte_pool *pool,
+                                            const turbohttp_allocator *allocator, size_t smallest,
+                                            size_t largest, uint32_t cap_per_bucket,
+                                            turbohttp_clearing clearing, bool disable_pooling) {
+    memset(pool, 0, sizeof *pool);
+    if (smallest == 0) smallest = TBH_BYTE_POOL_DEFAULT_SMALLEST;
+    if (largest == 0) largest = TBH_BYTE_POOL_DEFAULT_LARGEST;
+    smallest = tbh_min_size(tbh_max_size(smallest, TBH_ALIGN_BYTES), SIZE_MAX / 4 + 1);
+    largest = tbh_min_size(tbh_max_size(largest, smallest), SIZE_MAX / 4 + 1);
+    uint32_t low = tbh_log2_ceil(smallest), high = tbh_log2_ceil(largest);
+    if (high - low >= TURBOHTTP_BYTE_POOL_BUCKETS) high = low + TURBOHTTP_BYTE_POOL_BUCKETS - 1;
+    pool->allocator = *allocator;
+    pool->min_shift = low;
+    pool->max_bytes = (size_t)1 << high;
+    pool->cap_per_bucket = disable_pooling ? 0 : cap_per_bucket;
+    pool->clearing = clearing;
+    pool->disable_pooling = disable_pooling;
+}
+
+/* For sizes up to max_bytes. */
+TBH_ALWAYS_INLINE uint32_t tbh_byte_pool_bucket(const turbohttp_byte_pool *pool, size_t size) {
+    uint32_t shift = tbh_log2_ceil(size);
+    return shift <= pool->min_shift ? 0 : shift - pool->min_shift;
+}
+
+static tbh_guarded tbh_byte_pool_guarded(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    tbh_guarded what;
+    what.guard = &pool->guard;
+    what.allocator = &pool->allocator;
+    what.block = (uint8_t *)block;
+    what.bytes = capacity;
+    what.link_bytes = sizeof(void *);
+    return what;
+}
+
+static void tbh_byte_pool_release(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    tbh_guarded what = tbh_byte_pool_guarded(pool, block, capacity);
+    TBH_UNPOISON(block, capacity);
+    if (TBH_GUARDS) tbh_guard_leave(&what);
+    tbh_release(&pool->allocator, block, capacity + TBH_GUARD_TAIL_BYTES);
+}
+
+/* ------------------------------------------------------------ rent */
+static bool tbh_byte_pool_register(turbohttp_byte_pool *pool, void *block, size_t capacity,
+                                   tbh_site site) {
+    tbh_guarded what = tbh_byte_pool_guarded(pool, block, capacity);
+    return tbh_guard_rent(&what, site);
+}
+
+static TBH_NOINLINE void tbh_byte_pool_wipe(turbohttp_byte_pool *pool, void *block,
+                                            size_t capacity) {
+    memset(block, 0, capacity);
+    tbh_lock(&pool->lock);
+    pool->stats.cleared++;
+    tbh_unlock(&pool->lock);
+}
+
+/* A block from the allocator; counts only when there is one. */
+static TBH_NOINLINE void *tbh_byte_pool_fresh(turbohttp_byte_pool *pool, size_t capacity,
+                                              bool unpooled, tbh_site site) {
+    void *block = tbh_allocate(&pool->allocator, capacity + TBH_GUARD_TAIL_BYTES);
+    if (!block) return NULL;
+    if (TBH_GUARDS && !tbh_byte_pool_register(pool, block, capacity, site)) {
+        tbh_byte_pool_release(pool, block, capacity);
+        return NULL;
+    }
+    tbh_lock(&pool->lock);
+    pool->stats.rented++;
+    pool->stats.missed++;
+    pool->stats.active++;
+    pool->stats.unpooled += unpooled;
+    tbh_unlock(&pool->lock);
+    if (pool->clearing == TURBOHTTP_CLEAR_ON_RENT) tbh_byte_pool_wipe(pool, block, capacity);
+    return block;
+}
+
+static TBH_NOINLINE void *tbh_byte_pool_rent_large(turbohttp_byte_pool *pool, size_t size,
+                                                   size_t *capacity, tbh_site site) {
+    if (size > SIZE_MAX / 2 || !tbh_align_size(size, &size)) return NULL;
+    void *block = tbh_byte_pool_fresh(pool, size, true, site);
+    if (block) *capacity = size;
+    return block;
+}
+
+static TBH_NOINLINE void *tbh_byte_pool_rent_missed(turbohttp_byte_pool *pool, size_t bytes,
+                                                    size_t *capacity, tbh_site site) {
+    void *block = tbh_byte_pool_fresh(pool, bytes, false, site);
+    if (block) *capacity = bytes;
+    return block;
+}
+
+TBH_ALWAYS_INLINE void *tbh_byte_pool_rent(turbohttp_byte_pool *pool, size_t size, size_t *capacity,
+                                           tbh_site site) {
+    *capacity = 0;
+    if (TBH_UNLIKELY(size == 0)) return NULL;
+    if (TBH_UNLIKELY(size > pool->max_bytes))
+        return tbh_byte_pool_rent_large(pool, size, capacity, site);
+    uint32_t index = tbh_byte_pool_bucket(pool, size);
+    size_t bytes = (size_t)1 << (pool->min_shift + index);
+    turbohttp_byte_bucket *bucket = &pool->buckets[index];
+    tbh_lock(&pool->lock);
+    void *block = bucket->first;
+    if (TBH_UNLIKELY(!block)) {
+        tbh_unlock(&pool->lock);
+        return tbh_byte_pool_rent_missed(pool, bytes, capacity, site);
+    }
+    TBH_UNPOISON(block, bytes);
+    memcpy(&bucket->first, block, sizeof bucket->first);
+    bucket->count--;
+    pool->stats.rented++;
+    pool->stats.active++;
+    tbh_unlock(&pool->lock);
+    *capacity = bytes;
+    if (TBH_GUARDS) (void)tbh_byte_pool_register(pool, block, bytes, site);
+    if (pool->clearing == TURBOHTTP_CLEAR_ON_RENT) tbh_byte_pool_wipe(pool, block, bytes);
+    return block;
+}
+
+TURBOHTTP_API void *turbohttp_byte_pool_rent_at(turbohttp_byte_pool *pool, size_t size,
+                                                size_t *capacity, const char *file, int line) {
+    return tbh_byte_pool_rent(pool, size, capacity, tbh_site_of(file, line));
+}
+
+TURBOHTTP_API void *(turbohttp_byte_pool_rent)(turbohttp_byte_pool *pool, size_t size,
+                                               size_t *capacity) {
+    return tbh_byte_pool_rent(pool, size, capacity, tbh_site_of(NULL, 0));
+}
+
+/* ------------------------------------------------------------ return */
+static bool tbh_byte_pool_accept(turbohttp_byte_pool *pool, void *block, size_t capacity,
+                                 tbh_site site) {
+    tbh_guarded what = tbh_byte_pool_guarded(pool, block, capacity);
+    return tbh_guard_return(&what, site);
+}
+
+/* Guard builds: old bytes become recognisable, and changes to them detectable. */
+static void tbh_byte_pool_rest(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    tbh_guarded what = tbh_byte_pool_guarded(pool, block, capacity);
+    if (pool->clearing != TURBOHTTP_CLEAR_ON_RETURN) memset(block, TBH_GUARD_REST, capacity);
+    tbh_guard_rest(&what);
+}
+
+/* True if the block was retained. */
+TBH_ALWAYS_INLINE bool tbh_byte_pool_keep(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    if (TBH_UNLIKELY(capacity > pool->max_bytes)) return false;
+    turbohttp_byte_bucket *bucket = &pool->buckets[tbh_byte_pool_bucket(pool, capacity)];
+    if (bucket->count >= pool->cap_per_bucket) return false;
+    memcpy(block, &bucket->first, sizeof bucket->first);
+    bucket->first = block;
+    bucket->count++;
+    TBH_POISON(block, capacity);
+    return true;
+}
+
+TBH_ALWAYS_INLINE void tbh_byte_pool_return(turbohttp_byte_pool *pool, void *block, size_t capacity,
+                                            tbh_site site) {
+    if (!block || (TBH_GUARDS && !tbh_byte_pool_accept(pool, block, capacity, site))) return;
+    if (pool->clearing == TURBOHTTP_CLEAR_ON_RETURN) tbh_byte_pool_wipe(pool, block, capacity);
+    if (TBH_GUARDS) tbh_byte_pool_rest(pool, block, capacity);
+    tbh_lock(&pool->lock);
+    pool->stats.returned++;
+    pool->stats.active--;
+    bool kept = tbh_byte_pool_keep(pool, block, capacity);
+    tbh_unlock(&pool->lock);
+    if (TBH_UNLIKELY(!kept)) tbh_byte_pool_release(pool, block, capacity);
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_return_at(turbohttp_byte_pool *pool, void *block,
+                                                 size_t capacity, const char *file, int line) {
+    tbh_byte_pool_return(pool, block, capacity, tbh_site_of(file, line));
+}
+
+TURBOHTTP_API void(turbohttp_byte_pool_return)(turbohttp_byte_pool *pool, void *block,
+                                               size_t capacity) {
+    tbh_byte_pool_return(pool, block, capacity, tbh_site_of(NULL, 0));
+}
+
+/* ------------------------------------------------------------ questions */
+TURBOHTTP_API uint32_t turbohttp_byte_pool_count(turbohttp_byte_pool *pool) {
+    uint32_t count = 0;
+    tbh_lock(&pool->lock);
+    for (size_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++) count += pool->buckets[i].count;
+    tbh_unlock(&pool->lock);
+    return count;
+}
+
+TURBOHTTP_API turbohttp_pool_stats turbohttp_byte_pool_stats(turbohttp_byte_pool *pool) {
+    tbh_lock(&pool->lock);
+    turbohttp_pool_stats stats = pool->stats;
+    tbh_unlock(&pool->lock);
+    stats.violations = tbh_guard_violations(&pool->guard);
+    return stats;
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_stats_reset(turbohttp_byte_pool *pool) {
+    tbh_lock(&pool->lock);
+    uint64_t active = pool->stats.active;
+    memset(&pool->stats, 0, sizeof pool->stats);
+    pool->stats.active = active;
+    tbh_unlock(&pool->lock);
+    tbh_guard_violations_reset(&pool->guard);
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_on_violation(turbohttp_byte_pool *pool,
+                                                    void (*hook)(void *user, const char *text),
+                                                    void *user) {
+    pool->guard.on_violation = hook;
+    pool->guard.user = user;
+}
+
+/* ------------------------------------------------------------ end */
+static void tbh_byte_pool_trim_bucket(turbohttp_byte_pool *pool, uint32_t index) {
+    turbohttp_byte_bucket *bucket = &pool->buckets[index];
+    size_t bytes = (size_t)1 << (pool->min_shift + index);
+    tbh_lock(&pool->lock);
+    void *block = bucket->first;
+    bucket->first = NULL;
+    bucket->count = 0;
+    tbh_unlock(&pool->lock);
+    while (block) {
+        void *next;
+        TBH_UNPOISON(block, bytes);
+        memcpy(&next, block, sizeof next);
+        tbh_byte_pool_release(pool, block, bytes);
+        block = next;
+    }
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_trim(turbohttp_byte_pool *pool) {
+    for (uint32_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS && pool->max_bytes >> pool->min_shift >> i;
+         i++)
+        tbh_byte_pool_trim_bucket(pool, i);
+}
+
+TURBOHTTP_API void turbohttp_byte_pool_destroy(turbohttp_byte_pool *pool) {
+    if (!pool) return;
+    turbohttp_byte_pool_trim(pool);
+    tbh_guard_end(&pool->guard, &pool->allocator);
+}
+
+/* ========================================================================
+ * src/memory/buffer.c
+ * ======================================================================= */
+/* Buffer: the owner of one pooled block, with its logical length.
+ * Owns: the block, until return or detach. Invariants: data NULL ⇔ pool NULL ⇔ capacity 0;
+ * length ≤ capacity; in a guard build the bytes right behind `length` carry a mark.
+ * Input: sizes from the library or its user. Does not know: what the bytes are. */
+
+TURBOHTTP_API turbohttp_status turbohttp_buffer_rent_at(turbohttp_buffer *buffer,
+                                                        turbohttp_byte_pool *pool, size_t size,
+                                                        const char *file, int line) {
+    memset(buffer, 0, sizeof *buffer);
+    if (size == 0) return TURBOHTTP_OK;
+    size_t capacity;
+    char *data = (char *)turbohttp_byte_pool_rent_at(pool, size, &capacity, file, line);
+    if (!data) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    buffer->pool = pool;
+    buffer->data = data;
+    buffer->length = size;
+    buffer->capacity = capacity;
+    if (TBH_GUARDS) tbh_guard_seal(data, size, capacity);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status(turbohttp_buffer_rent)(turbohttp_buffer *buffer,
+                                                      turbohttp_byte_pool *pool, size_t size) {
+    return turbohttp_buffer_rent_at(buffer, pool, size, NULL, 0);
+}
+
+TURBOHTTP_API void turbohttp_buffer_return_at(turbohttp_buffer *buffer, const char *file,
+                                              int line) {
+    if (!buffer || !buffer->data) return;
+    turbohttp_buffer held = *buffer;
+    memset(buffer, 0, sizeof *buffer);
+    if (TBH_GUARDS)
+        tbh_guard_check_seal(&held.pool->guard, held.data, held.length, held.capacity,
+                             tbh_site_of(file, line));
+    turbohttp_byte_pool_return_at(held.pool, held.data, held.capacity, file, line);
+}
+
+TURBOHTTP_API void(turbohttp_buffer_return)(turbohttp_buffer *buffer) {
+    turbohttp_buffer_return_at(buffer, NULL, 0);
+}
+
+TURBOHTTP_API char *turbohttp_buffer_detach(turbohttp_buffer *buffer, size_t *capacity) {
+    char *data = buffer->data;
+    if (capacity) *capacity = buffer->capacity;
+    memset(buffer, 0, sizeof *buffer);
+    return data;
+}
+
+TURBOHTTP_API void turbohttp_buffer_truncate(turbohttp_buffer *buffer, size_t length) {
+    if (length >= buffer->length) return;
+    buffer->length = length;
+    if (TBH_GUARDS) tbh_guard_seal(buffer->data, length, buffer->capacity);
+}
+
+TURBOHTTP_API turbohttp_span turbohttp_buffer_span(const turbohttp_buffer *buffer) {
+    return tbh_span(buffer->data, buffer->length);
+}
+
+/* ========================================================================
+ * src/memory/writer.c
+ * ======================================================================= */
+/* Writer: output that grows in one piece, over a byte pool.
+ * Owns: one block, replaced by a larger one (next bucket, at least doubled) when it is full.
+ * Invariants: length ≤ capacity, length ≤ max_bytes; the first error sticks until clear or reset
+ * and leaves what was written as it was.
+ * Input: any bytes; the text helpers take UTF-8, and malformed UTF-8 becomes '?'.
+ * Does not know: what is being serialised. */
+
+TURBOHTTP_API void turbohttp_writer_init(turbohttp_writer *writer, turbohttp_byte_pool *pool,
+                                         size_t max_bytes) {
+    memset(writer, 0, sizeof *writer);
+    writer->pool = pool;
+    writer->max_bytes = max_bytes ? max_bytes : SIZE_MAX;
+}
+
+static turbohttp_status tbh_writer_fail(turbohttp_writer *writer, turbohttp_status status) {
+    if (writer->status == TURBOHTTP_OK) writer->status = status;
+    return writer->status;
+}
+
+/* Doubles, but asks for no more than the limit unless the pool's bucket is larger anyway. */
+static TBH_NOINLINE turbohttp_status tbh_writer_grow(turbohttp_writer *writer, size_t needed) {
+    size_t wanted = writer->capacity > SIZE_MAX / 2 ? needed : writer->capacity * 2;
+    wanted = tbh_max_size(needed, tbh_min_size(wanted, writer->max_bytes));
+    size_t capacity;
+    char *data = (char *)turbohttp_byte_pool_rent(writer->pool, wanted, &capacity);
+    if (!data) return tbh_writer_fail(writer, TURBOHTTP_ERR_OUT_OF_MEMORY);
+    if (writer->length) memcpy(data, writer->data, writer->length);
+    turbohttp_byte_pool_return(writer->pool, writer->data, writer->capacity);
+    writer->data = data;
+    writer->capacity = capacity;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_reserve(turbohttp_writer *writer, size_t n,
+                                                        char **span) {
+    *span = NULL;
+    if (writer->status != TURBOHTTP_OK) return writer->status;
+    if (n > writer->max_bytes - writer->length)
+        return tbh_writer_fail(writer, TURBOHTTP_ERR_OVERFLOW);
+    if (n > writer->capacity - writer->length) {
+        turbohttp_status status = tbh_writer_grow(writer, writer->length + n);
+        if (status != TURBOHTTP_OK) return status;
+    }
+    if (writer->data) *span = writer->data + writer->length;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_commit(turbohttp_writer *writer, size_t n) {
+    if (writer->status != TURBOHTTP_OK) return writer->status;
+    size_t limit = tbh_min_size(writer->capacity, writer->max_bytes);
+    if (n > limit - writer->length) return tbh_writer_fail(writer, TURBOHTTP_ERR_INVALID_ARGUMENT);
+    writer->length += n;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put(turbohttp_writer *writer, const void *bytes,
+                                                    size_t n) {
+    char *to;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
+    if (status != TURBOHTTP_OK || n == 0) return status;
+    memcpy(to, bytes, n);
+    writer->length += n;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_byte(turbohttp_writer *writer, char byte) {
+    return turbohttp_writer_put(writer, &byte, 1);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_text(turbohttp_writer *writer,
+                                                         const char *text) {
+    return turbohttp_writer_put(writer, text, text ? strlen(text) : 0);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_u64(turbohttp_writer *writer, uint64_t number) {
+    char digits[20];
+    return turbohttp_writer_put(writer, digits, tbh_format_u64(digits, number));
+}
+
+/* ------------------------------------------------------------ text (SPEC B4) */
+/* Reads one character that is not ASCII at p: its code point if that is U+0080…U+00FF and well
+ * formed, else 0. `*used` is the lead byte and the continuation bytes that belong to it. */
+static uint8_t tbh_writer_latin1_of(const char *p, size_t n, size_t *used) {
+    uint8_t lead = (uint8_t)p[0];
+    size_t follow = lead >= 0xf0 ? 3u : lead >= 0xe0 ? 2u : lead >= 0xc0 ? 1u : 0u;
+    size_t i = 1;
+    while (i < n && i <= follow && ((uint8_t)p[i] & 0xc0) == 0x80) i++;
+    *used = i;
+    if ((lead & 0xfe) != 0xc2 || i != 2) return 0;
+    return (uint8_t)(lead << 6 | ((uint8_t)p[1] & 0x3f));
+}
+
+static turbohttp_status tbh_writer_put_narrow(turbohttp_writer *writer, const char *utf8, size_t n,
+                                              bool latin1) {
+    char *to;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
+    if (status != TURBOHTTP_OK || n == 0) return status;
+    size_t written = 0;
+    for (size_t i = 0, used = 1; i < n; i += used) {
+        uint8_t c = (uint8_t)utf8[i];
+        used = 1;
+        if (c >= 0x80) {
+            c = tbh_writer_latin1_of(utf8 + i, n - i, &used);
+            if (c == 0 || !latin1) c = '?';
+        }
+        to[written++] = (char)c;
+    }
+    writer->length += written;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_latin1(turbohttp_writer *writer,
+                                                           const char *utf8, size_t n) {
+    return tbh_writer_put_narrow(writer, utf8, n, true);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_put_ascii(turbohttp_writer *writer,
+                                                          const char *utf8, size_t n) {
+    return tbh_writer_put_narrow(writer, utf8, n, false);
+}
+
+/* ------------------------------------------------------------ taking it */
+TURBOHTTP_API turbohttp_span turbohttp_writer_written(const turbohttp_writer *writer) {
+    return tbh_span(writer->data, writer->length);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_writer_detach(turbohttp_writer *writer,
+                                                       turbohttp_buffer *buffer) {
+    memset(buffer, 0, sizeof *buffer);
+    if (writer->status != TURBOHTTP_OK) return writer->status;
+    if (writer->data) {
+        buffer->pool = writer->pool;
+        buffer->data = writer->data;
+        buffer->length = writer->length;
+        buffer->capacity = writer->capacity;
+        if (TBH_GUARDS) tbh_guard_seal(buffer->data, buffer->length, buffer->capacity);
+    }
+    writer->data = NULL;
+    writer->length = writer->capacity = 0;
+    writer->status = TURBOHTTP_ERR_STATE;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API void turbohttp_writer_clear(turbohttp_writer *writer) {
+    writer->length = 0;
+    writer->status = TURBOHTTP_OK;
+}
+
+TURBOHTTP_API void turbohttp_writer_reset(turbohttp_writer *writer) {
+    if (!writer) return;
+    if (writer->data) turbohttp_byte_pool_return(writer->pool, writer->data, writer->capacity);
+    turbohttp_writer_init(writer, writer->pool, writer->max_bytes);
+}
+
+/* ========================================================================
+ * src/memory/sequence.h
+ * ======================================================================= */
+/* Segments: one pooled block each; the header lies at its start, the payload behind it. */
+
+#define TBH_SEGMENT_HEADER_BYTES ((sizeof(turbohttp_segment) + 15u) & ~(size_t)15u)
+#define TBH_SEGMENT_LEAST_BYTES  128u
+
+/* A segment in a block of at least `block_bytes` bytes: empty, `data` at the payload's start, no
+ * successor, offset 0. NULL if out of memory. */
+TBH_FN turbohttp_segment *tbh_segment_rent(turbohttp_byte_pool *pool, size_t block_bytes);
+/* NULL is fine; the successor is not touched. */
+TBH_FN void tbh_segment_return(turbohttp_byte_pool *pool, turbohttp_segment *segment);
+TBH_FN uint8_t *tbh_segment_payload(turbohttp_segment *segment);
+TBH_FN size_t tbh_segment_payload_bytes(const turbohttp_segment *segment);
+/* The free space behind data + length; NULL and 0 if there is none. */
+TBH_FN uint8_t *tbh_segment_room(turbohttp_segment *segment, size_t *n);
+
+/* ========================================================================
+ * src/memory/sequence.c
+ * ======================================================================= */
+/* Sequence: segments, chains of them that grow (segmented buffer), and views of both.
+ * Owns: a segmented buffer owns its segments; a sequence owns nothing.
+ * Invariants of a segment: data … data+length lies inside its payload. Of a buffer: length is the
+ * sum of the segments' lengths; each segment's offset is its predecessor's offset + length, and
+ * last's end is `end`, which only reset lowers: offsets stay valid while the front is consumed.
+ * Of a sequence: head is not empty unless the whole is; head and rest hold ≥ length bytes.
+ * Input: any bytes. Does not know: what they mean. */
+
+TBH_FN turbohttp_segment *tbh_segment_rent(turbohttp_byte_pool *pool, size_t block_bytes) {
+    size_t capacity;
+    block_bytes = tbh_max_size(block_bytes, TBH_SEGMENT_LEAST_BYTES);
+    turbohttp_segment *s =
+        (turbohttp_segment *)turbohttp_byte_pool_rent(pool, block_bytes, &capacity);
+    if (!s) return NULL;
+    s->next = NULL;
+    s->data = tbh_segment_payload(s);
+    s->length = 0;
+    s->offset = 0;
+    s->block_bytes = capacity;
+    return s;
+}
+
+TBH_FN void tbh_segment_return(turbohttp_byte_pool *pool, turbohttp_segment *segment) {
+    if (segment) turbohttp_byte_pool_return(pool, segment, segment->block_bytes);
+}
+
+TBH_FN uint8_t *tbh_segment_payload(turbohttp_segment *segment) {
+    return (uint8_t *)segment + TBH_SEGMENT_HEADER_BYTES;
+}
+
+TBH_FN size_t tbh_segment_payload_bytes(const turbohttp_segment *segment) {
+    return segment->block_bytes - TBH_SEGMENT_HEADER_BYTES;
+}
+
+TBH_FN uint8_t *tbh_segment_room(turbohttp_segment *segment, size_t *n) {
+    uint8_t *room = segment->data + segment->length;
+    *n = (size_t)((uint8_t *)segment + segment->block_bytes - room);
+    return *n ? room : NULL;
+}
+
+/* ------------------------------------------------------------ segmented buffer */
+TURBOHTTP_API void turbohttp_segments_init(turbohttp_segments *segments, turbohttp_byte_pool *pool,
+                                           size_t block_bytes) {
+    memset(segments, 0, sizeof *segments);
+    segments->pool = pool;
+    if (block_bytes == 0) block_bytes = TURBOHTTP_SEGMENT_BYTES;
+    segments->block_bytes = tbh_max_size(block_bytes, TBH_SEGMENT_LEAST_BYTES);
+}
+
+TURBOHTTP_API void turbohttp_segments_attach(turbohttp_segments *segments,
+                                             turbohttp_segment *segment) {
+    segment->next = NULL;
+    segment->offset = segments->end;
+    if (segments->last) segments->last->next = segment;
+    else segments->first = segment;
+    segments->last = segment;
+    segments->length += segment->length;
+    segments->end += segment->length;
+}
+
+TURBOHTTP_API turbohttp_segment *turbohttp_segments_detach_first(turbohttp_segments *segments) {
+    turbohttp_segment *s = segments->first;
+    if (!s) return NULL;
+    segments->first = s->next;
+    if (!s->next) segments->last = NULL;
+    segments->length -= s->length;
+    s->next = NULL;
+    return s;
+}
+
+TURBOHTTP_API uint8_t *turbohttp_segments_room(turbohttp_segments *segments, size_t *n) {
+    uint8_t *room = NULL;
+    *n = 0;
+    if (segments->last) room = tbh_segment_room(segments->last, n);
+    if (room) return room;
+    turbohttp_segment *fresh = tbh_segment_rent(segments->pool, segments->block_bytes);
+    if (!fresh) return NULL;
+    turbohttp_segments_attach(segments, fresh);
+    return tbh_segment_room(fresh, n);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_segments_commit(turbohttp_segments *segments, size_t n) {
+    size_t room = 0;
+    if (segments->last) (void)tbh_segment_room(segments->last, &room);
+    if (n > room) return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (n == 0) return TURBOHTTP_OK;
+    segments->last->length += n;
+    segments->length += n;
+    segments->end += n;
+    return TURBOHTTP_OK;
+}
+
+/* Rents what `n` bytes need beyond `have` before anything is written: all or nothing. */
+static bool tbh_segments_rent_for(turbohttp_segments *segments, size_t n, size_t have,
+                                  turbohttp_segment **chain) {
+    turbohttp_segment **end = chain;
+    *chain = NULL;
+    while (have < n) {
+        turbohttp_segment *s = tbh_segment_rent(segments->pool, segments->block_bytes);
+        if (!s) return false;
+        *end = s;
+        end = &s->next;
+        have += tbh_segment_payload_bytes(s);
+    }
+    return true;
+}
+
+static void tbh_segments_return_chain(turbohttp_byte_pool *pool, turbohttp_segment *s) {
+    while (s) {
+        turbohttp_segment *next = s->next;
+        tbh_segment_return(pool, s);
+        s = next;
+    }
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_segments_append(turbohttp_segments *segments,
+                                                         const void *bytes, size_t n) {
+    const uint8_t *from = (const uint8_t *)bytes;
+    size_t have = 0;
+    turbohttp_segment *chain;
+    if (segments->last) (void)tbh_segment_room(segments->last, &have);
+    if (!tbh_segments_rent_for(segments, n, have, &chain)) {
+        tbh_segments_return_chain(segments->pool, chain);
+        return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    }
+    while (n > 0) {
+        if (have == 0) {
+            turbohttp_segment *next = chain;
+            chain = chain->next;
+            turbohttp_segments_attach(segments, next);
+        }
+        uint8_t *room = tbh_segment_room(segments->last, &have);
+        size_t part = tbh_min_size(n, have);
+        memcpy(room, from, part);
+        (void)turbohttp_segments_commit(segments, part);
+        from += part;
+        n -= part;
+        have = 0;
+    }
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API void turbohttp_segments_consume(turbohttp_segments *segments, size_t n) {
+    turbohttp_segment *s;
+    while ((s = segments->first) != NULL && n >= s->length) {
+        n -= s->length;
+        tbh_segment_return(segments->pool, turbohttp_segments_detach_first(segments));
+    }
+    if (!s || n == 0) return;
+    s->data += n;
+    s->length -= n;
+    s->offset += n;
+    segments->length -= n;
+}
+
+TURBOHTTP_API void turbohttp_segments_reset(turbohttp_segments *segments) {
+    if (!segments) return;
+    tbh_segments_return_chain(segments->pool, segments->first);
+    turbohttp_segments_init(segments, segments->pool, segments->block_bytes);
+}
+
+/* ------------------------------------------------------------ views */
+TURBOHTTP_API turbohttp_sequence turbohttp_sequence_of(const void *bytes, size_t n) {
+    turbohttp_sequence sequence;
+    sequence.head = tbh_span((const char *)bytes, n);
+    sequence.rest = NULL;
+    sequence.length = n;
+    sequence.offset = 0;
+    return sequence;
+}
+
+TURBOHTTP_API turbohttp_sequence turbohttp_segments_sequence(const turbohttp_segments *segments) {
+    turbohttp_sequence sequence = turbohttp_sequence_of(NULL, 0);
+    const turbohttp_segment *s = segments->first;
+    while (s && s->length == 0) s = s->next;
+    sequence.length = segments->length;
+    sequence.offset = segments->end - segments->length;
+    if (!s) return sequence;
+    sequence.head = tbh_span((const char *)s->data, s->length);
+    sequence.rest = s->next;
+    return sequence;
+}
+
+TURBOHTTP_API bool turbohttp_sequence_next(const turbohttp_sequence *sequence,
+                                           turbohttp_sequence_iterator *iterator,
+                                           turbohttp_span *piece) {
+    size_t left = sequence->length - iterator->taken;
+    *piece = tbh_span(NULL, 0);
+    if (left == 0) return false;
+    if (iterator->taken == 0) {
+        *piece = sequence->head;
+        iterator->next = sequence->rest;
+    }
+    while (piece->length == 0 && iterator->next) {
+        *piece = tbh_span((const char *)iterator->next->data, iterator->next->length);
+        iterator->next = iterator->next->next;
+    }
+    piece->length = tbh_min_size(piece->length, left);
+    iterator->taken += piece->length;
+    return piece->length > 0;
+}
+
+TURBOHTTP_API turbohttp_sequence turbohttp_sequence_slice(const turbohttp_sequence *sequence,
+                                                          size_t offset, size_t length) {
+    turbohttp_sequence slice = turbohttp_sequence_of(NULL, 0);
+    turbohttp_sequence_iterator at;
+    turbohttp_span piece;
+    memset(&at, 0, sizeof at);
+    offset = tbh_min_size(offset, sequence->length);
+    slice.length = tbh_min_size(length, sequence->length - offset);
+    slice.offset = sequence->offset + offset;
+    if (slice.length == 0) return slice;
+    while (turbohttp_sequence_next(sequence, &at, &piece) && at.taken <= offset) {
+    }
+    size_t skip = offset - (at.taken - piece.length);
+    slice.head = tbh_span(piece.data + skip, tbh_min_size(piece.length - skip, slice.length));
+    slice.rest = at.next;
+    return slice;
+}
+
+TURBOHTTP_API size_t turbohttp_sequence_copy_to(const turbohttp_sequence *sequence,
+                                                void *destination, size_t n) {
+    turbohttp_sequence_iterator at;
+    turbohttp_span piece;
+    size_t copied = 0;
+    memset(&at, 0, sizeof at);
+    while (copied < n && turbohttp_sequence_next(sequence, &at, &piece)) {
+        size_t part = tbh_min_size(piece.length, n - copied);
+        memcpy((uint8_t *)destination + copied, piece.data, part);
+        copied += part;
+    }
+    return copied;
+}
+
+TURBOHTTP_API bool turbohttp_sequence_equals(const turbohttp_sequence *sequence, const void *bytes,
+                                             size_t n) {
+    turbohttp_sequence_iterator at;
+    turbohttp_span piece;
+    size_t seen = 0;
+    memset(&at, 0, sizeof at);
+    if (sequence->length != n) return false;
+    while (turbohttp_sequence_next(sequence, &at, &piece)) {
+        if (memcmp((const uint8_t *)bytes + seen, piece.data, piece.length) != 0) return false;
+        seen += piece.length;
+    }
+    return true;
+}
+
+TURBOHTTP_API bool turbohttp_sequence_is_contiguous(const turbohttp_sequence *sequence) {
+    return sequence->head.length >= sequence->length;
+}
+
+/* ========================================================================
+ * src/memory/reader.c
+ * ======================================================================= */
+/* Reader: a place in a sequence. Owns: nothing. Invariants: `piece` is the unread rest of the
+ * current piece, never longer than what the sequence has left, and empty only at the end;
+ * position + unread bytes = length. Input: any sequence whose segments stay put meanwhile.
+ * Does not know: what the bytes mean; never copies more than it is asked for. */
+
+/* Goes on to the next piece that has bytes, cut at the sequence's end. */
+static void tbh_reader_advance(turbohttp_reader *reader) {
+    size_t left = reader->sequence.length - reader->position;
+    while (reader->piece.length == 0 && left > 0 && reader->next) {
+        reader->piece = tbh_span((const char *)reader->next->data, reader->next->length);
+        reader->next = reader->next->next;
+    }
+    reader->piece.length = tbh_min_size(reader->piece.length, left);
+}
+
+static void tbh_reader_rewind(turbohttp_reader *reader) {
+    reader->position = 0;
+    reader->piece = reader->sequence.head;
+    reader->next = reader->sequence.rest;
+    tbh_reader_advance(reader);
+}
+
+TURBOHTTP_API void turbohttp_reader_init(turbohttp_reader *reader,
+                                         const turbohttp_sequence *sequence) {
+    reader->sequence = *sequence;
+    tbh_reader_rewind(reader);
+}
+
+/* n ≤ piece.length */
+static void tbh_reader_take(turbohttp_reader *reader, size_t n) {
+    reader->piece.data += n;
+    reader->piece.length -= n;
+    reader->position += n;
+    if (reader->piece.length == 0) tbh_reader_advance(reader);
+}
+
+TURBOHTTP_API size_t turbohttp_reader_read(turbohttp_reader *reader, void *destination, size_t n) {
+    size_t copied = 0;
+    while (copied < n && reader->piece.length > 0) {
+        size_t part = tbh_min_size(reader->piece.length, n - copied);
+        memcpy((uint8_t *)destination + copied, reader->piece.data, part);
+        tbh_reader_take(reader, part);
+        copied += part;
+    }
+    return copied;
+}
+
+TURBOHTTP_API size_t turbohttp_reader_skip(turbohttp_reader *reader, size_t n) {
+    size_t skipped = 0;
+    while (skipped < n && reader->piece.length > 0) {
+        size_t part = tbh_min_size(reader->piece.length, n - skipped);
+        tbh_reader_take(reader, part);
+        skipped += part;
+    }
+    return skipped;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_reader_seek(turbohttp_reader *reader, size_t position) {
+    if (position > reader->sequence.length) return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (position < reader->position) tbh_reader_rewind(reader);
+    (void)turbohttp_reader_skip(reader, position - reader->position);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API size_t turbohttp_reader_tell(const turbohttp_reader *reader) {
+    return reader->position;
+}
+
+TURBOHTTP_API size_t turbohttp_reader_length(const turbohttp_reader *reader) {
+    return reader->sequence.length;
+}
+
+TURBOHTTP_API int turbohttp_reader_peek(const turbohttp_reader *reader) {
+    return reader->piece.length ? (uint8_t)reader->piece.data[0] : -1;
+}
+
+TURBOHTTP_API int turbohttp_reader_next(turbohttp_reader *reader) {
+    if (reader->piece.length == 0) return -1;
+    int byte = (uint8_t)reader->piece.data[0];
+    tbh_reader_take(reader, 1);
+    return byte;
+}
+
+TURBOHTTP_API turbohttp_span turbohttp_reader_piece(const turbohttp_reader *reader) {
+    return reader->piece;
+}
+
+/* ========================================================================
+ * src/memory/heap.h
+ * ======================================================================= */
+/* The blocks that a client and its responses share: counted, because a response may outlive its
+ * client. */
+
+typedef struct tbh_heap {
+    turbohttp_allocator allocator;
+    turbohttp_byte_pool blocks;
+    uint32_t owners; /* atomic */
+} tbh_heap;
+
+TBH_FN tbh_heap *tbh_heap_create(const turbohttp_allocator *allocator, size_t largest,
+                                 uint32_t cap_per_bucket, bool disable_pooling);
+TBH_FN void tbh_heap_hold(tbh_heap *heap);
+TBH_FN void tbh_heap_drop(tbh_heap *heap); /* the last drop frees it */
+
+/* ========================================================================
+ * src/memory/heap.c
+ * ======================================================================= */
+/* Heap: allocator and byte pool with a count of owners.
+ * Owns both; frees itself when the last owner lets go, from whatever thread.
+ * Does not know who the owners are. */
+
+enum { TBH_HEAP_SMALLEST = 256 };
+
+TBH_FN tbh_heap *tbh_heap_create(const turbohttp_allocator *allocator, size_t largest,
+                                 uint32_t cap_per_bucket, bool disable_pooling) {
+    tbh_heap *heap = (tbh_heap *)tbh_allocate(allocator, sizeof *heap);
+    if (!heap) return NULL;
+    memset(heap, 0, sizeof *heap);
+    heap->allocator = *allocator;
+    heap->owners = 1;
+    turbohttp_byte_pool_init(&heap->blocks, &heap->allocator, TBH_HEAP_SMALLEST, largest,
+                             cap_per_bucket, TURBOHTTP_CLEAR_NONE, disable_pooling);
+    return heap;
+}
+
+TBH_FN void tbh_heap_hold(tbh_heap *heap) {
+    tbh_atomic_add32(&heap->owners, 1);
+}
+
+TBH_FN void tbh_heap_drop(tbh_heap *heap) {
+    if (!heap || tbh_atomic_add32(&heap->owners, UINT32_MAX) != 0) return;
+    turbohttp_allocator allocator = heap->allocator;
+    turbohttp_byte_pool_destroy(&heap->blocks);
+    tbh_release(&allocator, heap, sizeof *heap);
+}
+
+/* ========================================================================
+ * src/format/address.h
+ * ======================================================================= */
+/* IP addresses as text and as bytes. Numbers in hosts are dotted-quad decimal or IPv6, nothing
+ * else (S-71). */
+
+/* Exactly four decimal numbers without leading zeros. */
+TBH_FN bool tbh_address_parse_v4(turbohttp_span text, uint8_t bytes[4]);
+/* RFC 4291 §2.2, all three forms; no zone, no brackets. */
+TBH_FN bool tbh_address_parse_v6(turbohttp_span text, uint8_t bytes[16]);
+/* Either of them. */
+TBH_FN bool tbh_address_parse(turbohttp_span text, turbohttp_address *address);
+/* Writes the address as text (RFC 5952), terminated; returns its length (at most 45). */
+TBH_FN size_t tbh_address_format(const turbohttp_address *address, char text[46]);
+
+/* ========================================================================
+ * src/format/address.c
+ * ======================================================================= */
+/* IP addresses: parsing and writing.
+ * Owns nothing. Input: any text. Does not know: names, ports, sockets, URLs. */
+
+/* ------------------------------------------------------------ parsing */
+/* One decimal number up to 255, without leading zeros (which others read as octal). */
+static size_t tbh_address_octet(const char *p, size_t n, uint8_t *octet) {
+    unsigned value = 0;
+    size_t i = 0;
+    while (i < n && i < 3 && tbh_is_digit((uint8_t)p[i])) value = value * 10 + (unsigned)(p[i++] - '0');
+    if (i == 0 || value > 255 || (i > 1 && p[0] == '0')) return 0;
+    *octet = (uint8_t)value;
+    return i;
+}
+
+TBH_FN bool tbh_address_parse_v4(turbohttp_span text, uint8_t bytes[4]) {
+    const char *p = text.data;
+    size_t left = text.length;
+    for (int i = 0; i < 4; i++) {
+        if (i && (left == 0 || *p != '.')) return false;
+        if (i) p++, left--;
+        size_t n = tbh_address_octet(p, left, &bytes[i]);
+        if (n == 0) return false;
+        p += n;
+        left -= n;
+    }
+    return left == 0;
+}
+
+typedef struct tbh_v6_parser {
+    const char *p;
+    size_t left;
+    uint8_t *bytes;
+    int filled; /* bytes written */
+    int gap;    /* where "::" stood, or -1 */
+} tbh_v6_parser;
+
+static bool tbh_v6_group(tbh_v6_parser *v) {
+    unsigned value = 0;
+    int digits = 0, digit;
+    while (v->left && digits < 4 && (digit = tbh_hex_value((uint8_t)*v->p)) >= 0) {
+        value = value << 4 | (unsigned)digit;
+        v->p++, v->left--, digits++;
+    }
+    if (digits == 0 || v->filled > 14) return false;
+    tbh_store16_be(v->bytes + v->filled, (uint16_t)value);
+    v->filled += 2;
+    return true;
+}
+
+/* The last 32 bits may be written as a.b.c.d. */
+static bool tbh_v6_tail(tbh_v6_parser *v) {
+    bool has_dot = v->left && memchr(v->p, '.', v->left) && !memchr(v->p, ':', v->left);
+    if (!has_dot || v->filled > 12 || (v->filled == 0 && v->gap < 0)) return false;
+    if (!tbh_address_parse_v4(tbh_span(v->p, v->left), v->bytes + v->filled)) return false;
+    v->filled += 4;
+    v->left = 0;
+    return true;
+}
+
+static bool tbh_v6_gap(tbh_v6_parser *v) {
+    if (v->left < 2 || v->p[0] != ':' || v->p[1] != ':') return false;
+    v->gap = v->filled;
+    v->p += 2;
+    v->left -= 2;
+    return true;
+}
+
+/* One step: a gap, or a separator where one belongs, then a group or the dotted tail. */
+static bool tbh_v6_step(tbh_v6_parser *v) {
+    bool is_gap = v->gap < 0 && tbh_v6_gap(v);
+    if (is_gap && v->left == 0) return true;
+    bool needs_colon = !is_gap && v->filled > 0 && v->filled != v->gap;
+    if (needs_colon && (v->left < 2 || *v->p != ':')) return false;
+    if (needs_colon) v->p++, v->left--;
+    return tbh_v6_tail(v) || tbh_v6_group(v);
+}
+
+TBH_FN bool tbh_address_parse_v6(turbohttp_span text, uint8_t bytes[16]) {
+    tbh_v6_parser v;
+    v.p = text.data;
+    v.left = text.length;
+    v.bytes = bytes;
+    v.filled = 0;
+    v.gap = -1;
+    while (v.left)
+        if (!tbh_v6_step(&v)) return false;
+    if (v.gap < 0) return v.filled == 16;
+    if (v.filled > 14) return false;
+    size_t after = (size_t)(v.filled - v.gap);
+    memmove(bytes + 16 - after, bytes + v.gap, after);
+    memset(bytes + v.gap, 0, (size_t)(16 - v.filled));
+    return true;
+}
+
+TBH_FN bool tbh_address_parse(turbohttp_span text, turbohttp_address *address) {
+    memset(address, 0, sizeof *address);
+    address->family = 4;
+    if (tbh_address_parse_v4(text, address->bytes)) return true;
+    address->family = 6;
+    return tbh_address_parse_v6(text, address->bytes);
+}
+
+/* ------------------------------------------------------------ writing */
+static size_t tbh_address_put_hex(char *out, unsigned value) {
+    static const char digits[] = "0123456789abcdef";
+    size_t n = 0;
+    for (int shift = 12; shift >= 0; shift -= 4)
+        if (n || shift == 0 || value >> shift) out[n++] = digits[value >> shift & 15];
+    return n;
+}
+
+static size_t tbh_address_format_v4(const uint8_t *bytes, char *text) {
+    size_t n = 0;
+    for (int i = 0; i < 4; i++) {
+        if (i) text[n++] = '.';
+        n += tbh_format_u64(text + n, bytes[i]);
+    }
+    return n;
+}
+
+/* RFC 5952 §4.2: the longest run of two or more zero groups is shortened. */
+static int tbh_address_longest_zeros(const uint8_t *bytes, int *length) {
+    int best = -1;
+    *length = 1;
+    for (int i = 0; i < 8; i++) {
+        int n = 0;
+        while (i + n < 8 && tbh_load16_be(bytes + 2 * (i + n)) == 0) n++;
+        if (n > *length) {
+            *length = n;
+            best = i;
+        }
+        i += n;
+    }
+    return best;
+}
+
+static size_t tbh_address_format_v6(const uint8_t *bytes, char *text) {
+    int run, at = tbh_address_longest_zeros(bytes, &run);
+    size_t n = 0;
+    for (int i = 0; i < 8; i++) {
+        if (i == at) {
+            text[n++] = ':';
+            if (at + run == 8) text[n++] = ':';
+            i += run - 1;
+            continue;
+        }
+        if (i) text[n++] = ':';
+        n += tbh_address_put_hex(text + n, tbh_load16_be(bytes + 2 * i));
+    }
+    return n;
+}
+
+TBH_FN size_t tbh_address_format(const turbohttp_address *address, char text[46]) {
+    size_t n = address->family == 4 ? tbh_address_format_v4(address->bytes, text)
+                                    : tbh_address_format_v6(address->bytes, text);
+    text[n] = 0;
+    return n;
+}
+
+/* ========================================================================
+ * src/format/url.h
+ * ======================================================================= */
+/* URL: what other layers ask about hosts. */
+
+/* Dotted quad, decimal, no leading zeros. */
+TBH_FN bool tbh_is_ipv4(const char *p, size_t n);
+/* RFC 4291 §2.2 text without brackets and zone. */
+TBH_FN bool tbh_is_ipv6(const char *p, size_t n);
+/* A name that may be looked up: labels of letters, digits, '-' and '_'; not a number. */
+TBH_FN bool tbh_is_host_name(const char *p, size_t n);
+TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url);
+
+/* ========================================================================
+ * src/format/url.c
+ * ======================================================================= */
+/* URL: parse, resolve, and write what a request needs of it.
+ * Owns: nothing; a parsed URL is slices of the caller's text.
+ * Invariants: text that parses holds only printable ASCII without blank and backslash, so CR, LF
+ * and NUL cannot reach a request; what resolve appends parses again; an error leaves the writer's
+ * content as it was.
+ * Input: hostile text of any length. The grammar is narrower than RFC 3986 wherever its readers
+ * are known to disagree about the host (RELIABILITY S-70, S-71, S-73): rather refuse than guess.
+ * Does not know: name resolution, IDNA, and which addresses are private. */
+
+/* Character sets: one bit for each ASCII character. */
+typedef struct tbh_url_set {
+    uint32_t bits[4];
+} tbh_url_set;
+
+/* RFC 3986 §2.3 unreserved */
+static const tbh_url_set tbh_url_unreserved = {{0, 0x03ff6000u, 0x87fffffeu, 0x47fffffeu}};
+static const tbh_url_set tbh_url_host_chars = {{0, 0x03ff6000u, 0x87fffffeu, 0x07fffffeu}};
+static const tbh_url_set tbh_url_userinfo = {{0, 0x2fff7fd2u, 0x87fffffeu, 0x47fffffeu}};
+/* pchar, "/", [ ] and what browsers encode: " < > ^ ` { | } */
+static const tbh_url_set tbh_url_path = {{0, 0x7fffffd6u, 0xefffffffu, 0x7fffffffu}};
+static const tbh_url_set tbh_url_query = {{0, 0xffffffd6u, 0xefffffffu, 0x7fffffffu}};
+/* What may stand in a request target; everything else is encoded there. */
+static const tbh_url_set tbh_url_sent = {{0, 0xaffffff2u, 0xafffffffu, 0x47fffffeu}};
+/* The WHATWG URL standard's application/x-www-form-urlencoded set, without the blank. */
+static const tbh_url_set tbh_url_form = {{0, 0x03ff6400u, 0x87fffffeu, 0x07fffffeu}};
+
+TBH_ALWAYS_INLINE bool tbh_url_in(const tbh_url_set *set, char c) {
+    uint8_t u = (uint8_t)c;
+    return u < 128 && (set->bits[u >> 5] >> (u & 31) & 1);
+}
+
+static bool tbh_url_is_escape(const char *p, size_t n) {
+    return n >= 3 && p[0] == '%' && tbh_hex_value((uint8_t)p[1]) >= 0 &&
+           tbh_hex_value((uint8_t)p[2]) >= 0;
+}
+
+/* How many characters from the start belong to the set or are %XX. */
+static size_t tbh_url_span(const tbh_url_set *set, const char *p, size_t n) {
+    size_t i = 0;
+    while (i < n) {
+        if (tbh_url_in(set, p[i])) i++;
+        else if (tbh_url_is_escape(p + i, n - i)) i += 3;
+        else break;
+    }
+    return i;
+}
+
+static size_t tbh_url_index(const char *p, size_t n, char c) {
+    const void *at = n ? memchr(p, c, n) : NULL;
+    return at ? (size_t)((const char *)at - p) : n;
+}
+
+/* ------------------------------------------------------------ hosts */
+TBH_FN bool tbh_is_ipv4(const char *p, size_t n) {
+    size_t at = 0;
+    for (int part = 0; part < 4; part++) {
+        uint64_t value;
+        size_t digits = tbh_url_index(p + at, n - at, '.');
+        if (digits > 3 || !tbh_parse_u64(p + at, digits, 255, &value)) return false;
+        if (digits > 1 && p[at] == '0') return false;
+        at += digits;
+        if (part < 3 && at++ >= n) return false;
+    }
+    return at == n;
+}
+
+static size_t tbh_url_hex_digits(const char *p, size_t n) {
+    size_t i = 0;
+    while (i < n && i < 5 && tbh_hex_value((uint8_t)p[i]) >= 0) i++;
+    return i;
+}
+
+/* Groups of 1…4 digits, at most one "::" for one group or more, an IPv4 address as last two. */
+TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
+    size_t at = 0, groups = 0;
+    bool gap = n >= 2 && p[0] == ':' && p[1] == ':';
+    if (gap) at = 2;
+    while (at < n) {
+        if ((groups == 6 || gap) && tbh_is_ipv4(p + at, n - at))
+            return gap ? groups < 6 : groups == 6;
+        size_t digits = tbh_url_hex_digits(p + at, n - at);
+        if (digits == 0 || digits > 4 || ++groups > 8) return false;
+        at += digits;
+        if (at == n) break;
+        if (p[at++] != ':' || at == n) return false;
+        if (p[at] != ':') continue;
+        if (gap) return false;
+        gap = true;
+        at++;
+    }
+    return gap ? groups < 8 : groups == 8;
+}
+
+/* A label that other parsers read as a number: decimal, octal or 0x. */
+static bool tbh_url_is_number(const char *p, size_t n) {
+    bool hex = n >= 2 && p[0] == '0' && (p[1] | 0x20) == 'x';
+    for (size_t i = hex ? 2 : 0; i < n; i++)
+        if (hex ? tbh_hex_value((uint8_t)p[i]) < 0 : !tbh_is_digit((uint8_t)p[i])) return false;
+    return n > 0;
+}
+
+TBH_FN bool tbh_is_host_name(const char *p, size_t n) {
+    size_t at = 0;
+    if (n > 0 && p[n - 1] == '.') n--;
+    if (n == 0 || n > 253) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!tbh_url_in(&tbh_url_host_chars, p[i])) return false;
+    for (;;) { /* n labels at most */
+        size_t label = tbh_url_index(p + at, n - at, '.');
+        if (label == 0 || label > 63) return false;
+        if (at + label == n) return !tbh_url_is_number(p + at, label);
+        at += label + 1;
+    }
+}
+
+/* ------------------------------------------------------------ parse */
+typedef struct tbh_url_scheme_row {
+    const char *name;
+    uint16_t port;
+    bool is_tls, is_websocket;
+} tbh_url_scheme_row;
+
+static const tbh_url_scheme_row tbh_url_schemes[] = {
+    {"http", 80, false, false},
+    {"https", 443, true, false},
+    {"ws", 80, false, true},
+    {"wss", 443, true, true},
+};
+
+TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url) {
+    return url->is_tls ? 443 : 80;
+}
+
+/* The parser's position in the text; `at` is where the fault is when a step fails. */
+typedef struct tbh_url_parser {
+    turbohttp_url *url;
+    const char *text;
+    size_t length, at;
+} tbh_url_parser;
+
+/* RFC 3986 §3.1: length of "scheme:" without the colon, or 0 when there is none. */
+static size_t tbh_url_scheme_length(const char *p, size_t n) {
+    size_t i = 0;
+    if (n == 0 || !tbh_is_alpha((uint8_t)p[0])) return 0;
+    while (i < n && (tbh_is_alpha((uint8_t)p[i]) || tbh_is_digit((uint8_t)p[i]) || p[i] == '+' ||
+                     p[i] == '-' || p[i] == '.'))
+        i++;
+    return i < n && p[i] == ':' ? i : 0;
+}
+
+static turbohttp_status tbh_url_parse_scheme(tbh_url_parser *s) {
+    size_t n = tbh_url_scheme_length(s->text, s->length);
+    s->url->scheme = tbh_span(s->text, n);
+    for (size_t i = 0; i < sizeof tbh_url_schemes / sizeof tbh_url_schemes[0]; i++) {
+        const tbh_url_scheme_row *row = &tbh_url_schemes[i];
+        if (!tbh_span_equal_nocase(s->url->scheme, row->name)) continue;
+        s->url->port = row->port;
+        s->url->is_tls = row->is_tls;
+        s->url->is_websocket = row->is_websocket;
+        s->at = n + 1;
+        for (int slash = 0; slash < 2; slash++, s->at++)
+            if (s->at >= s->length || s->text[s->at] != '/') return TURBOHTTP_ERR_URL;
+        return TURBOHTTP_OK;
+    }
+    return TURBOHTTP_ERR_URL_SCHEME;
+}
+
+/* "[" address [ "%25" zone ] "]"; RFC 6874. Leaves `at` behind the bracket. */
+static turbohttp_status tbh_url_parse_bracket(tbh_url_parser *s, size_t end) {
+    const char *p = s->text + s->at + 1;
+    size_t n = tbh_url_index(p, end - s->at - 1, ']');
+    if (s->at + 1 + n >= end) return TURBOHTTP_ERR_URL_HOST;
+    size_t address = tbh_url_index(p, n, '%');
+    s->at++;
+    if (!tbh_is_ipv6(p, address)) return TURBOHTTP_ERR_URL_HOST;
+    s->url->host = tbh_span(p, address);
+    s->url->is_ipv6 = true;
+    if (address < n) {
+        size_t zone = address + 3;
+        s->at += address;
+        if (n <= zone || memcmp(p + address, "%25", 3) != 0) return TURBOHTTP_ERR_URL_HOST;
+        s->at += 3;
+        for (size_t i = zone; i < n; i++, s->at++)
+            if (!tbh_url_in(&tbh_url_unreserved, p[i])) return TURBOHTTP_ERR_URL_HOST;
+        s->url->zone = tbh_span(p + zone, n - zone);
+    }
+    s->at = (size_t)(p - s->text) + n + 1;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_url_parse_name(tbh_url_parser *s, size_t end) {
+    const char *p = s->text + s->at;
+    size_t n = tbh_url_index(p, end - s->at, ':'), bad = 0;
+    while (bad < n && tbh_url_in(&tbh_url_host_chars, p[bad])) bad++;
+    s->url->host = tbh_span(p, n);
+    s->url->is_ipv4 = tbh_is_ipv4(p, n);
+    if (bad < n) s->at += bad;
+    if (!s->url->is_ipv4 && !tbh_is_host_name(p, n)) return TURBOHTTP_ERR_URL_HOST;
+    s->at += n;
+    return TURBOHTTP_OK;
+}
+
+/* RFC 3986 §3.2.3: the digits may be missing; the default is meant then. */
+static turbohttp_status tbh_url_parse_port(tbh_url_parser *s, size_t end) {
+    uint64_t port;
+    if (s->at == end) return TURBOHTTP_OK;
+    if (s->text[s->at] != ':') return TURBOHTTP_ERR_URL_HOST;
+    s->at++;
+    size_t n = end - s->at;
+    s->url->port_text = tbh_span(s->text + s->at, n);
+    if (n == 0) return TURBOHTTP_OK;
+    if (n > 5 || !tbh_parse_u64(s->text + s->at, n, 65535, &port) || port == 0)
+        return TURBOHTTP_ERR_URL_PORT;
+    s->url->port = (uint16_t)port;
+    s->at = end;
+    return TURBOHTTP_OK;
+}
+
+/* A second '@' is not a character of a host, and so is refused there. */
+static turbohttp_status tbh_url_parse_authority(tbh_url_parser *s, size_t end) {
+    const char *p = s->text + s->at;
+    size_t n = end - s->at, user = tbh_url_index(p, n, '@');
+    s->url->authority = tbh_span(p, n);
+    if (user < n) {
+        size_t good = tbh_url_span(&tbh_url_userinfo, p, user);
+        s->url->userinfo = tbh_span(p, user);
+        s->url->has_userinfo = true;
+        s->at += good;
+        if (good < user) return TURBOHTTP_ERR_URL;
+        s->at++;
+    }
+    bool bracket = s->at < end && s->text[s->at] == '[';
+    turbohttp_status status = bracket ? tbh_url_parse_bracket(s, end) : tbh_url_parse_name(s, end);
+    return status == TURBOHTTP_OK ? tbh_url_parse_port(s, end) : status;
+}
+
+/* Takes what belongs to the set. */
+static turbohttp_span tbh_url_take(tbh_url_parser *s, const tbh_url_set *set) {
+    size_t n = tbh_url_span(set, s->text + s->at, s->length - s->at);
+    turbohttp_span part = tbh_span(s->text + s->at, n);
+    s->at += n;
+    return part;
+}
+
+/* Skips the character that begins a part, if it comes next. */
+static bool tbh_url_mark(tbh_url_parser *s, char mark) {
+    if (s->at == s->length || s->text[s->at] != mark) return false;
+    s->at++;
+    return true;
+}
+
+/* path [ "?" query ] [ "#" fragment ], to the end of the text */
+static turbohttp_status tbh_url_parse_tail(tbh_url_parser *s) {
+    turbohttp_url *url = s->url;
+    url->path = tbh_url_take(s, &tbh_url_path);
+    url->has_query = tbh_url_mark(s, '?');
+    if (url->has_query) url->query = tbh_url_take(s, &tbh_url_query);
+    url->has_fragment = tbh_url_mark(s, '#');
+    if (url->has_fragment) url->fragment = tbh_url_take(s, &tbh_url_query);
+    return s->at == s->length ? TURBOHTTP_OK : TURBOHTTP_ERR_URL;
+}
+
+/* Where the authority that starts at `at` ends. */
+static size_t tbh_url_authority_end(const tbh_url_parser *s, size_t at) {
+    while (at < s->length && s->text[at] != '/' && s->text[at] != '?' && s->text[at] != '#') at++;
+    return at;
+}
+
+static turbohttp_status tbh_url_parse_all(tbh_url_parser *s) {
+    turbohttp_status status = tbh_url_parse_scheme(s);
+    if (status == TURBOHTTP_OK)
+        status = tbh_url_parse_authority(s, tbh_url_authority_end(s, s->at));
+    return status == TURBOHTTP_OK ? tbh_url_parse_tail(s) : status;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_url_parse(turbohttp_url *url, const char *text, size_t n,
+                                                   size_t max_bytes, size_t *bad) {
+    tbh_url_parser s;
+    memset(url, 0, sizeof *url);
+    s.url = url;
+    s.text = text;
+    s.length = n;
+    s.at = 0;
+    if (max_bytes == 0) max_bytes = TURBOHTTP_URL_BYTES;
+    if (n > max_bytes) s.at = max_bytes;
+    turbohttp_status status = n > max_bytes ? TURBOHTTP_ERR_URL_TOO_LONG : tbh_url_parse_all(&s);
+    if (bad) *bad = status == TURBOHTTP_OK ? 0 : s.at;
+    if (status != TURBOHTTP_OK) memset(url, 0, sizeof *url);
+    else url->text = tbh_span(text, n);
+    return status;
+}
+
+/* ------------------------------------------------------------ encoding */
+/* Takes back what was appended since `start`. */
+static turbohttp_status tbh_url_undo(turbohttp_writer *writer, size_t start,
+                                     turbohttp_status status) {
+    writer->length = start;
+    return status;
+}
+
+static turbohttp_status tbh_url_put_encoded(turbohttp_writer *writer, const tbh_url_set *plain,
+                                            bool plus, const char *p, size_t n) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t start = writer->length, at = 0;
+    while (at < n && writer->status == TURBOHTTP_OK) {
+        size_t run = at;
+        while (run < n && tbh_url_in(plain, p[run])) run++;
+        (void)turbohttp_writer_put(writer, p + at, run - at);
+        at = run + 1;
+        if (run == n) break;
+        uint8_t c = (uint8_t)p[run];
+        char escape[3] = {'%', digits[c >> 4], digits[c & 15]};
+        if (plus && c == ' ') (void)turbohttp_writer_put_byte(writer, '+');
+        else (void)turbohttp_writer_put(writer, escape, 3);
+    }
+    return writer->status == TURBOHTTP_OK ? TURBOHTTP_OK
+                                          : tbh_url_undo(writer, start, writer->status);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_percent_encode(turbohttp_writer *writer, const void *bytes,
+                                                        size_t n) {
+    return tbh_url_put_encoded(writer, &tbh_url_unreserved, false, (const char *)bytes, n);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_percent_decode(turbohttp_writer *writer, const char *text,
+                                                        size_t n) {
+    char *to;
+    size_t written = 0;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
+    if (status != TURBOHTTP_OK) return status;
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i];
+        if (c == '%') {
+            if (!tbh_url_is_escape(text + i, n - i)) return TURBOHTTP_ERR_ENCODING;
+            c = (char)(tbh_hex_value((uint8_t)text[i + 1]) * 16 +
+                       tbh_hex_value((uint8_t)text[i + 2]));
+            i += 2;
+        }
+        to[written++] = c;
+    }
+    return turbohttp_writer_commit(writer, written);
+}
+
+/* ------------------------------------------------------------ dot segments */
+/* 1 or 2 for a segment that means "." or "..", also when written %2e; else 0. */
+static size_t tbh_url_dots(const char *p, size_t n) {
+    size_t dots = 0, i = 0;
+    while (i < n && dots < 3) {
+        if (p[i] == '.') i++;
+        else if (n - i >= 3 && tbh_equal_nocase(p + i, "%2e", 3)) i += 3;
+        else return 0;
+        dots++;
+    }
+    return dots < 3 ? dots : 0;
+}
+
+/* Appends "/" and each segment of p (no leading slash), resolving dots against what was appended
+ * since `floor` (RFC 3986 §5.2.4). `is_end`: the last segment is the path's last. */
+static void tbh_url_put_segments(turbohttp_writer *writer, size_t floor, const char *p, size_t n,
+                                 bool is_end) {
+    for (size_t at = 0; at <= n;) {
+        size_t length = tbh_url_index(p + at, n - at, '/');
+        size_t dots = tbh_url_dots(p + at, length);
+        bool is_last = is_end && at + length == n;
+        if (dots == 2)
+            while (writer->length > floor && writer->data[--writer->length] != '/') {
+            }
+        if (dots == 0 || is_last) (void)turbohttp_writer_put_byte(writer, '/');
+        if (dots == 0) (void)tbh_url_put_encoded(writer, &tbh_url_sent, false, p + at, length);
+        at += length + 1;
+    }
+}
+
+/* A whole path that is empty or begins with a slash. */
+static void tbh_url_put_path(turbohttp_writer *writer, turbohttp_span path) {
+    if (path.length == 0) (void)turbohttp_writer_put_byte(writer, '/');
+    else tbh_url_put_segments(writer, writer->length, path.data + 1, path.length - 1, true);
+}
+
+static void tbh_url_put_part(turbohttp_writer *writer, bool has, char mark, turbohttp_span part) {
+    if (!has) return;
+    (void)turbohttp_writer_put_byte(writer, mark);
+    (void)tbh_url_put_encoded(writer, &tbh_url_sent, false, part.data, part.length);
+}
+
+/* ------------------------------------------------------------ what a request needs */
+TURBOHTTP_API turbohttp_status turbohttp_url_put_target(const turbohttp_url *url,
+                                                        turbohttp_writer *writer) {
+    size_t start = writer->length;
+    tbh_url_put_path(writer, url->path);
+    tbh_url_put_part(writer, url->has_query, '?', url->query);
+    if (writer->status != TURBOHTTP_OK) return tbh_url_undo(writer, start, writer->status);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_url_put_host(const turbohttp_url *url,
+                                                      turbohttp_writer *writer) {
+    size_t start = writer->length;
+    if (url->is_ipv6) (void)turbohttp_writer_put_byte(writer, '[');
+    for (size_t i = 0; i < url->host.length; i++)
+        (void)turbohttp_writer_put_byte(writer, (char)tbh_lower((uint8_t)url->host.data[i]));
+    if (url->is_ipv6) (void)turbohttp_writer_put_byte(writer, ']');
+    if (url->port != tbh_url_default_port(url)) {
+        (void)turbohttp_writer_put_byte(writer, ':');
+        (void)turbohttp_writer_put_u64(writer, url->port);
+    }
+    if (writer->status != TURBOHTTP_OK) return tbh_url_undo(writer, start, writer->status);
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ resolve (RFC 3986 §5.2.2) */
+/* A reference without scheme and authority, against the base. */
+static turbohttp_status tbh_url_merge(const turbohttp_url *base, const turbohttp_url *r,
+                                      turbohttp_writer *writer) {
+    turbohttp_span from = base->path;
+    if (r->path.length > 0 && r->path.data[0] == '/') {
+        tbh_url_put_path(writer, r->path);
+    } else if (r->path.length > 0) {
+        size_t floor = writer->length;
+        while (from.length > 0 && from.data[from.length - 1] != '/') from.length--;
+        if (from.length > 1)
+            tbh_url_put_segments(writer, floor, from.data + 1, from.length - 2, false);
+        tbh_url_put_segments(writer, floor, r->path.data, r->path.length, true);
+    } else {
+        tbh_url_put_path(writer, from);
+    }
+    bool inherits = r->path.length == 0 && !r->has_query;
+    if (inherits) tbh_url_put_part(writer, base->has_query, '?', base->query);
+    else tbh_url_put_part(writer, r->has_query, '?', r->query);
+    tbh_url_put_part(writer, r->has_fragment, '#', r->fragment);
+    return writer->status;
+}
+
+/* What an absolute URL becomes: the same without dot segments. */
+static turbohttp_status tbh_url_put_absolute(const turbohttp_url *url, turbohttp_writer *writer) {
+    tbh_url_put_path(writer, url->path);
+    tbh_url_put_part(writer, url->has_query, '?', url->query);
+    tbh_url_put_part(writer, url->has_fragment, '#', url->fragment);
+    return writer->status;
+}
+
+static void tbh_url_put_origin(const turbohttp_url *from, turbohttp_span authority,
+                               turbohttp_writer *writer) {
+    (void)turbohttp_writer_put(writer, from->scheme.data, from->scheme.length);
+    (void)turbohttp_writer_put_text(writer, "://");
+    (void)turbohttp_writer_put(writer, authority.data, authority.length);
+}
+
+static turbohttp_status tbh_url_resolve_into(const turbohttp_url *base, tbh_url_parser *s,
+                                             turbohttp_writer *writer) {
+    turbohttp_url *r = s->url;
+    if (tbh_url_scheme_length(s->text, s->length) > 0) {
+        turbohttp_status status = tbh_url_parse_all(s);
+        if (status != TURBOHTTP_OK) return status;
+        tbh_url_put_origin(r, r->authority, writer);
+        return tbh_url_put_absolute(r, writer);
+    }
+    if (s->length >= 2 && s->text[0] == '/' && s->text[1] == '/') {
+        s->at = 2;
+        turbohttp_status status = tbh_url_parse_authority(s, tbh_url_authority_end(s, 2));
+        if (status == TURBOHTTP_OK) status = tbh_url_parse_tail(s);
+        if (status != TURBOHTTP_OK) return status;
+        tbh_url_put_origin(base, r->authority, writer);
+        return tbh_url_put_absolute(r, writer);
+    }
+    turbohttp_status status = tbh_url_parse_tail(s);
+    if (status != TURBOHTTP_OK) return status;
+    tbh_url_put_origin(base, base->authority, writer);
+    return tbh_url_merge(base, r, writer);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_url_resolve(const turbohttp_url *base,
+                                                     const char *reference, size_t n,
+                                                     size_t max_bytes, turbohttp_writer *writer) {
+    turbohttp_url parsed;
+    tbh_url_parser s;
+    size_t start = writer->length;
+    if (max_bytes == 0) max_bytes = TURBOHTTP_URL_BYTES;
+    if (n > max_bytes) return TURBOHTTP_ERR_URL_TOO_LONG;
+    memset(&parsed, 0, sizeof parsed);
+    s.url = &parsed;
+    s.text = reference;
+    s.length = n;
+    s.at = 0;
+    turbohttp_status status = tbh_url_resolve_into(base, &s, writer);
+    if (status == TURBOHTTP_OK)
+        status = turbohttp_url_parse(&parsed, writer->data + start, writer->length - start,
+                                     max_bytes, NULL);
+    return status == TURBOHTTP_OK ? status : tbh_url_undo(writer, start, status);
+}
+
+/* ------------------------------------------------------------ queries and forms */
+TURBOHTTP_API void turbohttp_query_init(turbohttp_query *query, turbohttp_writer *writer,
+                                        char first) {
+    query->writer = writer;
+    query->separator = first;
+    query->is_form = false;
+}
+
+TURBOHTTP_API void turbohttp_form_init(turbohttp_query *query, turbohttp_writer *writer) {
+    turbohttp_query_init(query, writer, 0);
+    query->is_form = true;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_query_add_span(turbohttp_query *query, turbohttp_span name,
+                                                        turbohttp_span value) {
+    turbohttp_writer *writer = query->writer;
+    const tbh_url_set *plain = query->is_form ? &tbh_url_form : &tbh_url_unreserved;
+    size_t start = writer->length;
+    if (query->separator) (void)turbohttp_writer_put_byte(writer, query->separator);
+    (void)tbh_url_put_encoded(writer, plain, query->is_form, name.data, name.length);
+    (void)turbohttp_writer_put_byte(writer, '=');
+    (void)tbh_url_put_encoded(writer, plain, query->is_form, value.data, value.length);
+    if (writer->status != TURBOHTTP_OK) return tbh_url_undo(writer, start, writer->status);
+    query->separator = '&';
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_query_add(turbohttp_query *query, const char *name,
+                                                   const char *value) {
+    return turbohttp_query_add_span(query, tbh_span_of(name), tbh_span_of(value));
+}
+
+/* ========================================================================
+ * src/format/utf8.c
+ * ======================================================================= */
+/* UTF-8: validation that can stop and go on between any two bytes.
+ * Owns: nothing; the state is the caller's. Invariants: need > 0 exactly inside a character, and
+ * then low…high bound its next byte; failed never goes back.
+ * Input: any bytes, any split. Does not know: what the text is for. */
+
+/* Bounds of the byte after a lead byte (Unicode, table 3-7): they rule out overlong forms,
+ * surrogates and what lies above U+10FFFF. */
+static bool tbh_utf8_lead(turbohttp_utf8 *state, uint8_t c) {
+    if (c < 0xc2 || c > 0xf4) return false;
+    state->need = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+    state->low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    state->high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    return true;
+}
+
+static bool tbh_utf8_step(turbohttp_utf8 *state, uint8_t c) {
+    if (state->need == 0) return c < 0x80 || tbh_utf8_lead(state, c);
+    if (c < state->low || c > state->high) return false;
+    state->need--;
+    state->low = 0x80;
+    state->high = 0xbf;
+    return true;
+}
+
+/* How many bytes from p are ASCII, in steps of eight. */
+static size_t tbh_utf8_ascii(const uint8_t *p, size_t n) {
+    size_t i = 0;
+    while (n - i >= 8 && (tbh_load64(p + i) & 0x8080808080808080u) == 0) i += 8;
+    return i;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_utf8_feed(turbohttp_utf8 *state, const void *bytes,
+                                                   size_t n, size_t *bad) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    size_t i = 0;
+    while (i < n && !state->failed) {
+        if (state->need == 0) i += tbh_utf8_ascii(p + i, n - i);
+        if (i == n) break;
+        state->failed = !tbh_utf8_step(state, p[i]);
+        if (!state->failed) i++;
+    }
+    if (bad) *bad = i;
+    return state->failed ? TURBOHTTP_ERR_ENCODING : TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_utf8_end(const turbohttp_utf8 *state) {
+    return state->failed || state->need > 0 ? TURBOHTTP_ERR_ENCODING : TURBOHTTP_OK;
+}
+
+/* ========================================================================
+ * src/format/base64.c
+ * ======================================================================= */
+/* Base64: RFC 4648 §4, strict when reading.
+ * Owns: nothing; writes into a writer. Invariants: what decode accepts, encode gives back byte for
+ * byte; an error appends nothing.
+ * Input: any bytes to encode; hostile text to decode. Does not know: line breaks, base64url. */
+
+static const char tbh_base64_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* Three bytes to four characters; missing bytes are zero. */
+static void tbh_base64_put_group(char *to, uint32_t bits) {
+    for (int i = 0; i < 4; i++) to[i] = tbh_base64_alphabet[bits >> (18 - 6 * i) & 63];
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_base64_encode(turbohttp_writer *writer, const void *bytes,
+                                                       size_t n) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    char *to;
+    if (n > SIZE_MAX / 2) return TURBOHTTP_ERR_OVERFLOW;
+    size_t chars = TURBOHTTP_BASE64_CHARS(n), i = 0;
+    turbohttp_status status = turbohttp_writer_reserve(writer, chars, &to);
+    if (status != TURBOHTTP_OK || n == 0) return status;
+    for (; n - i >= 3; i += 3, to += 4)
+        tbh_base64_put_group(to, (uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2]);
+    if (n - i > 0) {
+        uint32_t second = n - i == 2 ? p[i + 1] : 0u;
+        tbh_base64_put_group(to, (uint32_t)p[i] << 16 | second << 8);
+        to[3] = '=';
+        if (n - i == 1) to[2] = '=';
+    }
+    return turbohttp_writer_commit(writer, chars);
+}
+
+/* 0…63, or -1. */
+static int tbh_base64_value(char c) {
+    uint8_t u = (uint8_t)c;
+    if (tbh_is_alpha(u)) return u < 'a' ? u - 'A' : u - 'a' + 26;
+    if (tbh_is_digit(u)) return u - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Four characters, of which the last `pad` are '='; -1 if malformed. */
+static int32_t tbh_base64_group(const char *p, size_t pad) {
+    int32_t bits = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int value = i >= 4 - pad ? 0 : tbh_base64_value(p[i]);
+        if (value < 0) return -1;
+        bits = bits * 64 + value;
+    }
+    int32_t unused = pad == 0 ? 0 : pad == 1 ? 0xff : 0xffff;
+    return (bits & unused) ? -1 : bits;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_base64_decode(turbohttp_writer *writer, const char *text,
+                                                       size_t n) {
+    char *to;
+    if (n % 4 != 0) return TURBOHTTP_ERR_ENCODING;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n / 4 * 3, &to);
+    if (status != TURBOHTTP_OK || n == 0) return status;
+    size_t pad = text[n - 1] != '=' ? 0 : text[n - 2] != '=' ? 1 : 2;
+    for (size_t i = 0; i < n; i += 4) {
+        size_t here = i + 4 == n ? pad : 0;
+        int32_t bits = tbh_base64_group(text + i, here);
+        if (bits < 0) return TURBOHTTP_ERR_ENCODING;
+        *to++ = (char)(uint8_t)(bits >> 16);
+        if (here < 2) *to++ = (char)(uint8_t)(bits >> 8 & 255);
+        if (here < 1) *to++ = (char)(uint8_t)(bits & 255);
+    }
+    return turbohttp_writer_commit(writer, n / 4 * 3 - pad);
+}
+
+/* ========================================================================
+ * src/format/sha1.c
+ * ======================================================================= */
+/* SHA-1: FIPS 180-4 §6.1, incremental.
+ * Owns: nothing; the state is the caller's. Invariants: block holds length % 64 bytes.
+ * Input: any bytes, any split. Does not know: what is hashed. */
+
+TBH_ALWAYS_INLINE uint32_t tbh_sha1_rotate(uint32_t x, uint32_t n) {
+    return x << n | x >> (32 - n);
+}
+
+/* FIPS 180-4 §4.1.1 and §4.2.1 */
+TBH_ALWAYS_INLINE uint32_t tbh_sha1_mix(int t, uint32_t b, uint32_t c, uint32_t d) {
+    if (t < 20) return ((b & (c ^ d)) ^ d) + 0x5a827999u;
+    if (t < 40) return (b ^ c ^ d) + 0x6ed9eba1u;
+    if (t < 60) return ((b & c) | (d & (b | c))) + 0x8f1bbcdcu;
+    return (b ^ c ^ d) + 0xca62c1d6u;
+}
+
+/* The message schedule is a ring of 16 words: word t replaces word t - 16. */
+static void tbh_sha1_block(uint32_t state[5], const uint8_t *block) {
+    uint32_t w[16];
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
+    for (int t = 0; t < 16; t++) w[t] = tbh_load32_be(block + 4 * t);
+    for (int t = 0; t < 80; t++) {
+        if (t >= 16)
+            w[t & 15] = tbh_sha1_rotate(
+                w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ w[t & 15], 1);
+        uint32_t next = tbh_sha1_rotate(a, 5) + tbh_sha1_mix(t, b, c, d) + e + w[t & 15];
+        e = d;
+        d = c;
+        c = tbh_sha1_rotate(b, 30);
+        b = a;
+        a = next;
+    }
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+}
+
+TURBOHTTP_API void turbohttp_sha1_init(turbohttp_sha1 *sha) {
+    static const uint32_t start[5] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u,
+                                      0xc3d2e1f0u};
+    memset(sha, 0, sizeof *sha);
+    memcpy(sha->state, start, sizeof start);
+}
+
+TURBOHTTP_API void turbohttp_sha1_update(turbohttp_sha1 *sha, const void *bytes, size_t n) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    while (n > 0) {
+        size_t at = (size_t)(sha->length & 63), part = tbh_min_size(n, 64 - at);
+        bool whole = part == 64;
+        if (!whole) memcpy(sha->block + at, p, part);
+        if (at + part == 64) tbh_sha1_block(sha->state, whole ? p : sha->block);
+        sha->length += part;
+        p += part;
+        n -= part;
+    }
+}
+
+TURBOHTTP_API void turbohttp_sha1_finish(turbohttp_sha1 *sha,
+                                         uint8_t digest[TURBOHTTP_SHA1_BYTES]) {
+    static const uint8_t padding[64] = {0x80};
+    uint8_t bits[8];
+    tbh_store32_be(bits, (uint32_t)(sha->length >> 29));
+    tbh_store32_be(bits + 4, (uint32_t)(sha->length << 3));
+    turbohttp_sha1_update(sha, padding, 1 + ((119 - (size_t)(sha->length & 63)) & 63));
+    turbohttp_sha1_update(sha, bits, 8);
+    for (int i = 0; i < 5; i++) tbh_store32_be(digest + 4 * i, sha->state[i]);
+    tbh_wipe(sha, sizeof *sha);
+}
+
+/* ========================================================================
+ * src/format/sha256.c
+ * ======================================================================= */
+/* SHA-256: FIPS 180-4 §6.2, incremental.
+ * Owns: nothing; the state is the caller's. Invariants: block holds length % 64 bytes.
+ * Input: any bytes, any split. Does not know: what is hashed. */
+
+/* FIPS 180-4 §4.2.2: cube roots of the first 64 primes. */
+static const uint32_t tbh_sha256_k[64] = {
+    0x428a2f98u, 0x71374491u, 0xb5c0fbcfu, 0xe9b5dba5u, 0x3956c25bu, 0x59f111f1u, 0x923f82a4u,
+    0xab1c5ed5u, 0xd807aa98u, 0x12835b01u, 0x243185beu, 0x550c7dc3u, 0x72be5d74u, 0x80deb1feu,
+    0x9bdc06a7u, 0xc19bf174u, 0xe49b69c1u, 0xefbe4786u, 0x0fc19dc6u, 0x240ca1ccu, 0x2de92c6fu,
+    0x4a7484aau, 0x5cb0a9dcu, 0x76f988dau, 0x983e5152u, 0xa831c66du, 0xb00327c8u, 0xbf597fc7u,
+    0xc6e00bf3u, 0xd5a79147u, 0x06ca6351u, 0x14292967u, 0x27b70a85u, 0x2e1b2138u, 0x4d2c6dfcu,
+    0x53380d13u, 0x650a7354u, 0x766a0abbu, 0x81c2c92eu, 0x92722c85u, 0xa2bfe8a1u, 0xa81a664bu,
+    0xc24b8b70u, 0xc76c51a3u, 0xd192e819u, 0xd6990624u, 0xf40e3585u, 0x106aa070u, 0x19a4c116u,
+    0x1e376c08u, 0x2748774cu, 0x34b0bcb5u, 0x391c0cb3u, 0x4ed8aa4au, 0x5b9cca4fu, 0x682e6ff3u,
+    0x748f82eeu, 0x78a5636fu, 0x84c87814u, 0x8cc70208u, 0x90befffau, 0xa4506cebu, 0xbef9a3f7u,
+    0xc67178f2u,
+};
+
+TBH_ALWAYS_INLINE uint32_t tbh_sha256_rotate(uint32_t x, uint32_t n) {
+    return x >> n | x << (32 - n);
+}
+
+/* The three terms of each Σ and σ of §4.1.2: the last is a shift for σ. */
+TBH_ALWAYS_INLINE uint32_t tbh_sha256_big(uint32_t x, uint32_t a, uint32_t b, uint32_t c) {
+    return tbh_sha256_rotate(x, a) ^ tbh_sha256_rotate(x, b) ^ tbh_sha256_rotate(x, c);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_sha256_small(uint32_t x, uint32_t a, uint32_t b, uint32_t shift) {
+    return tbh_sha256_rotate(x, a) ^ tbh_sha256_rotate(x, b) ^ x >> shift;
+}
+
+/* The message schedule is a ring of 16 words: word t replaces word t - 16. */
+TBH_ALWAYS_INLINE uint32_t tbh_sha256_word(uint32_t w[16], int t) {
+    if (t >= 16)
+        w[t & 15] += tbh_sha256_small(w[(t + 14) & 15], 17, 19, 10) + w[(t + 9) & 15] +
+                     tbh_sha256_small(w[(t + 1) & 15], 7, 18, 3);
+    return w[t & 15];
+}
+
+static void tbh_sha256_block(uint32_t state[8], const uint8_t *block) {
+    uint32_t w[16], v[8];
+    for (int t = 0; t < 16; t++) w[t] = tbh_load32_be(block + 4 * t);
+    memcpy(v, state, sizeof v);
+    for (int t = 0; t < 64; t++) {
+        uint32_t choose = (v[4] & (v[5] ^ v[6])) ^ v[6];
+        uint32_t major = (v[0] & v[1]) | (v[2] & (v[0] | v[1]));
+        uint32_t one = v[7] + tbh_sha256_big(v[4], 6, 11, 25) + choose + tbh_sha256_k[t] +
+                       tbh_sha256_word(w, t);
+        uint32_t two = tbh_sha256_big(v[0], 2, 13, 22) + major;
+        memmove(v + 1, v, 7 * sizeof v[0]);
+        v[4] += one;
+        v[0] = one + two;
+    }
+    for (int i = 0; i < 8; i++) state[i] += v[i];
+}
+
+TURBOHTTP_API void turbohttp_sha256_init(turbohttp_sha256 *sha) {
+    static const uint32_t start[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
+                                      0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
+    memset(sha, 0, sizeof *sha);
+    memcpy(sha->state, start, sizeof start);
+}
+
+TURBOHTTP_API void turbohttp_sha256_update(turbohttp_sha256 *sha, const void *bytes, size_t n) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    while (n > 0) {
+        size_t at = (size_t)(sha->length & 63), part = tbh_min_size(n, 64 - at);
+        bool whole = part == 64;
+        if (!whole) memcpy(sha->block + at, p, part);
+        if (at + part == 64) tbh_sha256_block(sha->state, whole ? p : sha->block);
+        sha->length += part;
+        p += part;
+        n -= part;
+    }
+}
+
+TURBOHTTP_API void turbohttp_sha256_finish(turbohttp_sha256 *sha,
+                                           uint8_t digest[TURBOHTTP_SHA256_BYTES]) {
+    static const uint8_t padding[64] = {0x80};
+    uint8_t bits[8];
+    tbh_store32_be(bits, (uint32_t)(sha->length >> 29));
+    tbh_store32_be(bits + 4, (uint32_t)(sha->length << 3));
+    turbohttp_sha256_update(sha, padding, 1 + ((119 - (size_t)(sha->length & 63)) & 63));
+    turbohttp_sha256_update(sha, bits, 8);
+    for (int i = 0; i < 8; i++) tbh_store32_be(digest + 4 * i, sha->state[i]);
+    tbh_wipe(sha, sizeof *sha);
+}
+
+/* ========================================================================
+ * src/format/http_date.c
+ * ======================================================================= */
+/* HTTP dates: the three forms of RFC 9110 §5.6.7 in, the preferred one out.
+ * Owns: nothing. Invariants: what format writes, parse reads back; calendar arithmetic is the
+ * proleptic Gregorian calendar in 64 bits.
+ * Input: hostile text. Does not know: the clock ("now" is a parameter), time zones other than GMT. */
+
+static const char tbh_date_months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+static const char tbh_date_days[] = "SunMonTueWedThuFriSat";
+static const char *const tbh_date_long_days[7] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                                  "Thursday", "Friday", "Saturday"};
+
+#define TBH_DATE_DAY_SECONDS 86400
+
+typedef struct tbh_date {
+    int64_t year;
+    int month, day, hour, minute, second; /* month from 0, day from 1 */
+    bool short_year;
+} tbh_date;
+
+/* ------------------------------------------------------------ calendar */
+/* Days from 1970-01-01; years begin in March here, so that a leap day is a year's last. */
+static int64_t tbh_date_days_of(int64_t year, int month, int day) {
+    if (month < 2) year--;
+    int64_t era = (year >= 0 ? year : year - 399) / 400;
+    int64_t of_era = year - era * 400;
+    int64_t of_year = (153 * (int64_t)(month < 2 ? month + 10 : month - 2) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static void tbh_date_of_days(int64_t days, tbh_date *date) {
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t of_era = days - era * 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    int64_t month = (5 * of_year + 2) / 153;
+    date->day = (int)(of_year - (153 * month + 2) / 5 + 1);
+    date->month = (int)(month < 10 ? month + 2 : month - 10);
+    date->year = year + era * 400 + (date->month < 2);
+}
+
+static int tbh_date_month_days(int64_t year, int month) {
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (month == 1) return leap ? 29 : 28;
+    return month == 3 || month == 5 || month == 8 || month == 10 ? 30 : 31;
+}
+
+/* ------------------------------------------------------------ parse */
+typedef struct tbh_date_text {
+    const char *p;
+    size_t n;
+} tbh_date_text;
+
+static bool tbh_date_take(tbh_date_text *text, const char *word, size_t n) {
+    if (text->n < n || memcmp(text->p, word, n) != 0) return false;
+    text->p += n;
+    text->n -= n;
+    return true;
+}
+
+/* The index of the three-letter name that comes next, or -1. */
+static int tbh_date_name(tbh_date_text *text, const char *names, int count) {
+    for (int i = 0; i < count; i++)
+        if (tbh_date_take(text, names + 3 * i, 3)) return i;
+    return -1;
+}
+
+static int tbh_date_long_day(tbh_date_text *text) {
+    for (int i = 0; i < 7; i++)
+        if (tbh_date_take(text, tbh_date_long_days[i], strlen(tbh_date_long_days[i]))) return i;
+    return -1;
+}
+
+static int tbh_date_digits(tbh_date_text *text, size_t n) {
+    uint64_t value;
+    if (text->n < n || !tbh_parse_u64(text->p, n, 9999, &value)) return -1;
+    text->p += n;
+    text->n -= n;
+    return (int)value;
+}
+
+/* asctime pads the day with a blank */
+static int tbh_date_padded(tbh_date_text *text) {
+    return tbh_date_take(text, " ", 1) ? tbh_date_digits(text, 1) : tbh_date_digits(text, 2);
+}
+
+/* One letter of a pattern; false if the text does not fit it. */
+static bool tbh_date_field(tbh_date_text *text, char field, tbh_date *date) {
+    switch (field) {
+    case 'w': return tbh_date_name(text, tbh_date_days, 7) >= 0;
+    case 'l': return tbh_date_long_day(text) >= 0;
+    case 'm': return (date->month = tbh_date_name(text, tbh_date_months, 12)) >= 0;
+    case 'd': return (date->day = tbh_date_digits(text, 2)) >= 0;
+    case 'e': return (date->day = tbh_date_padded(text)) >= 0;
+    case 'h': return (date->hour = tbh_date_digits(text, 2)) >= 0;
+    case 'i': return (date->minute = tbh_date_digits(text, 2)) >= 0;
+    case 's': return (date->second = tbh_date_digits(text, 2)) >= 0;
+    case 'c': return (date->year = tbh_date_digits(text, 4)) >= 0;
+    case 'y': date->short_year = true; return (date->year = tbh_date_digits(text, 2)) >= 0;
+    default: return tbh_date_take(text, &field, 1);
+    }
+}
+
+static bool tbh_date_matches(const char *p, size_t n, const char *pattern, tbh_date *date) {
+    tbh_date_text text;
+    text.p = p;
+    text.n = n;
+    memset(date, 0, sizeof *date);
+    for (; *pattern; pattern++)
+        if (!tbh_date_field(&text, *pattern, date)) return false;
+    return text.n == 0;
+}
+
+/* A second of 60 is a leap second. */
+static bool tbh_date_is_valid(const tbh_date *date) {
+    return date->day >= 1 && date->day <= tbh_date_month_days(date->year, date->month) &&
+           date->hour < 24 && date->minute < 60 && date->second <= 60;
+}
+
+static int64_t tbh_date_seconds(const tbh_date *date) {
+    return tbh_date_days_of(date->year, date->month, date->day) * TBH_DATE_DAY_SECONDS +
+           (int64_t)date->hour * 3600 + (int64_t)date->minute * 60 + date->second;
+}
+
+/* Days since 1970, rounded down. */
+static int64_t tbh_date_day_number(int64_t seconds) {
+    int64_t days = seconds / TBH_DATE_DAY_SECONDS;
+    return seconds % TBH_DATE_DAY_SECONDS < 0 ? days - 1 : days;
+}
+
+/* RFC 9110 §5.6.7: more than 50 years ahead means the last such year in the past. */
+static int64_t tbh_date_full_year(int64_t two_digits, int64_t now) {
+    tbh_date today;
+    tbh_date_of_days(tbh_date_day_number(now), &today);
+    int64_t year = today.year - today.year % 100 + two_digits;
+    if (year > today.year + 50) year -= 100;
+    else if (year <= today.year - 50) year += 100;
+    return year;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_http_date_parse(const char *text, size_t n, int64_t now,
+                                                         int64_t *seconds) {
+    static const char *const patterns[3] = {"w, d m c h:i:s GMT", "l, d-m-y h:i:s GMT",
+                                            "w m e h:i:s c"};
+    tbh_date date;
+    *seconds = 0;
+    for (int i = 0; i < 3; i++) {
+        if (!tbh_date_matches(text, n, patterns[i], &date)) continue;
+        if (date.short_year) date.year = tbh_date_full_year(date.year, now);
+        if (!tbh_date_is_valid(&date)) return TURBOHTTP_ERR_ENCODING;
+        *seconds = tbh_date_seconds(&date);
+        return TURBOHTTP_OK;
+    }
+    return TURBOHTTP_ERR_ENCODING;
+}
+
+/* ------------------------------------------------------------ format */
+static char *tbh_date_put_digits(char *to, int64_t value, int digits) {
+    for (int i = digits - 1; i >= 0; i--, value /= 10) to[i] = (char)('0' + value % 10);
+    return to + digits;
+}
+
+static char *tbh_date_put(char *to, const char *text, size_t n) {
+    memcpy(to, text, n);
+    return to + n;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_http_date_format(int64_t seconds,
+                                                          char text[TURBOHTTP_HTTP_DATE_BYTES]) {
+    tbh_date date;
+    int64_t days = tbh_date_day_number(seconds);
+    int64_t rest = seconds - days * TBH_DATE_DAY_SECONDS;
+    text[0] = 0;
+    if (days < -719528 || days >= 2932897) return TURBOHTTP_ERR_OVERFLOW;
+    tbh_date_of_days(days, &date);
+    char *to = tbh_date_put(text, tbh_date_days + (days + 719534) % 7 * 3, 3);
+    to = tbh_date_put_digits(tbh_date_put(to, ", ", 2), date.day, 2);
+    to = tbh_date_put(tbh_date_put(to, " ", 1), tbh_date_months + 3 * date.month, 3);
+    to = tbh_date_put_digits(tbh_date_put(to, " ", 1), date.year, 4);
+    to = tbh_date_put_digits(tbh_date_put(to, " ", 1), rest / 3600, 2);
+    to = tbh_date_put_digits(tbh_date_put(to, ":", 1), rest / 60 % 60, 2);
+    to = tbh_date_put_digits(tbh_date_put(to, ":", 1), rest % 60, 2);
+    memcpy(to, " GMT", 5);
+    return TURBOHTTP_OK;
 }
 
 /* ========================================================================
@@ -902,14 +5306,14 @@ TBH_FN uint32_t tbh_adler32(uint32_t adler, const uint8_t *p, size_t n) {
     return b << 16 | a;
 }
 
-#ifndef TURBOHTTP_NO_INFLATE
+#if !defined(TURBOHTTP_NO_INFLATE)
 /* ========================================================================
  * src/format/inflate.h
  * ======================================================================= */
 /* Inflate has only its public face; this file gives its users in later layers one name to include. */
-#endif /* TURBOHTTP_NO_INFLATE */
+#endif /* !defined(TURBOHTTP_NO_INFLATE) */
 
-#ifndef TURBOHTTP_NO_INFLATE
+#if !defined(TURBOHTTP_NO_INFLATE)
 /* ========================================================================
  * src/format/inflate.c
  * ======================================================================= */
@@ -1707,10 +6111,5996 @@ TURBOHTTP_API turbohttp_status turbohttp_inflate_finish(const turbohttp_inflate 
                            inflate->remaining == 1;
     return between_members ? TURBOHTTP_OK : TURBOHTTP_ERR_BODY_TRUNCATED;
 }
-#endif /* TURBOHTTP_NO_INFLATE */
+#endif /* !defined(TURBOHTTP_NO_INFLATE) */
 
+/* ========================================================================
+ * src/codec/scan.h
+ * ======================================================================= */
+/* Wide scans over text: one lane of 8, 16 or 32 bytes at a time, the same code for every width.
+ *
+ * A lane answers questions about its bytes with a mask; tbh_lane_first turns a mask into a byte's
+ * index. A platform is a block below that defines the lane; what follows the blocks knows none.
+ * No scan reads outside [begin, end): the last bytes are loaded together with bytes before them. */
+
+/* Index of the lowest set bit; v is not 0. */
+TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
+#if defined(__GNUC__) || defined(__clang__)
+    return (unsigned)__builtin_ctzll(v);
+#else
+    unsigned n = 0;
+    for (unsigned step = 32; step; step >>= 1) {
+        if ((v << (64 - step)) != 0) continue;
+        v >>= step;
+        n += step;
+    }
+    return n;
+#endif
+}
+
+/* Bytes that are not letters, digits or '-' (`odd`), control bytes other than HTAB (`control`),
+ * and a given byte (`equal`): the three questions each platform answers. */
+#if TBH_AVX2
+#include <immintrin.h>
+#define TBH_LANE       32 /* bytes */
+#define TBH_LANE_SHIFT 0  /* log2 of the mask bits for each byte */
+typedef __m256i tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return (uint32_t)_mm256_movemask_epi8(v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
+}
+
+/* Bytes from `low` to `low + span`. */
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
+    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
+    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
+    return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
+}
+#elif TBH_SSE2
+#include <emmintrin.h>
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 0
+typedef __m128i tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return (uint32_t)_mm_movemask_epi8(v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
+    v = _mm_sub_epi8(v, _mm_set1_epi8(low));
+    return _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(span)), v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
+    tbh_lane tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+    tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm_or_si128(_mm_andnot_si128(tab, low), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
+    return tbh_lane_mask(_mm_or_si128(_mm_or_si128(alpha, digit), dash)) ^ 0xffffu;
+}
+#elif TBH_NEON
+#include <arm_neon.h>
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 2
+typedef uint8x16_t tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return vld1q_u8((const uint8_t *)p);
+}
+
+/* Four bits for each byte: narrowing by shift is NEON's cheapest way to a mask. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(vceqq_u8(v, vdupq_n_u8((uint8_t)c)));
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, uint8_t low, uint8_t span) {
+    return vcleq_u8(vsubq_u8(v, vdupq_n_u8(low)), vdupq_n_u8(span));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = vcltq_u8(v, vdupq_n_u8(0x20));
+    tbh_lane tab = vceqq_u8(v, vdupq_n_u8('\t'));
+    return tbh_lane_mask(vorrq_u8(vbicq_u8(low, tab), vceqq_u8(v, vdupq_n_u8(0x7f))));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(vorrq_u8(v, vdupq_n_u8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = vceqq_u8(v, vdupq_n_u8('-'));
+    return ~tbh_lane_mask(vorrq_u8(vorrq_u8(alpha, digit), dash));
+}
+#else
+#define TBH_LANE       8
+#define TBH_LANE_SHIFT 3
+typedef uint64_t tbh_lane; /* little-endian, so that the first byte is the lowest */
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_fill(uint8_t c) {
+    return c * UINT64_C(0x0101010101010101);
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return tbh_load64_le(p);
+}
+
+/* The sums stay below 256 in each byte, so no byte disturbs its neighbour: all masks are exact. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    uint64_t x = v ^ tbh_lane_fill((uint8_t)c);
+    return ~(((x & tbh_lane_fill(0x7f)) + tbh_lane_fill(0x7f)) | x) & tbh_lane_fill(0x80);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    uint64_t x = v & tbh_lane_fill(0x7f);
+    uint64_t low = ~(x + tbh_lane_fill(0x60));
+    uint64_t not_tab = (x ^ tbh_lane_fill('\t')) + tbh_lane_fill(0x7f);
+    uint64_t del = x + tbh_lane_fill(1);
+    return ((low & not_tab) | del) & ~v & tbh_lane_fill(0x80);
+}
+
+/* High bit where low <= byte <= high, for bytes below 128. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_range(uint64_t x, uint8_t low, uint8_t high) {
+    return (x + tbh_lane_fill((uint8_t)(0x80 - low))) &
+           ~(x + tbh_lane_fill((uint8_t)(0x7f - high)));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    uint64_t x = v & tbh_lane_fill(0x7f);
+    uint64_t common = tbh_lane_range(x | tbh_lane_fill(0x20), 'a', 'z') |
+                      tbh_lane_range(x, '0', '9') |
+                      ~((x ^ tbh_lane_fill('-')) + tbh_lane_fill(0x7f));
+    return (~common | v) & tbh_lane_fill(0x80);
+}
+#endif
+
+/* Index of the first byte that a mask marks; the mask is not 0. */
+TBH_ALWAYS_INLINE size_t tbh_lane_first(uint64_t mask) {
+    return tbh_scan_lowest_bit(mask) >> TBH_LANE_SHIFT;
+}
+
+/* Drops the marks of the first n bytes, n < TBH_LANE; the next byte becomes the first. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
+    return mask >> (n << TBH_LANE_SHIFT);
+}
+
+/* Keeps the marks of the first n bytes, n < TBH_LANE. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
+    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
+}
+
+/* The last stretch of a scan, shorter than a lane. */
+TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end);
+TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c);
+
+/* First control byte other than HTAB in [p, end), or end. Bytes from begin on may be read. */
+TBH_ALWAYS_INLINE const char *tbh_scan_control(const char *begin, const char *p, const char *end) {
+    while ((size_t)(end - p) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_control(tbh_lane_load(p));
+        if (mask) return p + tbh_lane_first(mask);
+        p += TBH_LANE;
+    }
+    return tbh_scan_control_tail(begin, p, end);
+}
+
+/* First byte c in [p, end), or end. Bytes from begin on may be read. */
+TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, const char *end,
+                                            char c) {
+    while ((size_t)(end - p) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_equal(tbh_lane_load(p), c);
+        if (mask) return p + tbh_lane_first(mask);
+        p += TBH_LANE;
+    }
+    return tbh_scan_byte_tail(begin, p, end, c);
+}
+
+/* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
+TBH_FN const char *tbh_scan_token(const char *p, const char *end);
+
+/* ========================================================================
+ * src/codec/scan.c
+ * ======================================================================= */
+/* Scans: the parts that are not worth inlining.
+ * Owns nothing. Invariant: never reads outside the bytes it is given, so that input may end at the
+ * last byte of a page. Input: any bytes. Does not know: lines, names, or why somebody looks. */
+
+static bool tbh_scan_is_control(char c) {
+    return ((uint8_t)c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end) {
+    size_t left = (size_t)(end - p);
+    if (left == 0) return end;
+    if ((size_t)(end - begin) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_control(tbh_lane_load(end - TBH_LANE));
+        mask = tbh_lane_skip(mask, TBH_LANE - left);
+        return mask ? p + tbh_lane_first(mask) : end;
+    }
+    while (p < end && !tbh_scan_is_control(*p)) p++;
+    return p;
+}
+
+TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c) {
+    size_t left = (size_t)(end - p);
+    if (left == 0) return end;
+    if ((size_t)(end - begin) >= TBH_LANE) {
+        uint64_t mask = tbh_lane_equal(tbh_lane_load(end - TBH_LANE), c);
+        mask = tbh_lane_skip(mask, TBH_LANE - left);
+        return mask ? p + tbh_lane_first(mask) : end;
+    }
+    while (p < end && *p != c) p++;
+    return p;
+}
+
+TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
+    while (p < end) {
+        if ((size_t)(end - p) >= TBH_LANE && !tbh_lane_odd(tbh_lane_load(p))) {
+            p += TBH_LANE;
+            continue;
+        }
+        const char *stop = p + tbh_min_size((size_t)(end - p), TBH_LANE);
+        for (; p < stop; p++)
+            if (!tbh_is_token_char((uint8_t)*p)) return p;
+    }
+    return p;
+}
+
+/* ========================================================================
+ * src/codec/header_id.h
+ * ======================================================================= */
+/* Well-known header names as small numbers (turbohttp_header_id). */
+
+/* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
+ * that has an id is a valid token. */
+TBH_FN uint16_t tbh_header_id(const char *name, size_t n);
+/* The name of an id in lower case; empty for 0 and for unknown ids. */
+TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
+/* The first of the rows with that id, or NULL: of repeated singletons the first one counts. */
+TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
+                                               uint16_t id);
+
+/* ========================================================================
+ * src/codec/header_id.c
+ * ======================================================================= */
+/* Header names: interned by a perfect hash of length, first and last character.
+ * Owns nothing. Invariants: names stand in the order of turbohttp_header_id, in lower case; each
+ * has a slot of its own (a test looks every one up; a new name may ask for new multipliers).
+ * Input: any bytes. Does not know: what a header means. */
+
+typedef struct tbh_header_name {
+    const char *text;
+    size_t length;
+} tbh_header_name;
+
+#define TBH_NAME(text)                                                                             \
+    { text, sizeof(text) - 1 }
+
+static const tbh_header_name tbh_header_names[] = {
+    TBH_NAME(""),
+    TBH_NAME("content-length"),
+    TBH_NAME("transfer-encoding"),
+    TBH_NAME("connection"),
+    TBH_NAME("content-encoding"),
+    TBH_NAME("location"),
+    TBH_NAME("keep-alive"),
+    TBH_NAME("content-type"),
+    TBH_NAME("content-range"),
+    TBH_NAME("set-cookie"),
+    TBH_NAME("date"),
+    TBH_NAME("etag"),
+    TBH_NAME("last-modified"),
+    TBH_NAME("cache-control"),
+    TBH_NAME("expires"),
+    TBH_NAME("age"),
+    TBH_NAME("vary"),
+    TBH_NAME("retry-after"),
+    TBH_NAME("www-authenticate"),
+    TBH_NAME("proxy-authenticate"),
+    TBH_NAME("trailer"),
+    TBH_NAME("upgrade"),
+    TBH_NAME("server"),
+    TBH_NAME("accept-ranges"),
+    TBH_NAME("link"),
+    TBH_NAME("allow"),
+    TBH_NAME("alt-svc"),
+    TBH_NAME("via"),
+    TBH_NAME("pragma"),
+    TBH_NAME("refresh"),
+    TBH_NAME("content-disposition"),
+    TBH_NAME("content-language"),
+    TBH_NAME("content-location"),
+    TBH_NAME("content-security-policy"),
+    TBH_NAME("strict-transport-security"),
+    TBH_NAME("access-control-allow-origin"),
+    TBH_NAME("authentication-info"),
+    TBH_NAME("proxy-authentication-info"),
+    TBH_NAME("sec-websocket-accept"),
+    TBH_NAME("sec-websocket-extensions"),
+    TBH_NAME("sec-websocket-protocol"),
+    TBH_NAME("sec-websocket-key"),
+    TBH_NAME("sec-websocket-version"),
+    TBH_NAME("host"),
+    TBH_NAME("te"),
+    TBH_NAME("cookie"),
+    TBH_NAME("authorization"),
+    TBH_NAME("proxy-authorization"),
+    TBH_NAME("proxy-connection"),
+    TBH_NAME("http2-settings"),
+    TBH_NAME("user-agent"),
+    TBH_NAME("accept"),
+    TBH_NAME("accept-encoding"),
+    TBH_NAME("accept-language"),
+    TBH_NAME("expect"),
+    TBH_NAME("range"),
+    TBH_NAME("if-none-match"),
+    TBH_NAME("if-modified-since"),
+    TBH_NAME("origin"),
+    TBH_NAME("referer"),
+};
+
+#define TBH_HEADER_NAMES (sizeof tbh_header_names / sizeof tbh_header_names[0])
+
+/* clang-format off */
+static const uint8_t tbh_header_slots[256] = {
+    0, 0, 0, 0, 43, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 26, 0, 0, 18, 0, 32,
+    0, 0, 0, 0, 0, 0, 8, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 55, 0, 11, 0, 12, 24, 0, 48, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 58, 30, 0, 0, 0, 0, 0, 0,
+    31, 0, 0, 0, 0, 0, 0, 35, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 0, 0, 14, 0, 28, 59, 46, 54,
+    0, 0, 0, 0, 44, 1, 34, 0, 0, 0, 0, 51, 0, 0, 0, 0, 0, 4, 0, 50, 33, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 19, 29, 0, 0, 0, 0, 0, 0, 49, 22, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 27,
+    0, 0, 0, 45, 25, 0, 0, 0, 0, 17, 0, 38, 0, 3, 0, 0, 5, 0, 0, 0, 13, 0, 0, 9, 0, 0, 0, 0,
+    0, 0, 10, 0, 16, 0, 53, 0, 0, 0, 0, 0, 0, 0, 56, 0, 57, 0, 0, 6, 0, 0, 0, 0, 23, 0, 0, 0,
+    0, 39, 0, 37, 0, 0, 0, 20, 0, 0, 36, 0, 0, 0, 41, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0,
+    0, 0, 15, 0
+};
+/* clang-format on */
+
+/* 0 when the eight bytes are equal but for the case of letters: of the characters in names, letters
+ * are those with bit 6, and only they may differ in bit 5. */
+TBH_ALWAYS_INLINE uint64_t tbh_header_differ8(const char *p, const char *lower) {
+    uint64_t expected = tbh_load64(lower);
+    return (tbh_load64(p) | (expected & UINT64_C(0x4040404040404040)) >> 1) ^ expected;
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_header_differ4(const char *p, const char *lower) {
+    uint32_t expected = tbh_load32(lower);
+    return (tbh_load32(p) | (expected & 0x40404040u) >> 1) ^ expected;
+}
+
+TBH_ALWAYS_INLINE bool tbh_header_same(const char *p, const char *lower, size_t n) {
+    if (n < 4) return tbh_equal_nocase(p, lower, n);
+    if (n < 8)
+        return (tbh_header_differ4(p, lower) | tbh_header_differ4(p + n - 4, lower + n - 4)) == 0;
+    uint64_t differ = tbh_header_differ8(p + n - 8, lower + n - 8);
+    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_header_differ8(p + i, lower + i);
+    return differ == 0;
+}
+
+TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
+    if (n == 0) return TURBOHTTP_HEADER_OTHER;
+    unsigned first = (uint8_t)name[0] | 0x20u, last = (uint8_t)name[n - 1] | 0x20u;
+    unsigned id = tbh_header_slots[((unsigned)n * 17 + first * 61 + last * 22) & 255];
+    if (tbh_header_names[id].length != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_header_same(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
+}
+
+TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
+    if (id >= TBH_HEADER_NAMES) id = 0;
+    return tbh_span(tbh_header_names[id].text, tbh_header_names[id].length);
+}
+
+TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
+                                               uint16_t id) {
+    for (uint32_t i = 0; i < count; i++)
+        if (rows[i].id == id) return &rows[i];
+    return NULL;
+}
+
+/* ========================================================================
+ * src/codec/h1_head.h
+ * ======================================================================= */
+/* HTTP/1.1 heads and trailer sections: what the engines use beside the public calls in api/h1.h. */
+
+/* Parses a whole trailer section once, from its first byte to the CRLF after its last line.
+ * PENDING when bytes are missing: for input in pieces use turbohttp_h1_trailer_parse, which keeps
+ * the work linear. */
+TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
+                                            const turbohttp_head_limits *limits,
+                                            turbohttp_header *table, uint32_t capacity,
+                                            uint32_t *count, size_t *consumed,
+                                            uint64_t *error_offset);
+/* Takes the next element of a comma list (RFC 9110 §5.6.1), blanks trimmed, perhaps empty; false
+ * after the last one. `rest` begins as the whole value. */
+TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element);
+
+/* ========================================================================
+ * src/codec/h1_head.c
+ * ======================================================================= */
+/* Response heads of HTTP/1.x: status line, header lines, and the framing that follows from them.
+ *
+ * Owns nothing: rows go to the caller's table and are slices of the caller's bytes.
+ * One run goes once over the bytes, line by line, and stops at the first fault in their order.
+ * What a run says depends on the bytes alone, and a fault stays the same fault when bytes follow;
+ * that is what makes every split come to the same end. A head that is not complete at the first
+ * call is from then on only searched for its end (each byte once), and then parsed once more.
+ * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits.
+ * Does not know: connections, bodies, requests (but whether it was HEAD). */
+
+#define TBH_H1_HEAD_BYTES   65536u
+#define TBH_H1_LINE_BYTES   16384u
+#define TBH_H1_LINE_MAX     65535u /* name_length has 16 bits */
+#define TBH_H1_HEADER_COUNT 128u
+/* So few bytes are parsed at each call, so that the first wrong one is seen at once. */
+#define TBH_H1_EAGER_BYTES  16u
+
+#define TBH_H1_BIT(name)    ((uint64_t)1 << TURBOHTTP_HEADER_##name)
+
+/* Headers with a meaning for the head itself. */
+#define TBH_H1_WATCHED_IN_HEAD                                                                     \
+    (TBH_H1_BIT(CONTENT_LENGTH) | TBH_H1_BIT(TRANSFER_ENCODING) | TBH_H1_BIT(CONNECTION) |         \
+     TBH_H1_BIT(CONTENT_ENCODING) | TBH_H1_BIT(LOCATION))
+/* RFC 9110 §6.5.1: framing, routing, authentication, response control and content format. */
+#define TBH_H1_REFUSED_IN_TRAILER                                                                  \
+    (TBH_H1_WATCHED_IN_HEAD | TBH_H1_BIT(KEEP_ALIVE) | TBH_H1_BIT(CONTENT_TYPE) |                  \
+     TBH_H1_BIT(CONTENT_RANGE) | TBH_H1_BIT(SET_COOKIE) | TBH_H1_BIT(CACHE_CONTROL) |              \
+     TBH_H1_BIT(EXPIRES) | TBH_H1_BIT(AGE) | TBH_H1_BIT(VARY) | TBH_H1_BIT(RETRY_AFTER) |          \
+     TBH_H1_BIT(WWW_AUTHENTICATE) | TBH_H1_BIT(PROXY_AUTHENTICATE) | TBH_H1_BIT(TRAILER) |         \
+     TBH_H1_BIT(UPGRADE) | TBH_H1_BIT(HOST) | TBH_H1_BIT(TE) | TBH_H1_BIT(AUTHORIZATION) |         \
+     TBH_H1_BIT(PROXY_AUTHORIZATION) | TBH_H1_BIT(PROXY_CONNECTION))
+
+/* One run over the bytes, and what the watched headers said so far. */
+typedef struct tbh_h1_run {
+    const char *begin, *end; /* the bytes, cut at the limit on the head */
+    const char *fault;       /* the byte at fault */
+    turbohttp_header *table;
+    uint64_t watched; /* one bit for each id that tbh_h1_meaning must see */
+    uint32_t count, capacity;
+    uint32_t line_bytes, head_bytes;
+    turbohttp_status status; /* why a function returned NULL */
+    bool in_trailer;
+
+    bool has_content_length, says_close, says_keep_alive, says_upgrade;
+    uint8_t coding_layers;
+    turbohttp_content_coding coding;
+    uint64_t content_length;
+    const char *chunked; /* the value of Transfer-Encoding */
+    const turbohttp_header *location;
+} tbh_h1_run;
+
+static uint32_t tbh_h1_limit(uint32_t wanted, uint32_t standard) {
+    return wanted ? wanted : standard;
+}
+
+static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
+                            const turbohttp_head_limits *limits, turbohttp_header *table,
+                            uint32_t capacity) {
+    static const turbohttp_head_limits standard = {0, 0, 0};
+    if (!limits) limits = &standard;
+    memset(r, 0, sizeof *r);
+    uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
+    uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
+    r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
+    r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
+    r->capacity = header_count < capacity ? header_count : capacity;
+    r->table = table;
+    r->begin = data;
+    r->end = data + tbh_min_size(length, r->head_bytes);
+    r->watched = TBH_H1_WATCHED_IN_HEAD;
+}
+
+/* ------------------------------------------------------------ lines */
+/* Ends the run at a byte of a line. Beyond the limit it is a long line before it is a bad one. */
+static const char *tbh_h1_stop(tbh_h1_run *r, const char *line, const char *at,
+                               turbohttp_status status) {
+    bool too_long = (size_t)(at - line) > r->line_bytes;
+    r->fault = too_long ? line + r->line_bytes : at;
+    r->status = too_long ? TURBOHTTP_ERR_LINE_TOO_LONG : status;
+    return NULL;
+}
+
+/* The line does not end with CRLF at `at`: more bytes may mend it, or nothing can. */
+static TBH_NOINLINE const char *tbh_h1_stop_at_end(tbh_h1_run *r, const char *line, const char *at,
+                                                   turbohttp_status status) {
+    bool cut = at == r->end || (*at == '\r' && at + 1 == r->end);
+    return tbh_h1_stop(r, line, at, cut ? TURBOHTTP_PENDING : status);
+}
+
+/* No colon after a token: the byte that is none, be it the colon itself (RFC 9112 §5.1). */
+static TBH_NOINLINE const char *tbh_h1_stop_at_name(tbh_h1_run *r, const char *line,
+                                                    const char *colon) {
+    const char *at = tbh_scan_token(line, colon);
+    return tbh_h1_stop(r, line, at, at == r->end ? TURBOHTTP_PENDING : TURBOHTTP_ERR_HEADER_LINE);
+}
+
+TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
+    return r->end - at >= 2 && at[0] == '\r' && at[1] == '\n' &&
+           (size_t)(at - line) <= r->line_bytes;
+}
+
+/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const char *line,
+                                                turbohttp_header *row) {
+    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
+    size_t name_length = (size_t)(colon - line);
+    uint16_t id = tbh_header_id(line, name_length);
+    bool named = id || (name_length && colon < r->end && tbh_scan_token(line, colon) == colon);
+    if (TBH_UNLIKELY(!named || colon == r->end)) return tbh_h1_stop_at_name(r, line, colon);
+    const char *value = colon + 1;
+    while (value < r->end && tbh_h1_is_blank(*value)) value++;
+    const char *at = tbh_scan_control(r->begin, value, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at)))
+        return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
+    const char *value_end = at;
+    while (value_end > value && tbh_h1_is_blank(value_end[-1])) value_end--;
+    row->name = line;
+    row->value = value;
+    row->value_length = (uint32_t)(value_end - value);
+    row->name_length = (uint16_t)name_length;
+    row->id = id;
+    return at + 2;
+}
+
+/* ------------------------------------------------------------ headers with a meaning */
+TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
+    if (!rest->data) return false;
+    const char *p = rest->data, *end = p + rest->length;
+    const char *comma = p;
+    while (comma < end && *comma != ',') comma++;
+    const char *stop = comma;
+    while (p < stop && tbh_h1_is_blank(*p)) p++;
+    while (stop > p && tbh_h1_is_blank(stop[-1])) stop--;
+    *element = tbh_span(p, (size_t)(stop - p));
+    bool last = comma == end;
+    *rest = last ? tbh_span(NULL, 0) : tbh_span(comma + 1, (size_t)(end - comma - 1));
+    return true;
+}
+
+/* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
+static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span element;
+    while (tbh_list_next(&rest, &element)) {
+        uint64_t n = 0;
+        if (!tbh_parse_u64(element.data, element.length, INT64_MAX, &n))
+            return TURBOHTTP_ERR_CONTENT_LENGTH;
+        if (r->has_content_length && n != r->content_length) return TURBOHTTP_ERR_CONTENT_LENGTH;
+        r->has_content_length = true;
+        r->content_length = n;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
+static turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
+    if (r->chunked || !tbh_span_equal_nocase(value, "chunked"))
+        return TURBOHTTP_ERR_TRANSFER_ENCODING;
+    r->chunked = value.data;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span option;
+    while (tbh_list_next(&rest, &option)) {
+        if (tbh_span_equal_nocase(option, "keep-alive")) r->says_keep_alive = true;
+        if (tbh_span_equal_nocase(option, "close")) r->says_close = true;
+        if (tbh_span_equal_nocase(option, "upgrade")) r->says_upgrade = true;
+    }
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
+    if (tbh_span_equal_nocase(name, "gzip")) return TURBOHTTP_CODING_GZIP;
+    if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
+    if (tbh_span_equal_nocase(name, "deflate")) return TURBOHTTP_CODING_DEFLATE;
+    return TURBOHTTP_CODING_OTHER;
+}
+
+static turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
+    turbohttp_span layer;
+    while (tbh_list_next(&rest, &layer)) {
+        if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
+        r->coding = r->coding_layers ? TURBOHTTP_CODING_OTHER : tbh_h1_coding_of(layer);
+        r->coding_layers = 1;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* Two targets are no target: whoever picks one may pick the attacker's. */
+static turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *row) {
+    const turbohttp_header *first = r->location;
+    r->location = row;
+    if (!first) return TURBOHTTP_OK;
+    bool same = first->value_length == row->value_length &&
+                memcmp(first->value, row->value, row->value_length) == 0;
+    return same ? TURBOHTTP_OK : TURBOHTTP_ERR_HEADER_LINE;
+}
+
+static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turbohttp_header *row) {
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (r->in_trailer) return TURBOHTTP_ERR_HEADER_LINE;
+    switch (row->id) {
+    case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
+    case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
+    case TURBOHTTP_HEADER_CONNECTION: return tbh_h1_connection(r, value);
+    case TURBOHTTP_HEADER_CONTENT_ENCODING: return tbh_h1_content_encoding(r, value);
+    default: return tbh_h1_location(r, row);
+    }
+}
+
+/* ------------------------------------------------------------ sections */
+static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_status status) {
+    r->fault = at;
+    return status;
+}
+
+static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
+    if (p + 1 == r->end) return TURBOHTTP_PENDING;
+    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    *after = p + 2;
+    return TURBOHTTP_OK;
+}
+
+/* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
+static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    for (;;) {
+        if (p == r->end) return TURBOHTTP_PENDING;
+        if (*p == '\r') return tbh_h1_last_line(r, p, after);
+        if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+        turbohttp_header *row = &r->table[r->count];
+        p = tbh_h1_field_line(r, p, row);
+        if (!p) return r->status;
+        r->count++;
+        if (!(r->watched >> row->id & 1)) continue;
+        turbohttp_status status = tbh_h1_meaning(r, row);
+        if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
+    }
+}
+
+/* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
+static TBH_NOINLINE const char *tbh_h1_stop_at_status(tbh_h1_run *r) {
+    static const char shape[] = "HTTP/1.0 100";
+    const char *p = r->begin;
+    for (size_t i = 0; i < sizeof shape - 1; i++, p++) {
+        if (p == r->end) return tbh_h1_stop(r, r->begin, p, TURBOHTTP_PENDING);
+        bool digit = i >= 7 && i != 8;
+        bool good =
+            digit ? tbh_is_digit((uint8_t)*p) && (*p != '0' || shape[i] == '0') : *p == shape[i];
+        if (good) continue;
+        return tbh_h1_stop(r, r->begin, p,
+                           i < 7 ? TURBOHTTP_ERR_NOT_HTTP : TURBOHTTP_ERR_STATUS_LINE);
+    }
+    if (p < r->end && *p == ' ') p = tbh_scan_control(r->begin, p, r->end);
+    return tbh_h1_stop_at_end(r, r->begin, p, TURBOHTTP_ERR_STATUS_LINE);
+}
+
+static bool tbh_h1_has_status(const tbh_h1_run *r) {
+    const char *p = r->begin;
+    return r->end - p >= 14 && memcmp(p, "HTTP/1.", 7) == 0 && tbh_is_digit((uint8_t)p[7]) &&
+           p[8] == ' ' && (uint8_t)(p[9] - '1') < 9 && tbh_is_digit((uint8_t)p[10]) &&
+           tbh_is_digit((uint8_t)p[11]) && (p[12] == ' ' || p[12] == '\r');
+}
+
+/* The blank before an absent reason phrase is often left out, and means nothing. */
+static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
+    const char *p = r->begin;
+    if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
+    const char *reason = p + (p[12] == ' ' ? 13 : 12);
+    const char *at = tbh_scan_control(r->begin, reason, r->end);
+    if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    out->minor_version = p[7] != '0';
+    out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+    out->reason = tbh_span(reason, (size_t)(at - reason));
+    return at + 2;
+}
+
+/* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
+static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
+                                      turbohttp_h1_head *out) {
+    bool bodiless =
+        request_was_head || out->status < 200 || out->status == 204 || out->status == 304;
+    if (r->chunked && (r->has_content_length || out->minor_version == 0))
+        return tbh_h1_fail(r, r->chunked, TURBOHTTP_ERR_TRANSFER_ENCODING);
+    out->framing = bodiless                ? TURBOHTTP_FRAMING_NONE
+                   : r->chunked            ? TURBOHTTP_FRAMING_CHUNKED
+                   : r->has_content_length ? TURBOHTTP_FRAMING_LENGTH
+                                           : TURBOHTTP_FRAMING_UNTIL_CLOSE;
+    out->keep_alive = !r->says_close && (out->minor_version || r->says_keep_alive) &&
+                      out->framing != TURBOHTTP_FRAMING_UNTIL_CLOSE;
+    out->connection_upgrade = r->says_upgrade;
+    out->has_content_length = r->has_content_length;
+    out->content_length = r->content_length;
+    out->content_coding = r->coding;
+    out->headers = r->table;
+    out->header_count = r->count;
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ input in pieces */
+/* Goes on searching for something that a run must look at: the empty line, a limit, or a control
+ * byte that no head may have. False while there is none. */
+static bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+    const char *p = r->begin + s->scanned, *line = r->begin + s->line_start;
+    while (p < r->end) {
+        p = tbh_scan_control(r->begin, p, r->end);
+        if (r->end - p < 2) break;
+        if (p[0] != '\r' || p[1] != '\n' || p == line) return true;
+        if ((size_t)(p - line) > r->line_bytes) return true;
+        p += 2;
+        line = p;
+    }
+    if (p < r->end && *p != '\r') return true;
+    s->scanned = (uint32_t)(p - r->begin);
+    s->line_start = (uint32_t)(line - r->begin);
+    return (size_t)(r->end - line) > r->line_bytes || (size_t)(r->end - r->begin) == r->head_bytes;
+}
+
+/* Is a run worth its work? At the first call, on the first bytes, and when the search has found. */
+static bool tbh_h1_must_wait(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+    bool eager = s->attempts == 0 || (size_t)(r->end - r->begin) <= TBH_H1_EAGER_BYTES;
+    if (!eager && !tbh_h1_seek(s, r)) return true;
+    s->attempts++;
+    return false;
+}
+
+static turbohttp_status tbh_h1_finish(const tbh_h1_run *r, turbohttp_status status,
+                                      uint64_t *error_offset) {
+    const char *fault = r->fault;
+    if (status == TURBOHTTP_PENDING && (size_t)(r->end - r->begin) == r->head_bytes) {
+        status = TURBOHTTP_ERR_HEAD_TOO_LARGE;
+        fault = r->end;
+    }
+    if (error_offset && status < TURBOHTTP_OK) *error_offset = (uint64_t)(fault - r->begin);
+    return status;
+}
+
+TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parser) {
+    memset(parser, 0, sizeof *parser);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset) {
+    tbh_h1_run r;
+    turbohttp_h1_head head;
+    if (length == 0) return TURBOHTTP_PENDING;
+    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
+    if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
+    const char *after = NULL, *fields = tbh_h1_status_line(&r, &head);
+    turbohttp_status status = fields ? tbh_h1_fields(&r, fields, &after) : r.status;
+    if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, &head);
+    if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
+    head.head_length = (uint32_t)(after - data);
+    *out = head;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_t *consumed,
+                                           uint64_t *error_offset) {
+    const char *after = NULL;
+    r->in_trailer = true;
+    r->watched = TBH_H1_REFUSED_IN_TRAILER;
+    turbohttp_status status = tbh_h1_fields(r, r->begin, &after);
+    if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
+    *count = r->count;
+    *consumed = (size_t)(after - r->begin);
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
+                                            const turbohttp_head_limits *limits,
+                                            turbohttp_header *table, uint32_t capacity,
+                                            uint32_t *count, size_t *consumed,
+                                            uint64_t *error_offset) {
+    tbh_h1_run r;
+    if (length == 0) return TURBOHTTP_PENDING;
+    tbh_h1_run_init(&r, data, length, limits, table, capacity);
+    return tbh_h1_trailer_run(&r, count, consumed, error_offset);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
+    turbohttp_h1_head_parser *parser, const char *data, size_t length,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    uint32_t *field_count, size_t *consumed, uint64_t *error_offset) {
+    tbh_h1_run r;
+    if (length == 0) return TURBOHTTP_PENDING;
+    if (length >= 2 && data[0] == '\r' && data[1] == '\n') { /* nearly always */
+        *field_count = 0;
+        *consumed = 2;
+        return TURBOHTTP_OK;
+    }
+    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
+    if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
+    return tbh_h1_trailer_run(&r, field_count, consumed, error_offset);
+}
+
+/* ========================================================================
+ * src/codec/h1_chunked.h
+ * ======================================================================= */
+/* The chunked coding (RFC 9112 §7.1): what the engines use beside the decoder in api/h1.h. */
+
+/* Writes the line before a chunk of `size` bytes, hexadecimal and CRLF; returns its bytes, at most
+ * 18. Size 0 writes the last chunk's line; the trailer section's CRLF is the caller's. */
+TBH_FN size_t tbh_chunk_head_write(char out[20], uint64_t size);
+
+/* ========================================================================
+ * src/codec/h1_chunked.c
+ * ======================================================================= */
+/* The chunked coding: hands out runs of body bytes inside the input, and writes chunk heads.
+ *
+ * Owns nothing. A chunk's line goes through a table (state x class of byte -> state), unless all of
+ * it is there and is digits and CRLF, which is how nearly every line looks.
+ * Input language: RFC 9112 §7.1 to the letter: a size of at least one digit below 2^63, well-formed
+ * extensions (which mean nothing to us), blanks only where the grammar has BWS, never before CRLF.
+ * Bounds: one line, and the sum of all framing in proportion to the body (Go CVE-2023-39326).
+ * Does not know: trailers (h1_head.c), where the bytes come from, what the body means. */
+
+#define TBH_CHUNK_LINE_BYTES 256
+#define TBH_CHUNK_OVERHEAD   16384
+#define TBH_CHUNK_PER_BYTE   16
+/* Credit stops growing here, so that it cannot overflow; a body is never that thin. */
+#define TBH_CHUNK_CREDIT     ((int64_t)1 << 60)
+#define TBH_CHUNK_FAST       12 /* bytes that a plain line of up to ten digits can have */
+
+/* States of a line; those from CHUNK_DATA on are not in the table. */
+enum {
+    TBH_CHUNK_START,     /* before the first digit */
+    TBH_CHUNK_SIZE,      /* after a digit */
+    TBH_CHUNK_BLANK,     /* BWS that only ';' may end */
+    TBH_CHUNK_SEMICOLON, /* after ';', BWS included */
+    TBH_CHUNK_NAME,      /* in an extension's name */
+    TBH_CHUNK_NAME_END,  /* BWS after the name */
+    TBH_CHUNK_EQUALS,    /* after '=', BWS included */
+    TBH_CHUNK_TOKEN,     /* in a value */
+    TBH_CHUNK_QUOTED,    /* in a quoted value */
+    TBH_CHUNK_ESCAPE,    /* after a backslash there */
+    TBH_CHUNK_UNQUOTED,  /* after the closing quote */
+    TBH_CHUNK_CR,        /* LF must follow */
+    TBH_CHUNK_LINE_END,  /* the line is complete */
+    TBH_CHUNK_ROWS = TBH_CHUNK_CR,
+    TBH_CHUNK_DATA = 16,
+    TBH_CHUNK_DATA_CR, /* CRLF must follow the data */
+    TBH_CHUNK_DATA_LF,
+    TBH_CHUNK_LAST,
+    TBH_CHUNK_BAD_LINE, /* the two errors, kept */
+    TBH_CHUNK_BAD_OVERHEAD
+};
+
+enum { /* classes of bytes */
+       TBH_CHUNK_C_HEX,
+       TBH_CHUNK_C_TCHAR,
+       TBH_CHUNK_C_SEMICOLON,
+       TBH_CHUNK_C_EQUALS,
+       TBH_CHUNK_C_BLANK,
+       TBH_CHUNK_C_QUOTE,
+       TBH_CHUNK_C_BACKSLASH,
+       TBH_CHUNK_C_CR,
+       TBH_CHUNK_C_TEXT,
+       TBH_CHUNK_C_BAD,
+       TBH_CHUNK_CLASSES
+};
+
+#define TBH_CHUNK_NO TBH_CHUNK_BAD_LINE
+
+/* clang-format off */
+static const uint8_t tbh_chunk_next[TBH_CHUNK_ROWS][TBH_CHUNK_CLASSES] = {
+    /*               hex                 tchar               ;                    =                 blank               "                   backslash         CR            text              bad */
+    /* START */     {TBH_CHUNK_SIZE,     TBH_CHUNK_NO,              TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* SIZE */      {TBH_CHUNK_SIZE,     TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* BLANK */     {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* SEMICOLON */ {TBH_CHUNK_NAME,     TBH_CHUNK_NAME,     TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_SEMICOLON,TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* NAME */      {TBH_CHUNK_NAME,     TBH_CHUNK_NAME,     TBH_CHUNK_SEMICOLON, TBH_CHUNK_EQUALS, TBH_CHUNK_NAME_END, TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* NAME_END */  {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_EQUALS, TBH_CHUNK_NAME_END, TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* EQUALS */    {TBH_CHUNK_TOKEN,    TBH_CHUNK_TOKEN,    TBH_CHUNK_NO,               TBH_CHUNK_NO,            TBH_CHUNK_EQUALS,   TBH_CHUNK_QUOTED,   TBH_CHUNK_NO,            TBH_CHUNK_NO,        TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* TOKEN */     {TBH_CHUNK_TOKEN,    TBH_CHUNK_TOKEN,    TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
+    /* QUOTED */    {TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,    TBH_CHUNK_QUOTED, TBH_CHUNK_QUOTED,   TBH_CHUNK_UNQUOTED, TBH_CHUNK_ESCAPE, TBH_CHUNK_NO,        TBH_CHUNK_QUOTED, TBH_CHUNK_NO},
+    /* ESCAPE */    {TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,    TBH_CHUNK_QUOTED, TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED,   TBH_CHUNK_QUOTED, TBH_CHUNK_NO,        TBH_CHUNK_QUOTED, TBH_CHUNK_NO},
+    /* UNQUOTED */  {TBH_CHUNK_NO,              TBH_CHUNK_NO,              TBH_CHUNK_SEMICOLON, TBH_CHUNK_NO,            TBH_CHUNK_BLANK,    TBH_CHUNK_NO,              TBH_CHUNK_NO,            TBH_CHUNK_CR, TBH_CHUNK_NO,            TBH_CHUNK_NO},
+};
+/* clang-format on */
+
+static unsigned tbh_chunk_class(uint8_t c) {
+    if (tbh_hex_value(c) >= 0) return TBH_CHUNK_C_HEX;
+    if (tbh_is_token_char(c)) return TBH_CHUNK_C_TCHAR;
+    switch (c) {
+    case ';': return TBH_CHUNK_C_SEMICOLON;
+    case '=': return TBH_CHUNK_C_EQUALS;
+    case ' ':
+    case '\t': return TBH_CHUNK_C_BLANK;
+    case '"': return TBH_CHUNK_C_QUOTE;
+    case '\\': return TBH_CHUNK_C_BACKSLASH;
+    case '\r': return TBH_CHUNK_C_CR;
+    default: return c < 0x20 || c == 0x7f ? TBH_CHUNK_C_BAD : TBH_CHUNK_C_TEXT;
+    }
+}
+
+TURBOHTTP_API void turbohttp_chunked_init(turbohttp_chunked *chunked) {
+    memset(chunked, 0, sizeof *chunked);
+    chunked->budget = TBH_CHUNK_OVERHEAD;
+    chunked->state = TBH_CHUNK_START;
+}
+
+/* ------------------------------------------------------------ the line of a chunk */
+/* One byte of a line, one step; errors are states too. */
+static uint8_t tbh_chunk_step(turbohttp_chunked *c, uint8_t byte) {
+    if (c->state == TBH_CHUNK_CR) return byte == '\n' ? TBH_CHUNK_LINE_END : TBH_CHUNK_BAD_LINE;
+    uint8_t to = tbh_chunk_next[c->state][tbh_chunk_class(byte)];
+    if (to < TBH_CHUNK_CR && c->line_length == TBH_CHUNK_LINE_BYTES) return TBH_CHUNK_BAD_OVERHEAD;
+    c->line_length++;
+    if (to != TBH_CHUNK_SIZE) return to;
+    if (c->remaining > (uint64_t)INT64_MAX >> 4) return TBH_CHUNK_BAD_LINE;
+    c->remaining = c->remaining << 4 | (uint64_t)tbh_hex_value(byte);
+    return to;
+}
+
+/* The line is complete; `bytes` is its length with CRLF. The CRLF after the data, which must come,
+ * is paid here as well. */
+TBH_ALWAYS_INLINE void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes) {
+    c->line_length = 0;
+    c->budget -= (int64_t)bytes + (c->remaining ? 2 : 0);
+    c->state = c->budget < 0  ? TBH_CHUNK_BAD_OVERHEAD
+               : c->remaining ? TBH_CHUNK_DATA
+                              : TBH_CHUNK_LAST;
+}
+
+static TBH_NOINLINE const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p,
+                                                  const uint8_t *end) {
+    while (p < end && c->state < TBH_CHUNK_LINE_END) c->state = tbh_chunk_step(c, *p++);
+    if (c->state == TBH_CHUNK_LINE_END) tbh_chunk_line_done(c, c->line_length + 1u);
+    return p;
+}
+
+/* A line of digits and CRLF that is all there; otherwise nothing is used. */
+TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_plain_line(turbohttp_chunked *c, const uint8_t *p,
+                                                      const uint8_t *end) {
+    if (end - p < TBH_CHUNK_FAST) return p;
+    uint64_t size = 0;
+    unsigned n = 0;
+    for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
+        size = size << 4 | (uint64_t)digit;
+    if (n == 0 || p[n] != '\r' || p[n + 1] != '\n') return p;
+    c->remaining = size;
+    tbh_chunk_line_done(c, n + 2);
+    return p + n + 2;
+}
+
+/* ------------------------------------------------------------ data */
+static const uint8_t *tbh_chunk_data_end(turbohttp_chunked *c, const uint8_t *p,
+                                         const uint8_t *end) {
+    if (c->state == TBH_CHUNK_DATA_CR && p < end)
+        c->state = *p++ == '\r' ? TBH_CHUNK_DATA_LF : TBH_CHUNK_BAD_LINE;
+    if (c->state == TBH_CHUNK_DATA_LF && p < end)
+        c->state = *p++ == '\n' ? TBH_CHUNK_START : TBH_CHUNK_BAD_LINE;
+    return p;
+}
+
+/* Hands out what is there of the chunk, and takes the CRLF behind it at once if it is there. */
+TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint8_t *p,
+                                                const uint8_t *end, turbohttp_span *data) {
+    size_t n = (size_t)(end - p);
+    if (n > c->remaining) n = (size_t)c->remaining;
+    *data = tbh_span((const char *)p, n);
+    p += n;
+    c->remaining -= n;
+    if (c->budget < TBH_CHUNK_CREDIT) c->budget += (int64_t)n * TBH_CHUNK_PER_BYTE;
+    if (c->remaining) return p;
+    bool crlf = end - p >= 2 && p[0] == '\r' && p[1] == '\n';
+    c->state = crlf ? TBH_CHUNK_START : TBH_CHUNK_DATA_CR;
+    return crlf ? p + 2 : p;
+}
+
+static turbohttp_status tbh_chunk_final(unsigned state) {
+    switch (state) {
+    case TBH_CHUNK_LAST: return TURBOHTTP_DONE;
+    case TBH_CHUNK_BAD_LINE: return TURBOHTTP_ERR_CHUNK;
+    case TBH_CHUNK_BAD_OVERHEAD: return TURBOHTTP_ERR_CHUNK_OVERHEAD;
+    default: return TURBOHTTP_PENDING;
+    }
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked,
+                                                      const uint8_t **in, size_t *in_length,
+                                                      turbohttp_span *data) {
+    if (*in_length == 0) return tbh_chunk_final(chunked->state);
+    const uint8_t *p = *in, *end = p + *in_length;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (chunked->state == TBH_CHUNK_DATA_CR || chunked->state == TBH_CHUNK_DATA_LF)
+        p = tbh_chunk_data_end(chunked, p, end);
+    if (chunked->state == TBH_CHUNK_START) p = tbh_chunk_plain_line(chunked, p, end);
+    if (chunked->state < TBH_CHUNK_LINE_END) p = tbh_chunk_line(chunked, p, end);
+    if (chunked->state == TBH_CHUNK_DATA && p < end) p = tbh_chunk_data(chunked, p, end, data);
+    else status = tbh_chunk_final(chunked->state);
+    *in = p;
+    *in_length = (size_t)(end - p);
+    return status;
+}
+
+TBH_FN size_t tbh_chunk_head_write(char out[20], uint64_t size) {
+    size_t digits = 1, n = 0;
+    while (digits < 16 && size >> (4 * digits)) digits++;
+    while (digits--) out[n++] = "0123456789abcdef"[size >> (4 * digits) & 15];
+    out[n++] = '\r';
+    out[n++] = '\n';
+    return n;
+}
+
+/* ========================================================================
+ * src/codec/h1_request.c
+ * ======================================================================= */
+/* HTTP/1.1 request head: checked text into a writer (SPEC B4, S-30).
+ * Owns nothing. Invariant: a line is written whole or not at all.
+ * Does not know: which headers a request needs. */
+
+static bool tbh_h1_is_target(turbohttp_span target) {
+    for (size_t i = 0; i < target.length; i++) {
+        uint8_t c = (uint8_t)target.data[i];
+        if (c <= 0x20 || c >= 0x7f) return false;
+    }
+    return target.length > 0;
+}
+
+static char *tbh_h1_copy(char *at, turbohttp_span text) {
+    if (text.length) memcpy(at, text.data, text.length);
+    return at + text.length;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_write_request_line(turbohttp_writer *writer,
+                                                               turbohttp_span method,
+                                                               turbohttp_span target,
+                                                               int minor_version) {
+    char *start;
+    if (!tbh_is_token(method.data, method.length)) return TURBOHTTP_ERR_METHOD;
+    if (!tbh_h1_is_target(target)) return TURBOHTTP_ERR_URL;
+    turbohttp_status status =
+        turbohttp_writer_reserve(writer, method.length + target.length + 12, &start);
+    if (status != TURBOHTTP_OK) return status;
+    char *at = tbh_h1_copy(start, method);
+    *at++ = ' ';
+    at = tbh_h1_copy(at, target);
+    memcpy(at, " HTTP/1.1\r\n", 11);
+    if (minor_version == 0) at[8] = '0';
+    return turbohttp_writer_commit(writer, method.length + target.length + 12);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(turbohttp_writer *writer,
+                                                        turbohttp_span name,
+                                                        turbohttp_span value) {
+    char *start;
+    if (!tbh_is_token(name.data, name.length)) return TURBOHTTP_ERR_HEADER_NAME;
+    if (!tbh_is_field_value(value.data, value.length)) return TURBOHTTP_ERR_HEADER_VALUE;
+    turbohttp_status status =
+        turbohttp_writer_reserve(writer, name.length + value.length + 4, &start);
+    if (status != TURBOHTTP_OK) return status;
+    char *at = tbh_h1_copy(start, name);
+    *at++ = ':';
+    *at++ = ' ';
+    at = tbh_h1_copy(at, value);
+    memcpy(at, "\r\n", 2);
+    return turbohttp_writer_commit(writer, name.length + value.length + 4);
+}
+
+/* ========================================================================
+ * src/engine/completion.h
+ * ======================================================================= */
+/* Completions: the slots behind request handles (SPEC C4). A result is set exactly once and taken
+ * exactly once; a stale handle never reaches another request's answer. */
+
+typedef enum tbh_completion_state {
+    TBH_COMPLETION_FREE,
+    TBH_COMPLETION_PENDING,
+    TBH_COMPLETION_SET
+} tbh_completion_state;
+
+typedef struct tbh_completion {
+    void *object;
+    uint32_t generation; /* of the current or next use; never 0 */
+    uint32_t cancelled;  /* generation that somebody wants cancelled; atomic */
+    uint32_t next;       /* free list, or order of completion: 1 + index */
+    uint8_t state;
+} tbh_completion;
+
+typedef struct tbh_completions {
+    tbh_completion *slots;
+    uint32_t capacity;
+    uint32_t free_first;            /* 1 + index; 0: none */
+    uint32_t done_first, done_last; /* 1 + index: completed, in order */
+    uint32_t pending, done;         /* counts */
+    uint32_t any_cancelled;         /* atomic */
+} tbh_completions;
+
+TBH_FN turbohttp_status tbh_completions_init(tbh_completions *c, const turbohttp_allocator *a,
+                                             uint32_t capacity);
+TBH_FN void tbh_completions_fini(tbh_completions *c, const turbohttp_allocator *a);
+/* OK, or QUEUE_FULL. `object` must not be NULL. */
+TBH_FN turbohttp_status tbh_completion_issue(tbh_completions *c, void *object, uint64_t *id);
+/* The object of a live handle, NULL when it is stale. */
+TBH_FN void *tbh_completion_find(const tbh_completions *c, uint64_t id);
+/* False when it was set before, or the handle is stale. */
+TBH_FN bool tbh_completion_set(tbh_completions *c, uint64_t id);
+/* OK: the object is the caller's and the handle stale. PENDING or STALE otherwise. */
+TBH_FN turbohttp_status tbh_completion_take(tbh_completions *c, uint64_t id, void **object);
+/* The oldest completed object that was not taken, or NULL. */
+TBH_FN void *tbh_completion_first_done(const tbh_completions *c);
+/* The object behind slot `index`, whatever its state; NULL when free. For walks. */
+TBH_FN void *tbh_completion_at(const tbh_completions *c, uint32_t index);
+/* Any thread: OK or STALE. */
+TBH_FN turbohttp_status tbh_completion_cancel(tbh_completions *c, uint64_t id);
+/* Was a cancel asked for since the last call? Then walk with tbh_completion_take_cancel. */
+TBH_FN bool tbh_completions_take_cancelled(tbh_completions *c);
+TBH_FN void *tbh_completion_cancelled_at(tbh_completions *c, uint32_t index);
+
+/* ========================================================================
+ * src/engine/completion.c
+ * ======================================================================= */
+/* Completions: slots with generations.
+ * Owns the slot array, not the objects. A handle is generation << 32 | index + 1.
+ * Life of a slot: FREE -issue-> PENDING -set-> SET -take-> FREE with the next generation; every
+ * other step is refused. Only `generation` and `cancelled` are touched by other threads.
+ * Does not know what a request is. */
+
+TBH_FN turbohttp_status tbh_completions_init(tbh_completions *c, const turbohttp_allocator *a,
+                                             uint32_t capacity) {
+    memset(c, 0, sizeof *c);
+    c->slots = (tbh_completion *)tbh_allocate(a, capacity * sizeof *c->slots);
+    if (!c->slots) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    memset(c->slots, 0, capacity * sizeof *c->slots);
+    c->capacity = capacity;
+    for (uint32_t i = 0; i < capacity; i++) {
+        c->slots[i].generation = 1;
+        c->slots[i].next = i + 1 < capacity ? i + 2 : 0;
+    }
+    c->free_first = capacity ? 1 : 0;
+    return TURBOHTTP_OK;
+}
+
+TBH_FN void tbh_completions_fini(tbh_completions *c, const turbohttp_allocator *a) {
+    if (c->slots) tbh_release(a, c->slots, c->capacity * sizeof *c->slots);
+    memset(c, 0, sizeof *c);
+}
+
+static tbh_completion *tbh_completion_slot(const tbh_completions *c, uint64_t id) {
+    uint32_t index = (uint32_t)id - 1;
+    if (index >= c->capacity) return NULL;
+    tbh_completion *slot = &c->slots[index];
+    return tbh_atomic_load32(&slot->generation) == (uint32_t)(id >> 32) ? slot : NULL;
+}
+
+TBH_FN turbohttp_status tbh_completion_issue(tbh_completions *c, void *object, uint64_t *id) {
+    uint32_t place = c->free_first;
+    *id = 0;
+    if (!place) return TURBOHTTP_ERR_QUEUE_FULL;
+    tbh_completion *slot = &c->slots[place - 1];
+    c->free_first = slot->next;
+    slot->next = 0;
+    slot->object = object;
+    slot->state = TBH_COMPLETION_PENDING;
+    c->pending++;
+    *id = (uint64_t)slot->generation << 32 | place;
+    return TURBOHTTP_OK;
+}
+
+TBH_FN void *tbh_completion_find(const tbh_completions *c, uint64_t id) {
+    const tbh_completion *slot = tbh_completion_slot(c, id);
+    return slot && slot->state != TBH_COMPLETION_FREE ? slot->object : NULL;
+}
+
+TBH_FN bool tbh_completion_set(tbh_completions *c, uint64_t id) {
+    tbh_completion *slot = tbh_completion_slot(c, id);
+    uint32_t place = (uint32_t)id;
+    if (!slot || slot->state != TBH_COMPLETION_PENDING) return false;
+    slot->state = TBH_COMPLETION_SET;
+    c->pending--;
+    c->done++;
+    if (c->done_last)
+        c->slots[c->done_last - 1].next = place;
+    else
+        c->done_first = place;
+    c->done_last = place;
+    return true;
+}
+
+/* Usually the first in the list; bounded by the number of slots. */
+static void tbh_completion_unlink(tbh_completions *c, uint32_t place) {
+    uint32_t before = 0, at = c->done_first;
+    while (at != place) {
+        before = at;
+        at = c->slots[at - 1].next;
+    }
+    uint32_t next = c->slots[place - 1].next;
+    if (before)
+        c->slots[before - 1].next = next;
+    else
+        c->done_first = next;
+    if (c->done_last == place) c->done_last = before;
+    c->done--;
+}
+
+TBH_FN turbohttp_status tbh_completion_take(tbh_completions *c, uint64_t id, void **object) {
+    tbh_completion *slot = tbh_completion_slot(c, id);
+    *object = NULL;
+    if (!slot || slot->state == TBH_COMPLETION_FREE) return TURBOHTTP_ERR_STALE;
+    if (slot->state == TBH_COMPLETION_PENDING) return TURBOHTTP_PENDING;
+    uint32_t place = (uint32_t)id, next = slot->generation + 1;
+    tbh_completion_unlink(c, place);
+    *object = slot->object;
+    slot->object = NULL;
+    slot->state = TBH_COMPLETION_FREE;
+    slot->next = c->free_first;
+    c->free_first = place;
+    tbh_atomic_store32(&slot->generation, next ? next : 1);
+    return TURBOHTTP_OK;
+}
+
+TBH_FN void *tbh_completion_first_done(const tbh_completions *c) {
+    return c->done_first ? c->slots[c->done_first - 1].object : NULL;
+}
+
+TBH_FN void *tbh_completion_at(const tbh_completions *c, uint32_t index) {
+    return index < c->capacity ? c->slots[index].object : NULL;
+}
+
+TBH_FN turbohttp_status tbh_completion_cancel(tbh_completions *c, uint64_t id) {
+    tbh_completion *slot = tbh_completion_slot(c, id);
+    if (!slot || id >> 32 == 0) return TURBOHTTP_ERR_STALE;
+    /* The generation travels along: a slot that is reissued meanwhile is not hit. */
+    tbh_atomic_store32(&slot->cancelled, (uint32_t)(id >> 32));
+    tbh_atomic_store32(&c->any_cancelled, 1);
+    return TURBOHTTP_OK;
+}
+
+TBH_FN bool tbh_completions_take_cancelled(tbh_completions *c) {
+    if (!tbh_atomic_load32(&c->any_cancelled)) return false;
+    tbh_atomic_store32(&c->any_cancelled, 0);
+    return true;
+}
+
+TBH_FN void *tbh_completion_cancelled_at(tbh_completions *c, uint32_t index) {
+    tbh_completion *slot = &c->slots[index];
+    bool is_asked = tbh_atomic_load32(&slot->cancelled) == slot->generation;
+    return is_asked && slot->state == TBH_COMPLETION_PENDING ? slot->object : NULL;
+}
+
+/* ========================================================================
+ * src/engine/conn_h1.h
+ * ======================================================================= */
+/* One HTTP/1.1 connection, sans I/O and sans clock: bytes in, bytes out, events (RFC 9112).
+ * Ports: out_peek/out_consume for what must be sent, in_room/in_commit for what was received,
+ * next for what it means. One exchange at a time; no pipelining. */
+
+/* Where a request body comes from. The engine pulls; it knows nothing of files. */
+typedef struct tbh_source {
+    const uint8_t *data; /* bytes in memory, or NULL: `fill` gives them */
+    turbohttp_body_read fill;
+    void *user;
+    uint64_t length; /* in all; meaningless when is_unknown */
+    uint64_t taken;  /* handed to the connection so far */
+    bool is_unknown; /* sent in the chunked coding */
+    bool is_blocked; /* fill answered PENDING */
+} tbh_source;
+
+/* What the engine needs to know of a request; the texts live until the exchange is over. */
+typedef struct tbh_conn_request {
+    turbohttp_span head;     /* the request's head on the wire, with a small body right behind */
+    turbohttp_span trailers; /* field lines for the end of a chunked body, or empty */
+    tbh_source *body;        /* what is not in `head`; NULL: nothing */
+    bool is_head;            /* the method is HEAD */
+    bool expects_continue;
+    bool allows_upgrade;     /* 101 is an answer, not an error */
+    bool is_last;            /* the connection is not to be kept */
+} tbh_conn_request;
+
+typedef enum tbh_conn_event {
+    TBH_CONN_NOTHING,  /* give it more bytes */
+    TBH_CONN_INTERIM,  /* 1xx: see head */
+    TBH_CONN_HEAD,     /* final head: see head; then choose collect or spans */
+    TBH_CONN_BODY,     /* span of body: take it with body_consume */
+    TBH_CONN_STORED,   /* `span.length` more bytes of body are in the store */
+    TBH_CONN_END,      /* the response is complete */
+    TBH_CONN_UPGRADED, /* 101: the bytes that follow are another protocol's */
+    TBH_CONN_FAILED    /* see status and offset */
+} tbh_conn_event;
+
+typedef enum tbh_conn_tx { TBH_TX_IDLE, TBH_TX_HEAD, TBH_TX_AWAIT, TBH_TX_BODY, TBH_TX_TAIL,
+                         TBH_TX_DONE, TBH_TX_ABANDONED } tbh_conn_tx;
+
+typedef enum tbh_conn_rx { TBH_RX_IDLE, TBH_RX_HEAD, TBH_RX_CHOOSE, TBH_RX_LENGTH, TBH_RX_CHUNKED,
+                         TBH_RX_UNTIL_CLOSE, TBH_RX_TRAILERS, TBH_RX_END, TBH_RX_UPGRADED,
+                         TBH_RX_FAILED } tbh_conn_rx;
+
+typedef struct tbh_conn_h1 {
+    turbohttp_byte_pool *pool;
+    const turbohttp_limits *limits;
+    tbh_conn_request request;
+
+    /* sending */
+    tbh_conn_tx tx;
+    bool body_ended;           /* the source has nothing more */
+    turbohttp_span out;        /* to be sent now */
+    turbohttp_segment *filled; /* block that `fill` writes to */
+
+    /* receiving: [at, fill) of the block is received and not yet understood */
+    tbh_conn_rx rx;
+    bool is_collecting; /* body bytes stay in the store's segments */
+    bool is_stored;     /* the block belongs to the store */
+    bool is_ended;      /* the peer closed its side */
+    bool keep_alive;
+    uint8_t full_receives; /* in a row: grows the next block */
+    turbohttp_segment *block;
+    uint8_t *at, *fill;
+    turbohttp_segments *store; /* head, then collected body: goes to the response */
+    uint64_t remaining;        /* of a body with a length */
+    turbohttp_chunked chunked;
+    turbohttp_h1_head_parser parser;
+    uint32_t interims, head_total; /* 1xx seen; head bytes of all of them */
+    uint64_t offset;               /* bytes understood before `at`, for errors */
+
+    /* results */
+    turbohttp_h1_head head;
+    turbohttp_header *table; /* rented; tbh_conn_detach_tables moves it out */
+    size_t table_bytes;
+    turbohttp_header *trailer_table; /* table and bytes of the trailer section in one block */
+    size_t trailer_bytes, trailer_fill;
+    uint32_t trailer_count;
+    turbohttp_status status; /* of TBH_CONN_FAILED */
+} tbh_conn_h1;
+
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits);
+/* Returns everything rented; the connection is then as after init. */
+TBH_FN void tbh_conn_reset(tbh_conn_h1 *h);
+/* Begins an exchange; the previous one must have ended and be reusable. */
+TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store);
+
+/* OK with bytes · PENDING (waiting for 100 or for the source) · DONE · an error of the source. */
+TBH_FN turbohttp_status tbh_conn_out_peek(tbh_conn_h1 *h, turbohttp_span *out);
+TBH_FN void tbh_conn_out_consume(tbh_conn_h1 *h, size_t n);
+/* The peer does not take any more; a response may still come (RELIABILITY 3.5). */
+TBH_FN void tbh_conn_out_abandon(tbh_conn_h1 *h);
+/* Nobody answered 100 (Continue) in time: send the body all the same (RFC 9110 §10.1.1). */
+TBH_FN void tbh_conn_out_continue(tbh_conn_h1 *h);
+
+/* NULL: no memory. `*room` may be smaller than asked for by the block size. */
+TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room);
+TBH_FN void tbh_conn_in_commit(tbh_conn_h1 *h, size_t n);
+TBH_FN void tbh_conn_in_end(tbh_conn_h1 *h);
+TBH_FN bool tbh_conn_in_wanted(const tbh_conn_h1 *h);
+
+TBH_FN tbh_conn_event tbh_conn_next(tbh_conn_h1 *h, turbohttp_span *span);
+/* After TBH_CONN_HEAD: keep the body in the store, without copying where the framing allows. */
+TBH_FN void tbh_conn_collect(tbh_conn_h1 *h);
+TBH_FN void tbh_conn_body_consume(tbh_conn_h1 *h, size_t n);
+TBH_FN bool tbh_conn_is_reusable(const tbh_conn_h1 *h);
+/* Bytes that follow an upgrade; valid until reset. */
+TBH_FN turbohttp_span tbh_conn_leftover(const tbh_conn_h1 *h);
+
+/* ========================================================================
+ * src/engine/conn_h1.c
+ * ======================================================================= */
+/* HTTP/1.1 connection: the framing of one exchange after the other (RFC 9112 §6–§9).
+ * Owns the receive block until it belongs to the store, the fill block, and the header tables.
+ * Invariants: at <= fill <= end of the block; body bytes are handed out once, in order; a
+ * connection is reusable only when both sides are finished and not one byte is left over (S-04).
+ * Input: any bytes in any split. Does not know: sockets, time, decompression, limits on bodies. */
+
+enum { TBH_CONN_CHUNK_HEAD = 20, TBH_CONN_CHUNK_TAIL = 2 + 5 }; /* around one filled chunk */
+
+/* ------------------------------------------------------------ life */
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits) {
+    memset(h, 0, sizeof *h);
+    h->pool = pool;
+    h->limits = limits;
+}
+
+static void tbh_conn_drop_block(tbh_conn_h1 *h) {
+    if (h->block && !h->is_stored) tbh_segment_return(h->pool, h->block);
+    h->block = NULL;
+    h->is_stored = false;
+    h->at = h->fill = NULL;
+}
+
+static void tbh_conn_drop_table(tbh_conn_h1 *h, turbohttp_header **table, size_t bytes) {
+    if (*table) turbohttp_byte_pool_return(h->pool, *table, bytes);
+    *table = NULL;
+}
+
+TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
+    tbh_conn_drop_block(h);
+    tbh_conn_drop_table(h, &h->table, h->table_bytes);
+    tbh_conn_drop_table(h, &h->trailer_table, h->trailer_bytes);
+    if (h->filled) tbh_segment_return(h->pool, h->filled);
+    tbh_conn_init(h, h->pool, h->limits);
+}
+
+TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store) {
+    tbh_conn_reset(h);
+    h->request = *request;
+    h->out = request->head;
+    h->store = store;
+    h->tx = TBH_TX_HEAD;
+    h->rx = TBH_RX_HEAD;
+}
+
+static tbh_conn_event tbh_conn_fail(tbh_conn_h1 *h, turbohttp_status status, uint64_t offset) {
+    h->rx = TBH_RX_FAILED;
+    h->status = status;
+    h->offset += offset;
+    return TBH_CONN_FAILED;
+}
+
+/* ------------------------------------------------------------ sending */
+/* Wraps n filled bytes at `data` as one chunk, and the end behind it when the body ended. */
+static void tbh_conn_wrap_chunk(tbh_conn_h1 *h, uint8_t *data, size_t n) {
+    char head[TBH_CONN_CHUNK_HEAD];
+    size_t before = 0, after = n;
+    if (n > 0) {
+        before = tbh_chunk_head_write(head, n);
+        memcpy(data - before, head, before);
+        memcpy(data + after, "\r\n", 2);
+        after += 2;
+    }
+    if (h->body_ended) {
+        memcpy(data + after, "0\r\n", 3);
+        after += 3;
+    }
+    h->out = tbh_span((const char *)data - before, before + after);
+}
+
+static turbohttp_status tbh_conn_accept_fill(tbh_conn_h1 *h, turbohttp_status status, uint8_t *data,
+                                           size_t n) {
+    tbh_source *body = h->request.body;
+    body->taken += n;
+    h->body_ended = status == TURBOHTTP_DONE || (!body->is_unknown && body->taken == body->length);
+    if (!body->is_unknown && h->body_ended && body->taken != body->length)
+        return TURBOHTTP_ERR_BODY_SOURCE;
+    body->is_blocked = n == 0 && !h->body_ended;
+    if (body->is_unknown)
+        tbh_conn_wrap_chunk(h, data, n);
+    else
+        h->out = tbh_span((const char *)data, n);
+    return body->is_blocked ? TURBOHTTP_PENDING : TURBOHTTP_OK;
+}
+
+/* Asks the source for the next piece. */
+static turbohttp_status tbh_conn_fill(tbh_conn_h1 *h) {
+    tbh_source *body = h->request.body;
+    if (!h->filled) h->filled = tbh_segment_rent(h->pool, h->limits->block_bytes);
+    if (!h->filled) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    uint8_t *data = tbh_segment_payload(h->filled) + TBH_CONN_CHUNK_HEAD;
+    size_t room = tbh_segment_payload_bytes(h->filled) - TBH_CONN_CHUNK_HEAD - TBH_CONN_CHUNK_TAIL;
+    size_t n = 0;
+    if (!body->is_unknown) room = tbh_min_size(room, tbh_size_of_u64(body->length - body->taken));
+    turbohttp_status status = body->fill(body->user, data, room, &n);
+    if (status < 0) return status;
+    if (n > room || (status == TURBOHTTP_PENDING && n > 0)) return TURBOHTTP_ERR_BODY_SOURCE;
+    return tbh_conn_accept_fill(h, status, data, n);
+}
+
+static turbohttp_status tbh_conn_next_piece(tbh_conn_h1 *h) {
+    tbh_source *body = h->request.body;
+    if (!body->data) return tbh_conn_fill(h);
+    uint64_t left = body->length - body->taken;
+    h->out = tbh_span((const char *)body->data + (size_t)body->taken, tbh_size_of_u64(left));
+    body->taken = body->length;
+    h->body_ended = true;
+    return TURBOHTTP_OK;
+}
+
+/* What is sent when everything before it has gone: state × nothing left → state. */
+static void tbh_conn_advance_tx(tbh_conn_h1 *h) {
+    bool has_body = h->request.body != NULL;
+    if (h->tx == TBH_TX_HEAD) {
+        bool waits = has_body && h->request.expects_continue;
+        h->tx = waits ? TBH_TX_AWAIT : has_body ? TBH_TX_BODY : TBH_TX_DONE;
+        h->body_ended = has_body && !h->request.body->is_unknown && h->request.body->length == 0;
+    }
+    if (h->tx == TBH_TX_BODY && h->body_ended && h->out.length == 0) {
+        h->tx = h->request.body->is_unknown ? TBH_TX_TAIL : TBH_TX_DONE;
+        if (h->tx == TBH_TX_TAIL) h->out = h->request.trailers;
+    } else if (h->tx == TBH_TX_TAIL && h->out.length == 0) {
+        h->tx = TBH_TX_DONE;
+    }
+}
+
+TBH_FN turbohttp_status tbh_conn_out_peek(tbh_conn_h1 *h, turbohttp_span *out) {
+    if (h->out.length == 0 && h->tx == TBH_TX_BODY && !h->body_ended) {
+        turbohttp_status status = tbh_conn_next_piece(h);
+        if (status != TURBOHTTP_OK) return status;
+        tbh_conn_advance_tx(h);
+    }
+    *out = h->out;
+    if (h->tx >= TBH_TX_DONE) return TURBOHTTP_DONE;
+    return h->out.length ? TURBOHTTP_OK : TURBOHTTP_PENDING;
+}
+
+TBH_FN void tbh_conn_out_consume(tbh_conn_h1 *h, size_t n) {
+    h->out.data += n;
+    h->out.length -= n;
+    if (h->out.length == 0) tbh_conn_advance_tx(h);
+}
+
+TBH_FN void tbh_conn_out_abandon(tbh_conn_h1 *h) {
+    if (h->tx == TBH_TX_DONE) return;
+    h->tx = TBH_TX_ABANDONED;
+    h->out.length = 0;
+}
+
+TBH_FN void tbh_conn_out_continue(tbh_conn_h1 *h) {
+    if (h->tx != TBH_TX_AWAIT) return;
+    h->tx = TBH_TX_BODY;
+    tbh_conn_advance_tx(h);
+}
+
+/* ------------------------------------------------------------ receiving: room */
+static size_t tbh_conn_block_room(const tbh_conn_h1 *h) {
+    const uint8_t *end = tbh_segment_payload(h->block) + tbh_segment_payload_bytes(h->block);
+    return (size_t)(end - h->fill);
+}
+
+static bool tbh_conn_rent_block(tbh_conn_h1 *h, size_t bytes) {
+    h->block = tbh_segment_rent(h->pool, bytes);
+    if (!h->block) return false;
+    h->is_stored = false;
+    h->at = h->fill = tbh_segment_payload(h->block);
+    return true;
+}
+
+/* A head that does not fit: everything from `at` moves to a block twice as big. Bounded by the
+ * limit on heads, which the parser enforces on what has arrived. */
+static bool tbh_conn_grow_block(tbh_conn_h1 *h) {
+    turbohttp_segment *old = h->block;
+    uint8_t *from = h->at;
+    size_t kept = (size_t)(h->fill - h->at);
+    if (!tbh_conn_rent_block(h, kept + tbh_max_size(kept, h->limits->block_bytes))) {
+        h->block = old;
+        return false;
+    }
+    memcpy(h->at, from, kept);
+    h->fill += kept;
+    tbh_segment_return(h->pool, old);
+    return true;
+}
+
+/* Blocks grow with what has arrived, never with what was announced: two full receives in a row
+ * double the next one. */
+static size_t tbh_conn_next_block_bytes(const tbh_conn_h1 *h) {
+    size_t bytes = h->limits->block_bytes;
+    for (uint8_t i = 1; i < h->full_receives && bytes < h->limits->receive_bytes; i++) bytes *= 2;
+    return bytes;
+}
+
+/* While collecting, the block is the store's last segment and grows in place; everything in it
+ * is understood before more room is asked for. */
+static bool tbh_conn_next_stored_block(tbh_conn_h1 *h) {
+    if (!tbh_conn_rent_block(h, tbh_conn_next_block_bytes(h))) return false;
+    turbohttp_segments_attach(h->store, h->block);
+    h->is_stored = true;
+    return true;
+}
+
+static bool tbh_conn_body_room(tbh_conn_h1 *h) {
+    if (h->is_collecting) return tbh_conn_block_room(h) >= 64 || tbh_conn_next_stored_block(h);
+    if (h->at != h->fill) return true; /* a span was not taken yet: no more room, no more bytes */
+    size_t wanted = tbh_conn_next_block_bytes(h);
+    if (h->is_stored || h->block->block_bytes < wanted) {
+        tbh_conn_drop_block(h);
+        return tbh_conn_rent_block(h, wanted);
+    }
+    h->at = h->fill = tbh_segment_payload(h->block);
+    return true;
+}
+
+TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
+    bool ok = true;
+    *room = 0;
+    if (!h->block)
+        ok = tbh_conn_rent_block(h, h->limits->block_bytes);
+    else if (h->rx == TBH_RX_HEAD)
+        ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
+    else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END)
+        ok = tbh_conn_body_room(h);
+    if (!ok) return NULL;
+    *room = tbh_conn_block_room(h);
+    return h->fill;
+}
+
+TBH_FN void tbh_conn_in_commit(tbh_conn_h1 *h, size_t n) {
+    bool is_full = n == tbh_conn_block_room(h);
+    h->fill += n;
+    h->full_receives = (uint8_t)(!is_full ? 0 : h->full_receives < 16 ? h->full_receives + 1 : 16);
+}
+
+TBH_FN void tbh_conn_in_end(tbh_conn_h1 *h) {
+    h->is_ended = true;
+}
+
+TBH_FN bool tbh_conn_in_wanted(const tbh_conn_h1 *h) {
+    bool is_reading = h->rx > TBH_RX_IDLE && h->rx < TBH_RX_END;
+    return is_reading && !h->is_ended && (h->at == h->fill || h->rx == TBH_RX_HEAD ||
+                                          h->rx == TBH_RX_TRAILERS);
+}
+
+/* ------------------------------------------------------------ receiving: the head */
+static turbohttp_head_limits tbh_conn_head_limits(const tbh_conn_h1 *h) {
+    turbohttp_head_limits limits;
+    limits.head_bytes = h->limits->head_bytes;
+    limits.line_bytes = h->limits->line_bytes;
+    limits.header_count = h->limits->header_count;
+    return limits;
+}
+
+static turbohttp_header *tbh_conn_rent_table(tbh_conn_h1 *h, size_t extra, size_t *bytes) {
+    size_t wanted = h->limits->header_count * sizeof(turbohttp_header) + extra;
+    return (turbohttp_header *)turbohttp_byte_pool_rent(h->pool, wanted, bytes);
+}
+
+static const tbh_conn_rx tbh_conn_rx_of_framing[] = {TBH_RX_END, TBH_RX_LENGTH, TBH_RX_CHUNKED,
+                                                 TBH_RX_UNTIL_CLOSE};
+
+static tbh_conn_event tbh_conn_on_interim(tbh_conn_h1 *h) {
+    if (h->head.status == 101 && h->request.allows_upgrade) {
+        h->rx = TBH_RX_UPGRADED;
+        return TBH_CONN_UPGRADED;
+    }
+    if (h->head.status == 101) return tbh_conn_fail(h, TURBOHTTP_ERR_UNEXPECTED_UPGRADE, 0);
+    if (++h->interims > h->limits->interim_count)
+        return tbh_conn_fail(h, TURBOHTTP_ERR_TOO_MANY_INTERIM, 0);
+    if (h->head.status == 100) tbh_conn_out_continue(h);
+    turbohttp_h1_head_parser_init(&h->parser);
+    return TBH_CONN_INTERIM;
+}
+
+/* The block with the head becomes the first of the store: the response's slices live there. */
+static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
+    h->keep_alive = h->head.keep_alive;
+    /* No room behind it: what follows the head is still to be understood. */
+    h->block->data = tbh_segment_payload(h->block) + tbh_segment_payload_bytes(h->block);
+    h->block->length = 0;
+    turbohttp_segments_attach(h->store, h->block);
+    h->is_stored = true;
+    h->rx = TBH_RX_CHOOSE;
+    h->remaining = h->head.content_length;
+    turbohttp_chunked_init(&h->chunked);
+    /* The server decided without the body: what is left of it is not wanted. */
+    bool is_waiting = h->tx == TBH_TX_AWAIT;
+    if (is_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
+    return TBH_CONN_HEAD;
+}
+
+static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
+    bool is_empty = h->at == h->fill && h->interims == 0;
+    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
+}
+
+static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
+    turbohttp_head_limits limits = tbh_conn_head_limits(h);
+    uint64_t offset = 0;
+    turbohttp_status status = TURBOHTTP_PENDING;
+    if (!h->table) h->table = tbh_conn_rent_table(h, 0, &h->table_bytes);
+    if (!h->table) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
+    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
+    if (limits.head_bytes == 0) return tbh_conn_fail(h, TURBOHTTP_ERR_HEAD_TOO_LARGE, 0);
+    if (h->at != h->fill)
+        status = turbohttp_h1_head_parse(&h->parser, (const char *)h->at,
+                                         (size_t)(h->fill - h->at), h->request.is_head, &limits,
+                                         h->table, h->limits->header_count, &h->head, &offset);
+    if (status == TURBOHTTP_PENDING) return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
+    if (status < 0) return tbh_conn_fail(h, status, offset);
+    h->at += h->head.head_length;
+    h->offset += h->head.head_length;
+    h->head_total += h->head.head_length;
+    return h->head.status < 200 ? tbh_conn_on_interim(h) : tbh_conn_on_final(h);
+}
+
+TBH_FN void tbh_conn_collect(tbh_conn_h1 *h) {
+    h->is_collecting = h->head.framing != TURBOHTTP_FRAMING_NONE;
+    if (h->is_collecting) h->block->data = h->at; /* the body grows where it is received */
+}
+
+/* ------------------------------------------------------------ receiving: trailers */
+static tbh_conn_event tbh_conn_end(tbh_conn_h1 *h) {
+    h->rx = TBH_RX_END;
+    return TBH_CONN_END;
+}
+
+/* Trailers are rare and may be split anywhere: they are gathered behind their table. */
+static bool tbh_conn_gather_trailers(tbh_conn_h1 *h) {
+    size_t n = (size_t)(h->fill - h->at), table = h->limits->header_count * sizeof(turbohttp_header);
+    size_t needed = h->trailer_fill + n;
+    if (!h->trailer_table || needed > h->trailer_bytes - table) {
+        size_t bytes;
+        turbohttp_header *bigger = tbh_conn_rent_table(h, needed * 2, &bytes);
+        if (!bigger) return false;
+        if (h->trailer_fill)
+            memcpy((char *)bigger + table, (char *)h->trailer_table + table, h->trailer_fill);
+        tbh_conn_drop_table(h, &h->trailer_table, h->trailer_bytes);
+        h->trailer_table = bigger;
+        h->trailer_bytes = bytes;
+    }
+    if (n) memcpy((char *)h->trailer_table + table + h->trailer_fill, h->at, n);
+    h->trailer_fill += n;
+    h->at = h->fill;
+    return true;
+}
+
+static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
+    turbohttp_head_limits limits = tbh_conn_head_limits(h);
+    size_t n = (size_t)(h->fill - h->at), consumed = 0;
+    uint64_t offset = 0;
+    if (h->trailer_fill == 0 && n >= 2 && h->at[0] == '\r' && h->at[1] == '\n') {
+        h->at += 2;
+        return tbh_conn_end(h);
+    }
+    if (!tbh_conn_gather_trailers(h)) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
+    if (h->is_collecting) h->at = h->fill = h->block->data + h->block->length;
+    char *bytes = (char *)h->trailer_table + h->limits->header_count * sizeof(turbohttp_header);
+    turbohttp_status status = turbohttp_h1_trailer_parse(
+        &h->parser, bytes, h->trailer_fill, &limits, h->trailer_table, h->limits->header_count,
+        &h->trailer_count, &consumed, &offset);
+    if (status < 0) return tbh_conn_fail(h, status, offset);
+    if (status == TURBOHTTP_PENDING)
+        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
+    /* What follows the trailers belongs to no response (S-04): there is no way back from it. */
+    if (consumed != h->trailer_fill) h->keep_alive = false;
+    return tbh_conn_end(h);
+}
+
+/* ------------------------------------------------------------ receiving: bodies */
+/* Hands out n bytes at `data`, or keeps them in the store. */
+static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n, turbohttp_span *span) {
+    *span = tbh_span((const char *)data, n);
+    h->offset += n;
+    if (!h->is_collecting) return TBH_CONN_BODY;
+    uint8_t *place = h->block->data + h->block->length;
+    if (place != data) memmove(place, data, n);
+    h->block->length += n;
+    h->store->length += n;
+    h->store->end += n;
+    return TBH_CONN_STORED;
+}
+
+static tbh_conn_event tbh_conn_next_plain(tbh_conn_h1 *h, turbohttp_span *span) {
+    size_t n = (size_t)(h->fill - h->at);
+    bool has_length = h->rx == TBH_RX_LENGTH;
+    if (has_length && h->remaining == 0) return tbh_conn_end(h);
+    if (has_length && n > h->remaining) n = (size_t)h->remaining;
+    if (n == 0 && !h->is_ended) return TBH_CONN_NOTHING;
+    if (n == 0)
+        return has_length ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : tbh_conn_end(h);
+    if (!h->is_collecting) { /* taken by body_consume */
+        *span = tbh_span((const char *)h->at, n);
+        return TBH_CONN_BODY;
+    }
+    const uint8_t *data = h->at;
+    h->at += n;
+    h->remaining -= has_length ? n : 0;
+    return tbh_conn_give(h, data, n, span);
+}
+
+static tbh_conn_event tbh_conn_next_chunk(tbh_conn_h1 *h, turbohttp_span *span) {
+    const uint8_t *in = h->at;
+    size_t length = (size_t)(h->fill - h->at);
+    turbohttp_chunked before = h->chunked;
+    turbohttp_status status = turbohttp_chunked_next(&h->chunked, &in, &length, span);
+    if (status < 0) return tbh_conn_fail(h, status, (uint64_t)(in - h->at));
+    if (status == TURBOHTTP_OK && !h->is_collecting) {
+        /* Not taken yet: body_consume decodes it again, as far as it was taken. */
+        h->chunked = before;
+        return TBH_CONN_BODY;
+    }
+    h->at += in - h->at;
+    if (status == TURBOHTTP_OK)
+        return tbh_conn_give(h, (const uint8_t *)span->data, span->length, span);
+    if (status == TURBOHTTP_DONE) {
+        h->rx = TBH_RX_TRAILERS;
+        turbohttp_h1_head_parser_init(&h->parser);
+        return tbh_conn_next_trailers(h);
+    }
+    if (h->is_collecting) h->at = h->fill = h->block->data + h->block->length;
+    return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
+}
+
+/* Taking part of a chunk: decoding just that part brings the decoder where it must be. */
+static void tbh_conn_consume_chunk(tbh_conn_h1 *h, size_t n) {
+    turbohttp_span span;
+    const uint8_t *in = h->at;
+    size_t length = (size_t)(h->fill - h->at);
+    turbohttp_chunked probe = h->chunked;
+    turbohttp_chunked_next(&probe, &in, &length, &span);
+    size_t skipped = (size_t)((const uint8_t *)span.data - h->at);
+    in = h->at;
+    length = skipped + n;
+    turbohttp_chunked_next(&h->chunked, &in, &length, &span);
+    h->at += in - h->at;
+}
+
+TBH_FN void tbh_conn_body_consume(tbh_conn_h1 *h, size_t n) {
+    if (n == 0) return;
+    h->offset += n;
+    if (h->rx == TBH_RX_CHUNKED) {
+        tbh_conn_consume_chunk(h, n);
+        return;
+    }
+    h->at += n;
+    if (h->rx == TBH_RX_LENGTH) h->remaining -= n;
+}
+
+/* ------------------------------------------------------------ driver */
+TBH_FN tbh_conn_event tbh_conn_next(tbh_conn_h1 *h, turbohttp_span *span) {
+    if (h->rx == TBH_RX_CHOOSE) {
+        h->rx = tbh_conn_rx_of_framing[h->head.framing];
+        if (h->rx == TBH_RX_END) return TBH_CONN_END;
+    }
+    switch (h->rx) {
+    case TBH_RX_HEAD: return tbh_conn_next_head(h);
+    case TBH_RX_LENGTH:
+    case TBH_RX_UNTIL_CLOSE: return tbh_conn_next_plain(h, span);
+    case TBH_RX_CHUNKED: return tbh_conn_next_chunk(h, span);
+    case TBH_RX_TRAILERS: return tbh_conn_next_trailers(h);
+    case TBH_RX_FAILED: return TBH_CONN_FAILED;
+    case TBH_RX_IDLE:
+    case TBH_RX_CHOOSE:
+    case TBH_RX_END:
+    case TBH_RX_UPGRADED: break;
+    }
+    return TBH_CONN_NOTHING;
+}
+
+TBH_FN bool tbh_conn_is_reusable(const tbh_conn_h1 *h) {
+    return h->rx == TBH_RX_END && h->tx == TBH_TX_DONE && h->keep_alive && !h->request.is_last &&
+           !h->is_ended && h->at == h->fill;
+}
+
+TBH_FN turbohttp_span tbh_conn_leftover(const tbh_conn_h1 *h) {
+    return tbh_span((const char *)h->at, (size_t)(h->fill - h->at));
+}
+
+/* ========================================================================
+ * src/engine/body.h
+ * ======================================================================= */
+/* The way of a response body after its framing: content decoding, limits, and where it goes. */
+#if TBH_INFLATE
+#endif
+
+/* What one response may grow to. */
+typedef struct tbh_body_limits {
+    uint64_t decoded_bytes; /* UINT64_MAX: none */
+    uint32_t ratio;         /* decoded : wire, judged from 1 MiB on */
+} tbh_body_limits;
+
+typedef struct tbh_body {
+    turbohttp_byte_pool *blocks;
+    turbohttp_object_pool *inflaters;
+    tbh_body_limits limits;
+    turbohttp_body_write write; /* NULL: into the store */
+    void *user;
+    turbohttp_segments *store;
+    void *inflater;             /* rented; NULL: not decoded */
+    turbohttp_segment *output;  /* decoded bytes for `write` */
+    uint32_t block_bytes;
+    uint64_t wire, decoded;     /* bytes in, bytes out */
+    size_t quota;               /* decoded bytes that may still be made in this poll */
+    bool has_more;              /* put an empty span to go on: output was held back */
+} tbh_body;
+
+/* The body is zero, `blocks`…`block_bytes` set. ERR_BODY_CODING when the coding is not known. */
+TBH_FN turbohttp_status tbh_body_begin(tbh_body *body, turbohttp_content_coding coding);
+/* Takes bytes from the wire: *taken says how many. OK · PENDING: the sink pauses · an error. */
+TBH_FN turbohttp_status tbh_body_put(tbh_body *body, turbohttp_span wire, size_t *taken);
+/* n bytes went into the store by themselves: only the limits are looked at. */
+TBH_FN turbohttp_status tbh_body_stored(tbh_body *body, size_t n);
+/* The framing says that the body is complete: is the decoder's stream complete, too? */
+TBH_FN turbohttp_status tbh_body_finish(tbh_body *body);
+TBH_FN void tbh_body_release(tbh_body *body);
+
+/* ========================================================================
+ * src/engine/body.c
+ * ======================================================================= */
+/* Response bodies: wire bytes in, decoded bytes to a sink or into the response's store.
+ * Owns the inflater and the output block while a body is under way.
+ * Invariants: decoded bytes are offered to the sink until it takes them, in order, once; the
+ * limits are judged on decoded bytes (S-55, S-60), before they are handed on.
+ * Does not know: framing, files, connections. */
+
+/* Below this many decoded bytes no ratio is suspicious: deflate's headers and short runs. */
+#define TBH_BODY_RATIO_FROM 1048576u
+
+static turbohttp_status tbh_body_judge(const tbh_body *body) {
+    if (body->decoded > body->limits.decoded_bytes) return TURBOHTTP_ERR_BODY_TOO_LARGE;
+    if (body->decoded > TBH_BODY_RATIO_FROM && body->decoded / body->limits.ratio > body->wire)
+        return TURBOHTTP_ERR_BODY_RATIO;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_body_sink(tbh_body *body, const void *data, size_t n) {
+    if (n == 0) return TURBOHTTP_OK;
+    turbohttp_status status = body->write(body->user, data, n);
+    if (status >= 0) return status == TURBOHTTP_PENDING ? status : TURBOHTTP_OK;
+    return status == TURBOHTTP_ERR_FILE ? status : TURBOHTTP_ERR_BODY_SINK;
+}
+
+/* ------------------------------------------------------------ identity */
+static turbohttp_status tbh_body_put_plain(tbh_body *body, turbohttp_span wire, size_t *taken) {
+    body->wire += wire.length;
+    body->decoded += wire.length;
+    turbohttp_status status = tbh_body_judge(body);
+    if (status == TURBOHTTP_OK)
+        status = body->write ? tbh_body_sink(body, wire.data, wire.length)
+                             : turbohttp_segments_append(body->store, wire.data, wire.length);
+    if (status == TURBOHTTP_OK) {
+        *taken = wire.length;
+        return status;
+    }
+    body->wire -= wire.length;
+    body->decoded -= wire.length;
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_body_stored(tbh_body *body, size_t n) {
+    body->wire += n;
+    body->decoded += n;
+    return tbh_body_judge(body);
+}
+
+/* ------------------------------------------------------------ decoding */
+#if TBH_INFLATE
+/* Where decoded bytes go next: the store's own segments, or the output block. */
+static uint8_t *tbh_body_room(tbh_body *body, size_t *room) {
+    if (!body->write) return (uint8_t *)turbohttp_segments_room(body->store, room);
+    if (!body->output) body->output = tbh_segment_rent(body->blocks, body->block_bytes);
+    return body->output ? tbh_segment_room(body->output, room) : NULL;
+}
+
+static turbohttp_status tbh_body_commit(tbh_body *body, size_t n) {
+    body->decoded += n;
+    body->quota = body->quota > n ? body->quota - n : 0;
+    if (body->write)
+        body->output->length += n;
+    else
+        turbohttp_segments_commit(body->store, n);
+    return tbh_body_judge(body);
+}
+
+/* Offers what is decoded; PENDING leaves it where it is for the next offer. */
+static turbohttp_status tbh_body_flush(tbh_body *body) {
+    turbohttp_segment *output = body->output;
+    if (!output || output->length == 0) return TURBOHTTP_OK;
+    turbohttp_status status = tbh_body_sink(body, output->data, output->length);
+    if (status == TURBOHTTP_OK) output->length = 0;
+    return status;
+}
+
+/* Decodes until the input or one block of output is used up. */
+static turbohttp_status tbh_body_decode_some(tbh_body *body, const uint8_t **in, size_t *length,
+                                             bool *is_full) {
+    size_t room = 0, before = *length;
+    uint8_t *out = tbh_body_room(body, &room), *start = out;
+    if (!out) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_status status =
+        turbohttp_inflate_run((turbohttp_inflate *)body->inflater, in, length, &out, &room);
+    body->wire += before - *length;
+    *is_full = room == 0;
+    turbohttp_status judged = tbh_body_commit(body, (size_t)(out - start));
+    if (status < 0 || judged < 0) return status < 0 ? status : judged;
+    bool is_stuck = !*is_full && *length > 0; /* bytes after the end of the stream */
+    if (is_stuck) return TURBOHTTP_ERR_INFLATE_DATA;
+    return tbh_body_flush(body);
+}
+
+static turbohttp_status tbh_body_put_coded(tbh_body *body, turbohttp_span wire, size_t *taken) {
+    const uint8_t *in = (const uint8_t *)wire.data;
+    size_t length = wire.length;
+    bool is_full = true;
+    turbohttp_status status = tbh_body_flush(body);
+    while (status == TURBOHTTP_OK && (length > 0 || is_full)) {
+        if (body->quota == 0) status = TURBOHTTP_PENDING;
+        if (status == TURBOHTTP_OK) status = tbh_body_decode_some(body, &in, &length, &is_full);
+    }
+    *taken = wire.length - length;
+    body->has_more = status == TURBOHTTP_PENDING;
+    return status;
+}
+
+static turbohttp_status tbh_body_begin_decoder(tbh_body *body, turbohttp_content_coding coding) {
+    body->inflater = turbohttp_object_pool_rent(body->inflaters);
+    if (!body->inflater) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_inflate_init((turbohttp_inflate *)body->inflater,
+                           coding == TURBOHTTP_CODING_GZIP ? TURBOHTTP_INFLATE_GZIP
+                                                           : TURBOHTTP_INFLATE_DEFLATE_AUTO);
+    return TURBOHTTP_OK;
+}
+
+/* A coded body of no bytes at all is what some servers send for an empty one. */
+TBH_FN turbohttp_status tbh_body_finish(tbh_body *body) {
+    if (!body->inflater || body->wire == 0) return TURBOHTTP_OK;
+    turbohttp_span nothing = tbh_span(NULL, 0);
+    size_t taken;
+    turbohttp_status status = tbh_body_put_coded(body, nothing, &taken);
+    if (status != TURBOHTTP_OK) return status;
+    status = turbohttp_inflate_finish((turbohttp_inflate *)body->inflater);
+    /* The message is whole, the compressed data in it is not. */
+    return status == TURBOHTTP_ERR_BODY_TRUNCATED ? TURBOHTTP_ERR_INFLATE_DATA : status;
+}
+#else
+static turbohttp_status tbh_body_put_coded(tbh_body *body, turbohttp_span wire, size_t *taken) {
+    (void)body, (void)wire, (void)taken;
+    return TURBOHTTP_ERR_UNSUPPORTED;
+}
+
+static turbohttp_status tbh_body_begin_decoder(tbh_body *body, turbohttp_content_coding coding) {
+    (void)body, (void)coding;
+    return TURBOHTTP_ERR_BODY_CODING;
+}
+
+TBH_FN turbohttp_status tbh_body_finish(tbh_body *body) {
+    (void)body;
+    return TURBOHTTP_OK;
+}
+#endif
+
+/* ------------------------------------------------------------ the whole */
+TBH_FN turbohttp_status tbh_body_begin(tbh_body *body, turbohttp_content_coding coding) {
+    if (coding == TURBOHTTP_CODING_IDENTITY) return TURBOHTTP_OK;
+    if (coding == TURBOHTTP_CODING_OTHER) return TURBOHTTP_ERR_BODY_CODING;
+    return tbh_body_begin_decoder(body, coding);
+}
+
+TBH_FN turbohttp_status tbh_body_put(tbh_body *body, turbohttp_span wire, size_t *taken) {
+    *taken = 0;
+    return body->inflater ? tbh_body_put_coded(body, wire, taken)
+                          : tbh_body_put_plain(body, wire, taken);
+}
+
+TBH_FN void tbh_body_release(tbh_body *body) {
+    if (body->inflater) turbohttp_object_pool_return(body->inflaters, body->inflater);
+    if (body->output) tbh_segment_return(body->blocks, body->output);
+    body->inflater = NULL;
+    body->output = NULL;
+}
+
+/* ========================================================================
+ * src/io/os.h
+ * ======================================================================= */
+/* The system, as seen by the rest of io/ and by client/: no OS header, no OS type, nothing blocks
+ * unless its name says wait. Each function stands in exactly one os_<platform>.c. */
+
+typedef intptr_t tbh_socket; /* descriptor or SOCKET */
+#define TBH_NO_SOCKET ((tbh_socket)-1)
+
+/* Whom to connect to: an address and port, or a Unix path when that is set. */
+typedef struct tbh_peer {
+    turbohttp_address address;
+    uint16_t port;
+    const char *unix_path;
+} tbh_peer;
+
+#define TBH_RECEIVE_WAIT_MS 50 /* the longest that tbh_os_receive_wait blocks */
+
+typedef struct tbh_os_wake {
+    tbh_socket listen_end, signal_end;
+} tbh_os_wake;
+
+#if TBH_SOCKETS
+/* ------------------------------------------------------------ heap, clock, entropy */
+TBH_FN turbohttp_allocator tbh_os_allocator(void);
+TBH_FN uint64_t tbh_os_now_us(void *user);
+TBH_FN bool tbh_os_random(void *user, void *bytes, size_t length);
+
+/* ------------------------------------------------------------ sockets
+ * Non-blocking, close-on-exec, without signals. *system_code gets errno on errors. */
+
+/* Starts a TCP or Unix connection: OK when it is up at once, PENDING while it is under way,
+ * ERR_CONNECT, ERR_DESCRIPTORS or ERR_UNSUPPORTED with *out TBH_NO_SOCKET. */
+TBH_FN turbohttp_status tbh_os_stream_open(const tbh_peer *peer, tbh_socket *out,
+                                           int32_t *system_code);
+/* A UDP socket connected to the peer, bound to a port that the system chose. */
+TBH_FN turbohttp_status tbh_os_datagram_open(const tbh_peer *peer, tbh_socket *out,
+                                             int32_t *system_code);
+/* After the socket was reported writable: OK when the connection is up, else ERR_CONNECT. */
+TBH_FN turbohttp_status tbh_os_stream_ready(tbh_socket s, int32_t *system_code);
+TBH_FN turbohttp_status tbh_os_send(tbh_socket s, const void *data, size_t length, size_t *sent,
+                                    int32_t *system_code);
+/* OK with *received > 0 · PENDING · DONE at the peer's end (never for datagrams) · ERR_RECEIVE. */
+TBH_FN turbohttp_status tbh_os_receive(tbh_socket s, void *data, size_t room, size_t *received,
+                                       int32_t *system_code);
+/* Lets tbh_os_receive_wait block on this socket: up to TBH_RECEIVE_WAIT_MS at a time. False: it
+ * cannot on this system. tbh_os_receive stays non-blocking. */
+TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s);
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
+                                            size_t *received, int32_t *system_code);
+TBH_FN void tbh_os_socket_shut(tbh_socket s);
+
+/* ------------------------------------------------------------ wake-up between threads */
+TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code);
+TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake); /* any thread */
+TBH_FN void tbh_os_wake_drain(const tbh_os_wake *wake);
+TBH_FN void tbh_os_wake_shut(tbh_os_wake *wake);
+#endif
+
+/* The system's sentence for an errno. */
+TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room);
+
+/* ------------------------------------------------------------ files (these may block) */
+typedef intptr_t tbh_file;
+#define TBH_NO_FILE ((tbh_file)-1)
+TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh_file *out,
+                                         uint64_t *length, int32_t *system_code);
+/* OK with *got > 0, DONE at the end, ERR_FILE. */
+TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, size_t *got,
+                                        int32_t *system_code);
+/* All of it, or ERR_FILE. */
+TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
+                                        int32_t *system_code);
+/* Shuts the file; ERR_FILE when the last bytes could not be kept. */
+TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code);
+
+#if !defined(TURBOHTTP_NO_SOCKETS)
+/* ========================================================================
+ * src/io/os_posix.c
+ * ======================================================================= */
+/* The system: POSIX (Linux, BSD, macOS). The only file that calls the kernel and libc's heap for
+ * the default configuration; `poll` itself stands in poller_poll.c, threads and getaddrinfo in
+ * resolver_platform.c.
+ * Invariants: every descriptor is close-on-exec; sends never raise SIGPIPE (S-84, S-86); every
+ * receive and send says MSG_DONTWAIT, so a socket may be made blocking for tbh_os_receive_wait.
+ * Does not know: HTTP, clients, requests. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/random.h>
+#endif
+#ifndef O_CLOEXEC
+#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#endif
+
+#ifdef MSG_NOSIGNAL
+#define TBH_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
+#else
+#define TBH_SEND_FLAGS MSG_DONTWAIT /* SO_NOSIGPIPE is set on the socket */
+#endif
+
+/* ------------------------------------------------------------ heap, clock, entropy */
+static void *tbh_posix_allocate(void *user, size_t size) {
+    (void)user;
+    return malloc(size);
+}
+
+static void tbh_posix_release(void *user, void *block, size_t size) {
+    (void)user;
+    (void)size;
+    free(block);
+}
+
+TBH_FN turbohttp_allocator tbh_os_allocator(void) {
+    turbohttp_allocator a;
+    a.user = NULL;
+    a.allocate = tbh_posix_allocate;
+    a.release = tbh_posix_release;
+    return a;
+}
+
+TBH_FN uint64_t tbh_os_now_us(void *user) {
+    struct timespec now;
+    (void)user;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return 0;
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+#if defined(__linux__)
+static bool tbh_posix_entropy(void *bytes, size_t length) {
+    return getrandom(bytes, length, 0) == (ssize_t)length;
+}
+#else
+static bool tbh_posix_entropy(void *bytes, size_t length) {
+    return getentropy(bytes, length) == 0;
+}
+#endif
+
+/* Both sources give up to 256 bytes without interruption. */
+TBH_FN bool tbh_os_random(void *user, void *bytes, size_t length) {
+    uint8_t *at = (uint8_t *)bytes;
+    (void)user;
+    while (length > 0) {
+        size_t n = tbh_min_size(length, 256);
+        if (!tbh_posix_entropy(at, n)) return false;
+        at += n;
+        length -= n;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------ addresses */
+typedef union tbh_posix_name {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un local;
+} tbh_posix_name;
+
+static socklen_t tbh_posix_unix_name(const char *path, tbh_posix_name *name) {
+    size_t n = strlen(path);
+    if (n >= sizeof name->local.sun_path) return 0;
+    name->local.sun_family = AF_UNIX;
+    memcpy(name->local.sun_path, path, n + 1);
+    return (socklen_t)sizeof name->local;
+}
+
+/* Returns the length, 0 when the peer cannot be expressed. */
+static socklen_t tbh_posix_fill_name(const tbh_peer *peer, tbh_posix_name *name) {
+    memset(name, 0, sizeof *name);
+    if (peer->unix_path) return tbh_posix_unix_name(peer->unix_path, name);
+    if (peer->address.family == 4) {
+        name->v4.sin_family = AF_INET;
+        name->v4.sin_port = htons(peer->port);
+        memcpy(&name->v4.sin_addr, peer->address.bytes, 4);
+        return (socklen_t)sizeof name->v4;
+    }
+    name->v6.sin6_family = AF_INET6;
+    name->v6.sin6_port = htons(peer->port);
+    name->v6.sin6_scope_id = peer->address.scope;
+    memcpy(&name->v6.sin6_addr, peer->address.bytes, 16);
+    return (socklen_t)sizeof name->v6;
+}
+
+/* ------------------------------------------------------------ sockets */
+static turbohttp_status tbh_posix_failed(turbohttp_status status, int32_t *system_code) {
+    *system_code = errno;
+    return status;
+}
+
+#if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
+static int tbh_posix_socket(int family, int type) {
+    return socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+#else
+static int tbh_posix_socket(int family, int type) {
+    int s = socket(family, type, 0), one = 1;
+    if (s < 0) return s;
+    fcntl(s, F_SETFD, FD_CLOEXEC);
+    fcntl(s, F_SETFL, O_NONBLOCK);
+#ifdef SO_NOSIGPIPE
+    setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+    (void)one;
+    return s;
+}
+#endif
+
+static turbohttp_status tbh_posix_open(const tbh_peer *peer, int type, tbh_socket *out,
+                                       int32_t *system_code) {
+    tbh_posix_name name;
+    socklen_t length = tbh_posix_fill_name(peer, &name);
+    int one = 1;
+    *out = TBH_NO_SOCKET;
+    *system_code = ENAMETOOLONG;
+    if (length == 0) return TURBOHTTP_ERR_CONNECT;
+    int s = tbh_posix_socket(name.any.sa_family, type);
+    if (s < 0) {
+        bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS;
+        return tbh_posix_failed(exhausted ? TURBOHTTP_ERR_DESCRIPTORS : TURBOHTTP_ERR_CONNECT,
+                                system_code);
+    }
+    /* Requests leave in one send: waiting for more (Nagle) only adds latency. */
+    if (type == SOCK_STREAM && !peer->unix_path)
+        setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    *out = s;
+    *system_code = 0;
+    if (connect(s, &name.any, length) == 0) return TURBOHTTP_OK;
+    if (errno == EINPROGRESS || errno == EINTR) return TURBOHTTP_PENDING;
+    *system_code = errno;
+    close(s);
+    *out = TBH_NO_SOCKET;
+    return TURBOHTTP_ERR_CONNECT;
+}
+
+TBH_FN turbohttp_status tbh_os_stream_open(const tbh_peer *peer, tbh_socket *out,
+                                           int32_t *system_code) {
+    return tbh_posix_open(peer, SOCK_STREAM, out, system_code);
+}
+
+TBH_FN turbohttp_status tbh_os_datagram_open(const tbh_peer *peer, tbh_socket *out,
+                                             int32_t *system_code) {
+    return tbh_posix_open(peer, SOCK_DGRAM, out, system_code);
+}
+
+TBH_FN turbohttp_status tbh_os_stream_ready(tbh_socket s, int32_t *system_code) {
+    int failure = 0;
+    socklen_t length = sizeof failure;
+    if (getsockopt((int)s, SOL_SOCKET, SO_ERROR, &failure, &length) != 0) failure = errno;
+    *system_code = failure;
+    return failure ? TURBOHTTP_ERR_CONNECT : TURBOHTTP_OK;
+}
+
+static bool tbh_posix_would_block(void) {
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS;
+}
+
+TBH_FN turbohttp_status tbh_os_send(tbh_socket s, const void *data, size_t length, size_t *sent,
+                                    int32_t *system_code) {
+    ssize_t n = send((int)s, data, length, TBH_SEND_FLAGS);
+    *sent = n > 0 ? (size_t)n : 0;
+    if (n > 0) return TURBOHTTP_OK;
+    if (n == 0 || tbh_posix_would_block()) return TURBOHTTP_PENDING;
+    return tbh_posix_failed(TURBOHTTP_ERR_SEND, system_code);
+}
+
+static turbohttp_status tbh_posix_receive(tbh_socket s, void *data, size_t room, int flags,
+                                          size_t *received, int32_t *system_code) {
+    ssize_t n = recv((int)s, data, room, flags);
+    *received = n > 0 ? (size_t)n : 0;
+    if (n > 0) return TURBOHTTP_OK;
+    if (n == 0) return TURBOHTTP_DONE;
+    if (tbh_posix_would_block()) return TURBOHTTP_PENDING;
+    return tbh_posix_failed(TURBOHTTP_ERR_RECEIVE, system_code);
+}
+
+TBH_FN turbohttp_status tbh_os_receive(tbh_socket s, void *data, size_t room, size_t *received,
+                                       int32_t *system_code) {
+    return tbh_posix_receive(s, data, room, MSG_DONTWAIT, received, system_code);
+}
+
+TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s) {
+    struct timeval limit;
+    limit.tv_sec = 0;
+    limit.tv_usec = TBH_RECEIVE_WAIT_MS * 1000;
+    int flags = fcntl((int)s, F_GETFL);
+    return flags >= 0 &&
+           setsockopt((int)s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+           fcntl((int)s, F_SETFL, flags & ~O_NONBLOCK) == 0;
+}
+
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
+                                            size_t *received, int32_t *system_code) {
+    return tbh_posix_receive(s, data, room, 0, received, system_code);
+}
+
+TBH_FN void tbh_os_socket_shut(tbh_socket s) {
+    if (s != TBH_NO_SOCKET) close((int)s);
+}
+
+TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room) {
+    const char *sentence = strerror(system_code);
+    size_t n = tbh_min_size(strlen(sentence), room - 1);
+    memcpy(text, sentence, n);
+    text[n] = 0;
+}
+
+/* ------------------------------------------------------------ wake-up */
+TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
+    int ends[2];
+    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+    if (pipe(ends) != 0) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
+    for (int i = 0; i < 2; i++) {
+        fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+        fcntl(ends[i], F_SETFL, O_NONBLOCK);
+    }
+    wake->listen_end = ends[0];
+    wake->signal_end = ends[1];
+    return TURBOHTTP_OK;
+}
+
+/* A full pipe is as good as one byte: the reader wakes in any case. */
+TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake) {
+    ssize_t written = wake->signal_end == TBH_NO_SOCKET ? 0 : write((int)wake->signal_end, "", 1);
+    (void)written;
+}
+
+TBH_FN void tbh_os_wake_drain(const tbh_os_wake *wake) {
+    char bytes[64];
+    ssize_t n = read((int)wake->listen_end, bytes, sizeof bytes);
+    (void)n;
+}
+
+TBH_FN void tbh_os_wake_shut(tbh_os_wake *wake) {
+    tbh_os_socket_shut(wake->listen_end);
+    tbh_os_socket_shut(wake->signal_end);
+    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+}
+
+/* ------------------------------------------------------------ files */
+TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh_file *out,
+                                         uint64_t *length, int32_t *system_code) {
+    struct stat about;
+    int flags = for_writing ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
+    int f = open(path, flags | O_CLOEXEC, 0666);
+    *out = TBH_NO_FILE;
+    *length = 0;
+    if (f < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
+    if (fstat(f, &about) == 0 && about.st_size > 0) *length = (uint64_t)about.st_size;
+    *out = f;
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, size_t *got,
+                                        int32_t *system_code) {
+    ssize_t n;
+    do n = read((int)f, data, room);
+    while (n < 0 && errno == EINTR);
+    *got = n > 0 ? (size_t)n : 0;
+    if (n < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
+    return n > 0 ? TURBOHTTP_OK : TURBOHTTP_DONE;
+}
+
+TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
+                                        int32_t *system_code) {
+    const uint8_t *at = (const uint8_t *)data;
+    while (length > 0) {
+        ssize_t n = write((int)f, at, length);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
+        at += n;
+        length -= (size_t)n;
+    }
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code) {
+    if (f == TBH_NO_FILE || close((int)f) == 0) return TURBOHTTP_OK;
+    return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+/* ========================================================================
+ * src/io/poller.h
+ * ======================================================================= */
+/* Readiness of many sockets: a set that is kept, not rebuilt (DESIGN §3). */
+
+enum { TBH_WANT_RECEIVE = 1, TBH_WANT_SEND = 2 };
+
+/* Who is interested in a socket; embedded in its owner. */
+typedef struct tbh_watch {
+    tbh_socket descriptor;
+    void *owner;     /* what the client should look at when the socket is ready */
+    uint32_t place;  /* 1 + index in the poller's arrays; 0: not watched */
+    uint8_t wants;   /* TBH_WANT_… */
+    uint8_t ready;   /* TBH_WANT_… seen by the last wait */
+} tbh_watch;
+
+typedef struct tbh_poller {
+    const turbohttp_allocator *allocator;
+    void *entries;       /* the system's array */
+    tbh_watch **watches; /* parallel to it */
+    uint32_t count, capacity;
+    uint32_t rotation; /* where the next round of readiness starts: nobody is always last */
+} tbh_poller;
+
+#if TBH_SOCKETS
+TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator);
+TBH_FN void tbh_poller_fini(tbh_poller *poller);
+TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
+                                       uint8_t wants, void *owner);
+TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants);
+TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch);
+/* Waits up to timeout_ms (TURBOHTTP_NO_TIMEOUT: for ever) and sets `ready` of every watch. */
+TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms);
+/* The next ready watch of the last wait, NULL at the end; *cursor starts at 0. Watches may be
+ * added and removed between calls: one that moves is then seen by the next wait. */
+TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor);
+#endif
+
+#if !defined(TURBOHTTP_NO_SOCKETS)
+/* ========================================================================
+ * src/io/poller_poll.c
+ * ======================================================================= */
+/* Readiness by poll(2): works with any number of descriptors (S-83), everywhere.
+ * Owns two parallel arrays that grow by doubling; a removed entry is replaced by the last one.
+ * Invariant: watches[i]->place == i + 1. Does not know what the sockets are for. */
+#include <poll.h>
+
+TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator) {
+    memset(poller, 0, sizeof *poller);
+    poller->allocator = allocator;
+}
+
+static struct pollfd *tbh_poller_entries(const tbh_poller *poller) {
+    return (struct pollfd *)poller->entries;
+}
+
+TBH_FN void tbh_poller_fini(tbh_poller *poller) {
+    size_t n = poller->capacity;
+    if (poller->entries) tbh_release(poller->allocator, poller->entries, n * sizeof(struct pollfd));
+    if (poller->watches) tbh_release(poller->allocator, poller->watches, n * sizeof(tbh_watch *));
+    memset(poller, 0, sizeof *poller);
+}
+
+static turbohttp_status tbh_poller_grow(tbh_poller *poller) {
+    size_t capacity = poller->capacity ? (size_t)poller->capacity * 2 : 16;
+    tbh_poller bigger = *poller;
+    bigger.capacity = (uint32_t)capacity;
+    bigger.entries = tbh_allocate(poller->allocator, capacity * sizeof(struct pollfd));
+    if (!bigger.entries) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    bigger.watches = (tbh_watch **)tbh_allocate(poller->allocator, capacity * sizeof(tbh_watch *));
+    if (!bigger.watches) {
+        tbh_release(poller->allocator, bigger.entries, capacity * sizeof(struct pollfd));
+        return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    }
+    if (poller->count) {
+        memcpy(bigger.entries, poller->entries, poller->count * sizeof(struct pollfd));
+        memcpy(bigger.watches, poller->watches, poller->count * sizeof(tbh_watch *));
+    }
+    tbh_poller_fini(poller);
+    *poller = bigger;
+    return TURBOHTTP_OK;
+}
+
+static short tbh_poller_events(uint8_t wants) {
+    int events = (wants & TBH_WANT_RECEIVE ? POLLIN : 0) | (wants & TBH_WANT_SEND ? POLLOUT : 0);
+    return (short)events;
+}
+
+TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
+                                       uint8_t wants, void *owner) {
+    if (poller->count == poller->capacity) {
+        turbohttp_status grown = tbh_poller_grow(poller);
+        if (grown != TURBOHTTP_OK) return grown;
+    }
+    struct pollfd *entry = &tbh_poller_entries(poller)[poller->count];
+    entry->fd = (int)s;
+    entry->events = tbh_poller_events(wants);
+    entry->revents = 0;
+    poller->watches[poller->count++] = watch;
+    watch->descriptor = s;
+    watch->owner = owner;
+    watch->place = poller->count;
+    watch->wants = wants;
+    watch->ready = 0;
+    return TURBOHTTP_OK;
+}
+
+TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants) {
+    if (watch->wants == wants || !watch->place) return;
+    watch->wants = wants;
+    tbh_poller_entries(poller)[watch->place - 1].events = tbh_poller_events(wants);
+}
+
+TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch) {
+    if (!watch->place) return;
+    uint32_t hole = watch->place - 1, last = --poller->count;
+    struct pollfd *entries = tbh_poller_entries(poller);
+    entries[hole] = entries[last];
+    poller->watches[hole] = poller->watches[last];
+    poller->watches[hole]->place = hole + 1;
+    watch->place = 0;
+    watch->ready = 0;
+}
+
+/* Errors and hang-ups make both directions ready: the next send or receive tells what it was. */
+static uint8_t tbh_poller_readiness(int revents) {
+    int failed = revents & (POLLERR | POLLHUP | POLLNVAL);
+    return (uint8_t)((revents & POLLIN || failed ? TBH_WANT_RECEIVE : 0) |
+                     (revents & POLLOUT || failed ? TBH_WANT_SEND : 0));
+}
+
+TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms) {
+    struct pollfd *entries = tbh_poller_entries(poller);
+    int timeout = timeout_ms > 0x7fffffffu ? -1 : (int)timeout_ms;
+    int ready = poll(entries, poller->count, timeout);
+    uint32_t left = ready > 0 ? (uint32_t)ready : 0;
+    for (uint32_t i = 0; i < poller->count; i++) {
+        int revents = left ? entries[i].revents : 0;
+        poller->watches[i]->ready = revents ? tbh_poller_readiness(revents) : 0;
+        if (revents) left--;
+    }
+    poller->rotation++;
+    return ready > 0 ? (uint32_t)ready : 0;
+}
+
+TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor) {
+    while (*cursor < poller->count) {
+        uint32_t i = (poller->rotation + (*cursor)++) % poller->count;
+        if (poller->watches[i]->ready) return poller->watches[i];
+    }
+    return NULL;
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+/* ========================================================================
+ * src/io/resolver.h
+ * ======================================================================= */
+/* Names to addresses, never blocking: literals, localhost and overrides at once, then the cache,
+ * then a service: the user's table, the platform's resolver on its helper thread, or the stub. */
+
+typedef struct tbh_resolver tbh_resolver;
+typedef struct tbh_name_service tbh_name_service;
+
+/* The longest host name (RFC 1035 §2.3.4), with its terminator. */
+enum { TBH_NAME_BYTES = 256 };
+
+/* One name on its way; embedded in its owner, zero when unused. */
+typedef struct tbh_lookup {
+    tbh_resolver *resolver;
+    const tbh_name_service *service; /* set while something is pending */
+    void *job;                       /* the service's own state */
+    char name[TBH_NAME_BYTES];       /* lower case, without a trailing dot */
+    turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t count;
+    uint32_t ttl_s; /* given by the service; 0: not known */
+} tbh_lookup;
+
+/* What can find addresses. Functions get a lookup whose `name` is set. */
+struct tbh_name_service {
+    /* OK (addresses and ttl_s are filled in), PENDING (job is set), or an error. */
+    turbohttp_status (*start)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
+    /* As start; after OK or an error the job is gone. */
+    turbohttp_status (*step)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
+    uint64_t (*deadline)(const tbh_lookup *lookup);
+    void (*cancel)(tbh_lookup *lookup); /* the job is gone afterwards */
+};
+
+/* A few answers are kept: enough for a client's handful of servers. */
+enum { TBH_CACHE_NAMES = 8 };
+#define TBH_CACHE_LEAST_S   1u   /* bounds of the time to live (SPEC D2) */
+#define TBH_CACHE_MOST_S    300u
+#define TBH_CACHE_DEFAULT_S 30u /* when the service does not say */
+
+typedef struct tbh_cached_name {
+    char name[TBH_NAME_BYTES];
+    turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t count;
+    uint64_t until_us;
+} tbh_cached_name;
+
+struct tbh_resolver {
+    const turbohttp_allocator *allocator;
+    tbh_poller *poller;      /* for sockets of the stub; watches with owner NULL */
+    const tbh_os_wake *wake; /* signalled from the helper thread */
+    const turbohttp_client_desc *desc;
+    const tbh_name_service *service; /* NULL: nothing but literals and overrides */
+    void *platform;                  /* state of resolver_platform.c */
+    void *stub;                      /* state of resolver_stub.c */
+    uint32_t next_cached;            /* the slot to reuse */
+    tbh_cached_name cache[TBH_CACHE_NAMES];
+};
+
+#if TBH_SOCKETS
+/* The resolver keeps pointers to all of these. */
+TBH_FN turbohttp_status tbh_resolver_create(tbh_resolver **resolver,
+                                            const turbohttp_allocator *allocator,
+                                            tbh_poller *poller, const tbh_os_wake *wake,
+                                            const turbohttp_client_desc *desc);
+/* Late answers of the helper thread are dropped; does not wait for it. NULL is fine. */
+TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver);
+
+/* Starts: OK with the addresses filled in, PENDING, or an error with its sentence. */
+TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resolver,
+                                         const char *host, uint16_t port, uint64_t now_us,
+                                         turbohttp_error *error);
+/* Goes on: as above. Must be called when a socket of it is ready, after a wake, and at its
+ * deadline; it is cheap to call more often. */
+TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
+                                        turbohttp_error *error);
+/* When step must be called at the latest; UINT64_MAX: only after an event. */
+TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup);
+/* Gives up a pending lookup; harmless on any other. */
+TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup);
+
+#endif
+
+#if TBH_THREADS /* resolver_platform.c: getaddrinfo on helper threads */
+TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver);
+TBH_FN void tbh_platform_destroy(tbh_resolver *resolver);
+#endif
+
+#if TBH_SOCKETS && TBH_DNS_STUB /* resolver_stub.c: UDP and TCP, resolv.conf and hosts */
+TBH_FN turbohttp_status tbh_stub_create(tbh_resolver *resolver);
+TBH_FN void tbh_stub_destroy(tbh_resolver *resolver);
+#endif
+
+#if !defined(TURBOHTTP_NO_SOCKETS)
+/* ========================================================================
+ * src/io/resolver.c
+ * ======================================================================= */
+/* Resolver: everything about names that needs no service, and the choice of one.
+ * Owns the cache and the services' state. Invariants: nothing here waits; a name that is not a
+ * legal host never reaches a service; `.localhost` never leaves the machine (RFC 6761 §6.3).
+ * Does not know: connections, what a name is for. */
+
+/* ------------------------------------------------------------ the user's table as a service */
+static turbohttp_status tbh_user_names_check(tbh_lookup *lookup, uint64_t now_us,
+                                             turbohttp_error *error) {
+    const turbohttp_resolver *user = lookup->resolver->desc->resolver;
+    size_t count = 0;
+    (void)now_us;
+    turbohttp_status status =
+        user->check(user->user, lookup->job, lookup->addresses, TURBOHTTP_MAX_ADDRESSES, &count);
+    lookup->count = (uint32_t)count;
+    if (status == TURBOHTTP_OK && count == 0) status = TURBOHTTP_ERR_RESOLVE;
+    return status < 0 ? tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE) : status;
+}
+
+static turbohttp_status tbh_user_names_start(tbh_lookup *lookup, uint64_t now_us,
+                                             turbohttp_error *error) {
+    const turbohttp_resolver *user = lookup->resolver->desc->resolver;
+    turbohttp_status status = user->start(user->user, lookup->name, &lookup->job);
+    if (status < 0) return tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
+    return tbh_user_names_check(lookup, now_us, error);
+}
+
+static uint64_t tbh_user_names_deadline(const tbh_lookup *lookup) {
+    (void)lookup;
+    return 0; /* ask in each poll: the table has no way to tell */
+}
+
+static void tbh_user_names_cancel(tbh_lookup *lookup) {
+    const turbohttp_resolver *user = lookup->resolver->desc->resolver;
+    if (user->cancel) user->cancel(user->user, lookup->job);
+}
+
+static const tbh_name_service tbh_user_names = {tbh_user_names_start, tbh_user_names_check,
+                                                tbh_user_names_deadline, tbh_user_names_cancel};
+
+/* ------------------------------------------------------------ life */
+static turbohttp_status tbh_resolver_choose(tbh_resolver *resolver) {
+    turbohttp_name_service wanted = resolver->desc->name_service;
+    if (resolver->desc->resolver) {
+        resolver->service = &tbh_user_names;
+        return TURBOHTTP_OK;
+    }
+    if (wanted == TURBOHTTP_NAMES_DEFAULT)
+        wanted = TBH_THREADS ? TURBOHTTP_NAMES_PLATFORM : TURBOHTTP_NAMES_STUB;
+#if TBH_THREADS
+    if (wanted == TURBOHTTP_NAMES_PLATFORM) return tbh_platform_create(resolver);
+#endif
+#if TBH_DNS_STUB
+    if (wanted == TURBOHTTP_NAMES_STUB) return tbh_stub_create(resolver);
+#endif
+    return TURBOHTTP_OK; /* literals and overrides still work */
+}
+
+TBH_FN turbohttp_status tbh_resolver_create(tbh_resolver **out,
+                                            const turbohttp_allocator *allocator,
+                                            tbh_poller *poller, const tbh_os_wake *wake,
+                                            const turbohttp_client_desc *desc) {
+    tbh_resolver *resolver = (tbh_resolver *)tbh_allocate(allocator, sizeof *resolver);
+    *out = resolver;
+    if (!resolver) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    memset(resolver, 0, sizeof *resolver);
+    resolver->allocator = allocator;
+    resolver->poller = poller;
+    resolver->wake = wake;
+    resolver->desc = desc;
+    turbohttp_status status = tbh_resolver_choose(resolver);
+    if (status != TURBOHTTP_OK) {
+        tbh_resolver_destroy(resolver);
+        *out = NULL;
+    }
+    return status;
+}
+
+TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver) {
+    if (!resolver) return;
+#if TBH_THREADS
+    tbh_platform_destroy(resolver);
+#endif
+#if TBH_DNS_STUB
+    tbh_stub_destroy(resolver);
+#endif
+    tbh_release(resolver->allocator, resolver, sizeof *resolver);
+}
+
+/* ------------------------------------------------------------ answers without a service */
+static bool tbh_lookup_copy_name(tbh_lookup *lookup, const char *host) {
+    size_t n = strlen(host);
+    if (n && host[n - 1] == '.') n--;
+    if (n == 0 || n >= TBH_NAME_BYTES) return false;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = tbh_lower((uint8_t)host[i]);
+        if (c <= 0x20 || c >= 0x7f) return false;
+        lookup->name[i] = (char)c;
+    }
+    lookup->name[n] = 0;
+    return true;
+}
+
+static bool tbh_name_is_localhost(const char *name) {
+    size_t n = strlen(name);
+    return strcmp(name, "localhost") == 0 || (n > 10 && strcmp(name + n - 10, ".localhost") == 0);
+}
+
+static void tbh_lookup_answer_localhost(tbh_lookup *lookup) {
+    memset(lookup->addresses, 0, 2 * sizeof lookup->addresses[0]);
+    lookup->addresses[0].family = 6;
+    lookup->addresses[0].bytes[15] = 1;
+    lookup->addresses[1].family = 4;
+    lookup->addresses[1].bytes[0] = 127;
+    lookup->addresses[1].bytes[3] = 1;
+    lookup->count = 2;
+}
+
+/* "fe80::1%eth0" is not looked into here: a zone must be a number. */
+static bool tbh_lookup_answer_literal(tbh_lookup *lookup) {
+    turbohttp_span text = tbh_span_of(lookup->name);
+    const char *zone = (const char *)memchr(text.data, '%', text.length);
+    uint64_t scope = 0;
+    if (zone) {
+        size_t head = (size_t)(zone - text.data);
+        if (!tbh_parse_u64(zone + 1, text.length - head - 1, UINT32_MAX, &scope)) return false;
+        text.length = head;
+    }
+    if (!tbh_address_parse(text, &lookup->addresses[0])) return false;
+    lookup->addresses[0].scope = (uint32_t)scope;
+    lookup->count = 1;
+    return true;
+}
+
+static bool tbh_lookup_parse_list(tbh_lookup *lookup, const char *list) {
+    lookup->count = 0;
+    while (*list && lookup->count < TURBOHTTP_MAX_ADDRESSES) {
+        size_t n = strcspn(list, " ,");
+        if (n && !tbh_address_parse(tbh_span(list, n), &lookup->addresses[lookup->count]))
+            return false;
+        if (n) lookup->count++;
+        list += n + (list[n] != 0);
+    }
+    return lookup->count > 0;
+}
+
+static const turbohttp_name_override *tbh_lookup_find_override(const tbh_lookup *lookup,
+                                                               uint16_t port) {
+    const turbohttp_client_desc *desc = lookup->resolver->desc;
+    for (size_t i = 0; i < desc->name_count; i++) {
+        const turbohttp_name_override *known = &desc->names[i];
+        bool is_port = known->port == 0 || known->port == port;
+        if (is_port && tbh_span_equal_nocase(tbh_span_of(lookup->name), known->host)) return known;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------ cache */
+static bool tbh_lookup_from_cache(tbh_lookup *lookup, uint64_t now_us) {
+    for (uint32_t i = 0; i < TBH_CACHE_NAMES; i++) {
+        const tbh_cached_name *known = &lookup->resolver->cache[i];
+        if (known->until_us <= now_us || strcmp(known->name, lookup->name) != 0) continue;
+        memcpy(lookup->addresses, known->addresses, sizeof lookup->addresses);
+        lookup->count = known->count;
+        return true;
+    }
+    return false;
+}
+
+static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
+    tbh_resolver *resolver = lookup->resolver;
+    uint32_t ttl_s = lookup->ttl_s ? lookup->ttl_s : TBH_CACHE_DEFAULT_S;
+    tbh_cached_name *slot = &resolver->cache[resolver->next_cached++ % TBH_CACHE_NAMES];
+    if (ttl_s > TBH_CACHE_MOST_S) ttl_s = TBH_CACHE_MOST_S;
+    if (ttl_s < TBH_CACHE_LEAST_S) ttl_s = TBH_CACHE_LEAST_S;
+    memcpy(slot->name, lookup->name, sizeof slot->name);
+    memcpy(slot->addresses, lookup->addresses, sizeof slot->addresses);
+    slot->count = lookup->count;
+    slot->until_us = now_us + (uint64_t)ttl_s * 1000000;
+}
+
+/* ------------------------------------------------------------ driving */
+/* What a service answered: ended lookups are remembered, or say which name it was. */
+static turbohttp_status tbh_lookup_settle(tbh_lookup *lookup, turbohttp_status status,
+                                          uint64_t now_us, turbohttp_error *error) {
+    if (status == TURBOHTTP_PENDING) return status;
+    lookup->service = NULL;
+    lookup->job = NULL;
+    if (status == TURBOHTTP_OK) {
+        tbh_lookup_to_cache(lookup, now_us);
+        return status;
+    }
+    tbh_error_append(error, " - ");
+    tbh_error_append(error, lookup->name);
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resolver,
+                                         const char *host, uint16_t port, uint64_t now_us,
+                                         turbohttp_error *error) {
+    lookup->resolver = resolver;
+    if (!tbh_lookup_copy_name(lookup, host))
+        return tbh_error_set(error, TURBOHTTP_ERR_URL_HOST, TURBOHTTP_PHASE_RESOLVE);
+    const turbohttp_name_override *fixed = tbh_lookup_find_override(lookup, port);
+    if (fixed && tbh_lookup_parse_list(lookup, fixed->addresses)) return TURBOHTTP_OK;
+    if (fixed) return tbh_error_set(error, TURBOHTTP_ERR_RESOLVE, TURBOHTTP_PHASE_RESOLVE);
+    if (tbh_lookup_answer_literal(lookup)) return TURBOHTTP_OK;
+    if (tbh_name_is_localhost(lookup->name)) {
+        tbh_lookup_answer_localhost(lookup);
+        return TURBOHTTP_OK;
+    }
+    if (tbh_lookup_from_cache(lookup, now_us)) return TURBOHTTP_OK;
+    lookup->service = resolver->service;
+    turbohttp_status status = TURBOHTTP_ERR_UNSUPPORTED;
+    if (lookup->service)
+        status = lookup->service->start(lookup, now_us, error);
+    else
+        tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
+    return tbh_lookup_settle(lookup, status, now_us, error);
+}
+
+TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
+                                        turbohttp_error *error) {
+    if (!lookup->service) return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
+    return tbh_lookup_settle(lookup, lookup->service->step(lookup, now_us, error), now_us, error);
+}
+
+TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
+    return lookup->service ? lookup->service->deadline(lookup) : UINT64_MAX;
+}
+
+TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup) {
+    if (lookup->service) lookup->service->cancel(lookup);
+    lookup->service = NULL;
+    lookup->job = NULL;
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+#if !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_THREADS)
+/* ========================================================================
+ * src/io/resolver_platform.c
+ * ======================================================================= */
+/* The platform's resolver: getaddrinfo, which cannot be made non-blocking, on helper threads that
+ * are started lazily: one, and more (at most TBH_HELPERS) only while all are stuck in a look-up.
+ * Owns the shared state, counted: the client's share and one per thread. Invariants: the client
+ * never waits for a thread; an answer that nobody waits for any more is dropped; the wake-up pipe
+ * is touched only while the client is there (both under the lock).
+ * Memory comes from malloc: a thread may outlive the client and its allocator. */
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#ifndef AI_NUMERICHOST
+#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#endif
+
+enum { TBH_HELPERS = 4, TBH_HELPER_STACK = 256 * 1024 };
+
+typedef struct tbh_platform_job {
+    struct tbh_platform_job *next; /* in the queue */
+    bool is_done, is_abandoned;
+    int failure; /* EAI_… */
+    uint32_t count;
+    turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
+    char name[TBH_NAME_BYTES];
+} tbh_platform_job;
+
+typedef struct tbh_platform {
+    pthread_mutex_t lock;
+    pthread_cond_t has_job;
+    tbh_platform_job *first, *last;
+    uint32_t owners, threads, idle;
+    tbh_os_wake wake; /* a copy; valid until is_closed */
+    bool is_closed;
+} tbh_platform;
+
+/* ------------------------------------------------------------ shared state */
+/* Called with the lock held; gives it up. */
+static void tbh_platform_drop(tbh_platform *p) {
+    bool is_last = --p->owners == 0;
+    pthread_mutex_unlock(&p->lock);
+    if (!is_last) return;
+    pthread_cond_destroy(&p->has_job);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+static tbh_platform_job *tbh_platform_next_job(tbh_platform *p) {
+    while (!p->first && !p->is_closed) {
+        p->idle++;
+        pthread_cond_wait(&p->has_job, &p->lock);
+        p->idle--;
+    }
+    tbh_platform_job *job = p->is_closed ? NULL : p->first;
+    if (!job) return NULL;
+    p->first = job->next;
+    if (!p->first) p->last = NULL;
+    return job;
+}
+
+/* ------------------------------------------------------------ the blocking part */
+static bool tbh_platform_convert(const struct sockaddr *from, turbohttp_address *to) {
+    memset(to, 0, sizeof *to);
+    if (from->sa_family == AF_INET) {
+        to->family = 4;
+        memcpy(to->bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+    } else if (from->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)from;
+        to->family = 6;
+        memcpy(to->bytes, &v6->sin6_addr, 16);
+        to->scope = v6->sin6_scope_id;
+    }
+    return to->family != 0;
+}
+
+static void tbh_platform_look_up(tbh_platform_job *job) {
+    struct addrinfo hints, *list = NULL;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_ADDRCONFIG;
+    job->failure = getaddrinfo(job->name, NULL, &hints, &list);
+    if (job->failure) return;
+    for (struct addrinfo *i = list; i && job->count < TURBOHTTP_MAX_ADDRESSES; i = i->ai_next)
+        if (tbh_platform_convert(i->ai_addr, &job->addresses[job->count])) job->count++;
+    freeaddrinfo(list);
+}
+
+static void *tbh_platform_thread(void *argument) {
+    tbh_platform *p = (tbh_platform *)argument;
+    tbh_platform_job *job;
+    pthread_mutex_lock(&p->lock);
+    while ((job = tbh_platform_next_job(p)) != NULL) {
+        pthread_mutex_unlock(&p->lock);
+        tbh_platform_look_up(job);
+        pthread_mutex_lock(&p->lock);
+        job->is_done = true;
+        if (job->is_abandoned)
+            free(job);
+        else if (!p->is_closed)
+            tbh_os_wake_signal(&p->wake);
+    }
+    p->threads--;
+    tbh_platform_drop(p);
+    return NULL;
+}
+
+/* Signals stay with the threads of the program. Called with the lock held. */
+static bool tbh_platform_start_thread(tbh_platform *p) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    if (pthread_attr_init(&attributes) != 0) return false;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, TBH_HELPER_STACK);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool is_started = pthread_create(&thread, &attributes, tbh_platform_thread, p) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (!is_started) return false;
+    p->threads++;
+    p->owners++;
+    return true;
+}
+
+/* ------------------------------------------------------------ the service */
+static bool tbh_platform_enqueue(tbh_platform *p, tbh_platform_job *job) {
+    pthread_mutex_lock(&p->lock);
+    bool has_helper = p->idle > 0 || p->threads == TBH_HELPERS || tbh_platform_start_thread(p);
+    has_helper = has_helper || p->threads > 0;
+    if (has_helper) {
+        if (p->last)
+            p->last->next = job;
+        else
+            p->first = job;
+        p->last = job;
+        pthread_cond_signal(&p->has_job);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return has_helper;
+}
+
+static turbohttp_status tbh_platform_start(tbh_lookup *lookup, uint64_t now_us,
+                                           turbohttp_error *error) {
+    tbh_platform *p = (tbh_platform *)lookup->resolver->platform;
+    tbh_platform_job *job = (tbh_platform_job *)calloc(1, sizeof *job);
+    (void)now_us;
+    if (!job) return tbh_error_set(error, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_PHASE_RESOLVE);
+    memcpy(job->name, lookup->name, sizeof job->name);
+    if (!tbh_platform_enqueue(p, job)) {
+        free(job);
+        tbh_error_set(error, TURBOHTTP_ERR_RESOLVE_TEMPORARY, TURBOHTTP_PHASE_RESOLVE);
+        tbh_error_text(error, "cannot start the resolver's thread: allow one, or use the stub");
+        return TURBOHTTP_ERR_RESOLVE_TEMPORARY;
+    }
+    lookup->job = job;
+    return TURBOHTTP_PENDING;
+}
+
+static turbohttp_status tbh_platform_fail(int failure, turbohttp_error *error) {
+    bool is_temporary = failure == EAI_AGAIN || failure == EAI_SYSTEM || failure == EAI_MEMORY;
+    turbohttp_status status =
+        is_temporary ? TURBOHTTP_ERR_RESOLVE_TEMPORARY : TURBOHTTP_ERR_RESOLVE;
+    tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
+    if (error) error->system_code = failure;
+    return status;
+}
+
+static turbohttp_status tbh_platform_step(tbh_lookup *lookup, uint64_t now_us,
+                                          turbohttp_error *error) {
+    tbh_platform *p = (tbh_platform *)lookup->resolver->platform;
+    tbh_platform_job *job = (tbh_platform_job *)lookup->job;
+    (void)now_us;
+    pthread_mutex_lock(&p->lock);
+    bool is_done = job->is_done;
+    pthread_mutex_unlock(&p->lock);
+    if (!is_done) return TURBOHTTP_PENDING;
+    int failure = job->failure;
+    lookup->count = job->count;
+    memcpy(lookup->addresses, job->addresses, sizeof lookup->addresses);
+    free(job);
+    if (!failure && lookup->count > 0) return TURBOHTTP_OK;
+    return tbh_platform_fail(failure ? failure : EAI_NONAME, error);
+}
+
+static uint64_t tbh_platform_deadline(const tbh_lookup *lookup) {
+    (void)lookup;
+    return UINT64_MAX; /* the helper wakes us */
+}
+
+static bool tbh_platform_unqueue(tbh_platform *p, tbh_platform_job *job) {
+    tbh_platform_job *before = NULL;
+    for (tbh_platform_job *at = p->first; at; before = at, at = at->next) {
+        if (at != job) continue;
+        if (before)
+            before->next = at->next;
+        else
+            p->first = at->next;
+        if (p->last == at) p->last = before;
+        return true;
+    }
+    return false;
+}
+
+static void tbh_platform_cancel(tbh_lookup *lookup) {
+    tbh_platform *p = (tbh_platform *)lookup->resolver->platform;
+    tbh_platform_job *job = (tbh_platform_job *)lookup->job;
+    pthread_mutex_lock(&p->lock);
+    bool is_ours = job->is_done || tbh_platform_unqueue(p, job);
+    job->is_abandoned = true; /* a thread that works on it frees it */
+    pthread_mutex_unlock(&p->lock);
+    if (is_ours) free(job);
+}
+
+static const tbh_name_service tbh_platform_service = {tbh_platform_start, tbh_platform_step,
+                                                      tbh_platform_deadline, tbh_platform_cancel};
+
+TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver) {
+    tbh_platform *p = (tbh_platform *)calloc(1, sizeof *p);
+    if (!p) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->has_job, NULL);
+    p->owners = 1;
+    p->wake = *resolver->wake;
+    resolver->platform = p;
+    resolver->service = &tbh_platform_service;
+    return TURBOHTTP_OK;
+}
+
+/* Every lookup was abandoned before; threads that are stuck free their job and the rest later. */
+TBH_FN void tbh_platform_destroy(tbh_resolver *resolver) {
+    tbh_platform *p = (tbh_platform *)resolver->platform;
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    p->is_closed = true;
+    pthread_cond_broadcast(&p->has_job);
+    tbh_platform_drop(p);
+    resolver->platform = NULL;
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_THREADS) */
+
+/* ========================================================================
+ * src/io/dialer.h
+ * ======================================================================= */
+/* One connection attempt to a name: look-up, then Happy Eyeballs (RFC 8305) over its addresses. */
+
+/* RFC 8305 §5: the recommended delay before the next address is tried beside the first. */
+#define TBH_DIAL_DELAY_US 250000u
+
+typedef struct tbh_dial_attempt {
+    tbh_watch watch; /* placed while the connect is under way */
+    uint64_t started_us;
+    int32_t system_code;
+    bool failed;
+} tbh_dial_attempt;
+
+typedef struct tbh_dialer {
+    tbh_poller *poller;
+    void *owner; /* of the watches */
+    tbh_lookup lookup; /* its addresses are put in the order of the attempts */
+    tbh_dial_attempt attempts[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t started; /* attempts begun so far */
+    uint32_t winner;
+    bool resolved;
+    uint16_t port;
+    uint64_t next_us;     /* when the next address may be tried */
+    uint64_t resolve_deadline_us;
+    uint32_t connect_ms;
+    turbohttp_phase phase;
+    uint64_t resolved_at_us;
+} tbh_dialer;
+
+typedef struct tbh_dial_target {
+    const char *host;
+    uint16_t port;
+    const char *unix_path; /* instead of both */
+    uint32_t resolve_ms, connect_ms;
+} tbh_dial_target;
+
+#if TBH_SOCKETS
+/* The dialer is zero. OK/PENDING/error as step. */
+TBH_FN turbohttp_status tbh_dialer_begin(tbh_dialer *dialer, tbh_poller *poller,
+                                         tbh_resolver *resolver, const tbh_dial_target *target,
+                                         void *owner, uint64_t now_us, turbohttp_error *error);
+/* OK: take the socket with tbh_dialer_take. PENDING: again at the deadline or on an event. */
+TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
+                                        turbohttp_error *error);
+TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer);
+/* The connected socket (no longer watched), and whom it leads to; all others are shut (S-75). */
+TBH_FN tbh_socket tbh_dialer_take(tbh_dialer *dialer, turbohttp_address *address);
+TBH_FN void tbh_dialer_abandon(tbh_dialer *dialer);
+/* Appends "192.0.2.1: Connection refused; …" (SPEC D3). */
+TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error);
+#endif
+
+#if !defined(TURBOHTTP_NO_SOCKETS)
+/* ========================================================================
+ * src/io/dialer.c
+ * ======================================================================= */
+/* Dialing: a name becomes one connected socket.
+ * Owns the sockets of all attempts until one wins; then shuts the others.
+ * Invariants: at most TURBOHTTP_MAX_ADDRESSES attempts, each address once; families alternate,
+ * starting with the one that the resolver put first; an attempt that fails starts the next at once.
+ * Does not know: requests, TLS, what is sent afterwards. */
+
+/* ------------------------------------------------------------ order of the attempts */
+/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. */
+static void tbh_dialer_interleave(tbh_lookup *lookup) {
+    turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t next[2] = {0, 0}, count = lookup->count;
+    uint8_t family[2];
+    family[0] = count ? lookup->addresses[0].family : 0;
+    family[1] = family[0] == 6 ? 4 : 6;
+    for (uint32_t n = 0, side = 0; n < count; side ^= 1) {
+        uint32_t *i = &next[side];
+        while (*i < count && lookup->addresses[*i].family != family[side]) ++*i;
+        if (*i < count) ordered[n++] = lookup->addresses[(*i)++];
+    }
+    if (count) memcpy(lookup->addresses, ordered, count * sizeof ordered[0]);
+}
+
+/* ------------------------------------------------------------ attempts */
+static void tbh_dialer_drop(tbh_dialer *dialer, tbh_dial_attempt *attempt) {
+    if (!attempt->watch.place) return;
+    tbh_socket s = attempt->watch.descriptor;
+    tbh_poller_remove(dialer->poller, &attempt->watch);
+    tbh_os_socket_shut(s);
+}
+
+static void tbh_dialer_fail_attempt(tbh_dialer *dialer, tbh_dial_attempt *attempt, int32_t code,
+                                    uint64_t now_us) {
+    tbh_dialer_drop(dialer, attempt);
+    attempt->failed = true;
+    attempt->system_code = code;
+    dialer->next_us = now_us;
+}
+
+/* Starts one attempt; ERR_… only for failures that no other address can mend. */
+static turbohttp_status tbh_dialer_try(tbh_dialer *dialer, const char *unix_path, uint64_t now_us) {
+    tbh_dial_attempt *attempt = &dialer->attempts[dialer->started];
+    tbh_peer peer;
+    tbh_socket s;
+    peer.address = dialer->lookup.addresses[dialer->started++];
+    peer.port = dialer->port;
+    peer.unix_path = unix_path;
+    attempt->started_us = now_us;
+    turbohttp_status status = tbh_os_stream_open(&peer, &s, &attempt->system_code);
+    dialer->next_us = now_us + TBH_DIAL_DELAY_US;
+    if (status < 0) {
+        tbh_dialer_fail_attempt(dialer, attempt, attempt->system_code, now_us);
+        return status == TURBOHTTP_ERR_DESCRIPTORS ? status : TURBOHTTP_OK;
+    }
+    status = tbh_poller_add(dialer->poller, &attempt->watch, s, TBH_WANT_SEND, dialer->owner);
+    if (status != TURBOHTTP_OK) tbh_os_socket_shut(s);
+    return status;
+}
+
+static bool tbh_dialer_check(tbh_dialer *dialer, uint32_t i, uint64_t now_us) {
+    tbh_dial_attempt *attempt = &dialer->attempts[i];
+    uint64_t limit_us = (uint64_t)dialer->connect_ms * 1000;
+    if (!attempt->watch.place) return false;
+    if (attempt->watch.ready) {
+        int32_t code;
+        attempt->watch.ready = 0;
+        if (tbh_os_stream_ready(attempt->watch.descriptor, &code) == TURBOHTTP_OK) return true;
+        tbh_dialer_fail_attempt(dialer, attempt, code, now_us);
+    } else if (dialer->connect_ms != TURBOHTTP_NO_TIMEOUT &&
+               now_us - attempt->started_us >= limit_us) {
+        tbh_dialer_fail_attempt(dialer, attempt, 0, now_us);
+    }
+    return false;
+}
+
+static bool tbh_dialer_any_under_way(const tbh_dialer *dialer) {
+    for (uint32_t i = 0; i < dialer->started; i++)
+        if (dialer->attempts[i].watch.place) return true;
+    return false;
+}
+
+static bool tbh_dialer_all_timed_out(const tbh_dialer *dialer) {
+    for (uint32_t i = 0; i < dialer->started; i++)
+        if (dialer->attempts[i].system_code != 0) return false;
+    return dialer->started > 0;
+}
+
+static turbohttp_status tbh_dialer_fail(tbh_dialer *dialer, turbohttp_status code,
+                                        turbohttp_error *error) {
+    tbh_error_set(error, code, dialer->phase);
+    if (error && dialer->started)
+        error->system_code = dialer->attempts[dialer->started - 1].system_code;
+    tbh_dialer_report(dialer, error);
+    tbh_dialer_abandon(dialer);
+    return code;
+}
+
+TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error) {
+    char text[64];
+    for (uint32_t i = 0; i < dialer->started; i++) {
+        const tbh_dial_attempt *attempt = &dialer->attempts[i];
+        if (!attempt->failed) continue;
+        tbh_error_append(error, i ? "; " : " - ");
+        if (dialer->lookup.addresses[i].family) {
+            tbh_address_format(&dialer->lookup.addresses[i], text);
+            tbh_error_append(error, text);
+            tbh_error_append(error, " port ");
+            tbh_error_append_u64(error, dialer->port);
+            tbh_error_append(error, ": ");
+        }
+        if (attempt->system_code) tbh_os_describe(attempt->system_code, text, sizeof text);
+        tbh_error_append(error, attempt->system_code ? text : "no answer in time");
+    }
+}
+
+/* ------------------------------------------------------------ driving */
+static turbohttp_status tbh_dialer_resolved(tbh_dialer *dialer, uint64_t now_us) {
+    tbh_dialer_interleave(&dialer->lookup);
+    dialer->resolved = true;
+    dialer->resolved_at_us = now_us;
+    dialer->phase = TURBOHTTP_PHASE_CONNECT;
+    dialer->next_us = now_us;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_dialer_resolve(tbh_dialer *dialer, turbohttp_status status,
+                                           uint64_t now_us, turbohttp_error *error) {
+    if (status == TURBOHTTP_OK) return tbh_dialer_resolved(dialer, now_us);
+    if (status == TURBOHTTP_PENDING && now_us >= dialer->resolve_deadline_us) {
+        tbh_lookup_abandon(&dialer->lookup);
+        return tbh_error_set(error, TURBOHTTP_ERR_TIMEOUT, TURBOHTTP_PHASE_RESOLVE);
+    }
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_dialer_begin(tbh_dialer *dialer, tbh_poller *poller,
+                                         tbh_resolver *resolver, const tbh_dial_target *target,
+                                         void *owner, uint64_t now_us, turbohttp_error *error) {
+    dialer->poller = poller;
+    dialer->owner = owner;
+    dialer->port = target->port;
+    dialer->connect_ms = target->connect_ms;
+    dialer->phase = TURBOHTTP_PHASE_RESOLVE;
+    dialer->resolve_deadline_us = target->resolve_ms == TURBOHTTP_NO_TIMEOUT
+                                      ? UINT64_MAX
+                                      : now_us + (uint64_t)target->resolve_ms * 1000;
+    if (target->unix_path) {
+        dialer->lookup.count = 1;
+        tbh_dialer_resolved(dialer, now_us);
+        turbohttp_status status = tbh_dialer_try(dialer, target->unix_path, now_us);
+        if (status < 0) return tbh_dialer_fail(dialer, status, error);
+        return tbh_dialer_step(dialer, now_us, error);
+    }
+    turbohttp_status status =
+        tbh_lookup_begin(&dialer->lookup, resolver, target->host, target->port, now_us, error);
+    status = tbh_dialer_resolve(dialer, status, now_us, error);
+    return status == TURBOHTTP_OK ? tbh_dialer_step(dialer, now_us, error) : status;
+}
+
+/* Starts as many attempts as are due: one per delay, the next at once after a failure. */
+static turbohttp_status tbh_dialer_start_due(tbh_dialer *dialer, uint64_t now_us) {
+    while (dialer->started < dialer->lookup.count && now_us >= dialer->next_us) {
+        turbohttp_status status = tbh_dialer_try(dialer, NULL, now_us);
+        if (status != TURBOHTTP_OK) return status;
+    }
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
+                                        turbohttp_error *error) {
+    if (!dialer->resolved) {
+        turbohttp_status status = tbh_lookup_step(&dialer->lookup, now_us, error);
+        status = tbh_dialer_resolve(dialer, status, now_us, error);
+        if (status != TURBOHTTP_OK) return status;
+    }
+    for (uint32_t i = 0; i < dialer->started; i++) {
+        if (!tbh_dialer_check(dialer, i, now_us)) continue;
+        dialer->winner = i;
+        return TURBOHTTP_OK;
+    }
+    turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
+    if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
+    if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
+    bool late = tbh_dialer_all_timed_out(dialer);
+    return tbh_dialer_fail(dialer, late ? TURBOHTTP_ERR_TIMEOUT : TURBOHTTP_ERR_CONNECT, error);
+}
+
+TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer) {
+    if (!dialer->resolved) {
+        uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
+        return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
+    }
+    uint64_t due = dialer->started < dialer->lookup.count ? dialer->next_us : UINT64_MAX;
+    if (dialer->connect_ms == TURBOHTTP_NO_TIMEOUT) return due;
+    for (uint32_t i = 0; i < dialer->started; i++) {
+        uint64_t end = dialer->attempts[i].started_us + (uint64_t)dialer->connect_ms * 1000;
+        if (dialer->attempts[i].watch.place && end < due) due = end;
+    }
+    return due;
+}
+
+TBH_FN tbh_socket tbh_dialer_take(tbh_dialer *dialer, turbohttp_address *address) {
+    tbh_dial_attempt *attempt = &dialer->attempts[dialer->winner];
+    tbh_socket s = attempt->watch.descriptor;
+    *address = dialer->lookup.addresses[dialer->winner];
+    tbh_poller_remove(dialer->poller, &attempt->watch);
+    tbh_dialer_abandon(dialer);
+    return s;
+}
+
+TBH_FN void tbh_dialer_abandon(tbh_dialer *dialer) {
+    tbh_lookup_abandon(&dialer->lookup);
+    for (uint32_t i = 0; i < dialer->started; i++) tbh_dialer_drop(dialer, &dialer->attempts[i]);
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+/* ========================================================================
+ * src/io/stream.h
+ * ======================================================================= */
+/* One byte stream to a server: a socket that was dialed, or the user's transport. Nobody above
+ * this file knows which. */
+
+/* What all streams of a client share. */
+typedef struct tbh_io {
+    const turbohttp_allocator *allocator;
+    const turbohttp_transport *transport; /* NULL: sockets */
+    turbohttp_clock clock;
+    turbohttp_random random;
+    tbh_poller poller;
+    tbh_resolver *resolver; /* NULL with a transport of the user's */
+    tbh_os_wake wake;
+    tbh_watch wake_watch;
+    uint64_t now_us; /* read once per wait, not per call */
+} tbh_io;
+
+typedef struct tbh_stream {
+    tbh_io *io;
+    void *owner;
+    void *connection;   /* of the user's transport */
+    tbh_dialer *dialer; /* while opening a socket */
+    tbh_watch watch;    /* of the connected socket */
+    bool can_block;     /* tbh_stream_receive_wait is prepared */
+    int32_t system_code;
+    uint64_t resolved_at_us;
+    turbohttp_address peer;
+} tbh_stream;
+
+/* The stream is zero. OK when it is up at once, PENDING, or an error. */
+TBH_FN turbohttp_status tbh_stream_begin(tbh_stream *stream, tbh_io *io, void *owner,
+                                         const tbh_dial_target *target, bool is_tls,
+                                         turbohttp_error *error);
+TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error);
+TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream); /* while opening */
+TBH_FN turbohttp_phase tbh_stream_phase(const tbh_stream *stream);
+/* OK · PENDING · DONE (receive) · an error with stream->system_code set. */
+TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, size_t length,
+                                        size_t *sent);
+TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
+                                           size_t *received);
+/* Blocks for at most TBH_RECEIVE_WAIT_MS where the system can (saves the wait before a receive);
+ * ERR_UNSUPPORTED where it cannot. */
+TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                                size_t *received);
+TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants);
+/* What may be moved without waiting, as far as is known; clears it. */
+TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream);
+/* False when the peer closed, failed, or sent something that nobody asked for (S-03). */
+TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream);
+TBH_FN void tbh_stream_shut(tbh_stream *stream);
+
+/* stream_socket.c; os_none.c without sockets */
+TBH_FN turbohttp_status tbh_stream_socket_begin(tbh_stream *stream, const tbh_dial_target *target,
+                                                turbohttp_error *error);
+TBH_FN turbohttp_status tbh_stream_socket_step(tbh_stream *stream, turbohttp_error *error);
+TBH_FN turbohttp_status tbh_stream_socket_send(tbh_stream *stream, const void *data, size_t length,
+                                               size_t *sent);
+TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data, size_t room,
+                                                  size_t *received);
+TBH_FN void tbh_stream_socket_shut(tbh_stream *stream);
+
+/* ========================================================================
+ * src/io/stream.c
+ * ======================================================================= */
+/* Streams: opening, moving bytes, shutting; either the user's transport or a socket.
+ * Owns the transport's connection; sockets are stream_socket.c's. Invariant: which of the two it
+ * is never changes in the life of a client. Does not know: HTTP, requests, time limits. */
+
+static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_target *target,
+                                            bool is_tls, turbohttp_error *error) {
+    const turbohttp_transport *transport = stream->io->transport;
+    turbohttp_endpoint to;
+    to.host = target->host;
+    to.port = target->port;
+    to.is_tls = is_tls;
+    to.unix_path = target->unix_path;
+    tbh_error_set(error, TURBOHTTP_ERR_CONNECT, TURBOHTTP_PHASE_CONNECT);
+    turbohttp_status status = transport->io_open(transport->user, &to, &stream->connection, error);
+    if (status < 0) stream->connection = NULL;
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_stream_begin(tbh_stream *stream, tbh_io *io, void *owner,
+                                         const tbh_dial_target *target, bool is_tls,
+                                         turbohttp_error *error) {
+    stream->io = io;
+    stream->owner = owner;
+    return io->transport ? tbh_stream_open_own(stream, target, is_tls, error)
+                         : tbh_stream_socket_begin(stream, target, error);
+}
+
+TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error) {
+    const turbohttp_transport *transport = stream->io->transport;
+    if (!transport) return tbh_stream_socket_step(stream, error);
+    if (!transport->io_ready) return TURBOHTTP_ERR_STATE;
+    return transport->io_ready(transport->user, stream->connection, error);
+}
+
+TBH_FN turbohttp_phase tbh_stream_phase(const tbh_stream *stream) {
+    return stream->dialer ? stream->dialer->phase : TURBOHTTP_PHASE_CONNECT;
+}
+
+TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, size_t length,
+                                        size_t *sent) {
+    const turbohttp_transport *transport = stream->io->transport;
+    *sent = 0;
+    if (!transport) return tbh_stream_socket_send(stream, data, length, sent);
+    return transport->io_send(transport->user, stream->connection, data, length, sent);
+}
+
+TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
+                                           size_t *received) {
+    const turbohttp_transport *transport = stream->io->transport;
+    *received = 0;
+    if (!transport) return tbh_stream_socket_receive(stream, data, room, received);
+    return transport->io_receive(transport->user, stream->connection, data, room, received);
+}
+
+TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream) {
+    uint8_t ready = stream->watch.ready;
+    stream->watch.ready = 0;
+    return stream->io->transport ? TBH_WANT_RECEIVE | TBH_WANT_SEND : ready;
+}
+
+TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
+    uint8_t byte;
+    size_t received;
+    return tbh_stream_receive(stream, &byte, 1, &received) == TURBOHTTP_PENDING;
+}
+
+TBH_FN void tbh_stream_shut(tbh_stream *stream) {
+    const turbohttp_transport *transport = stream->io ? stream->io->transport : NULL;
+    if (!stream->io) return;
+    if (!transport)
+        tbh_stream_socket_shut(stream);
+    else if (stream->connection)
+        transport->io_shut(transport->user, stream->connection);
+    memset(stream, 0, sizeof *stream);
+}
+
+#if !defined(TURBOHTTP_NO_SOCKETS)
+/* ========================================================================
+ * src/io/stream_socket.c
+ * ======================================================================= */
+/* Streams over the system's sockets.
+ * Owns the dialer while it works, then the connected socket and its watch.
+ * Invariant: exactly one of `dialer` and `watch.place` is set between begin and shut.
+ * Does not know: HTTP, requests, the user's transports. */
+
+static turbohttp_status tbh_stream_opened(tbh_stream *stream) {
+    tbh_socket s = tbh_dialer_take(stream->dialer, &stream->peer);
+    stream->resolved_at_us = stream->dialer->resolved_at_us;
+    tbh_release(stream->io->allocator, stream->dialer, sizeof *stream->dialer);
+    stream->dialer = NULL;
+    turbohttp_status status =
+        tbh_poller_add(&stream->io->poller, &stream->watch, s, TBH_WANT_RECEIVE, stream->owner);
+    if (status != TURBOHTTP_OK) tbh_os_socket_shut(s);
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_stream_socket_begin(tbh_stream *stream, const tbh_dial_target *target,
+                                                turbohttp_error *error) {
+    tbh_io *io = stream->io;
+    stream->dialer = (tbh_dialer *)tbh_allocate(io->allocator, sizeof *stream->dialer);
+    if (!stream->dialer)
+        return tbh_error_set(error, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_PHASE_CONNECT);
+    memset(stream->dialer, 0, sizeof *stream->dialer);
+    turbohttp_status status = tbh_dialer_begin(stream->dialer, &io->poller, io->resolver, target,
+                                               stream->owner, io->now_us, error);
+    return status == TURBOHTTP_OK ? tbh_stream_opened(stream) : status;
+}
+
+TBH_FN turbohttp_status tbh_stream_socket_step(tbh_stream *stream, turbohttp_error *error) {
+    turbohttp_status status = tbh_dialer_step(stream->dialer, stream->io->now_us, error);
+    return status == TURBOHTTP_OK ? tbh_stream_opened(stream) : status;
+}
+
+TBH_FN turbohttp_status tbh_stream_socket_send(tbh_stream *stream, const void *data, size_t length,
+                                               size_t *sent) {
+    return tbh_os_send(stream->watch.descriptor, data, length, sent, &stream->system_code);
+}
+
+TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data, size_t room,
+                                                  size_t *received) {
+    return tbh_os_receive(stream->watch.descriptor, data, room, received, &stream->system_code);
+}
+
+TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                                size_t *received) {
+    tbh_socket s = stream->watch.descriptor;
+    if (!stream->can_block && !tbh_os_receive_wait_prepare(s)) return TURBOHTTP_ERR_UNSUPPORTED;
+    stream->can_block = true;
+    return tbh_os_receive_wait(s, data, room, received, &stream->system_code);
+}
+
+TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
+    return stream->dialer ? tbh_dialer_deadline(stream->dialer) : UINT64_MAX;
+}
+
+TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants) {
+    tbh_poller_change(&stream->io->poller, &stream->watch, wants);
+}
+
+TBH_FN void tbh_stream_socket_shut(tbh_stream *stream) {
+    if (stream->dialer) {
+        tbh_dialer_abandon(stream->dialer);
+        tbh_release(stream->io->allocator, stream->dialer, sizeof *stream->dialer);
+    }
+    if (stream->watch.place) {
+        tbh_socket s = stream->watch.descriptor;
+        tbh_poller_remove(&stream->io->poller, &stream->watch);
+        tbh_os_socket_shut(s);
+    }
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+/* ========================================================================
+ * src/io/os_none.c
+ * ======================================================================= */
+/* No system at all: firmware with a transport, a clock and memory of its own. What needs a system
+ * answers ERR_UNSUPPORTED; nothing here is reached when the client has a transport.
+ * Owns nothing. */
+
+#if !TBH_SOCKETS
+TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh_file *out,
+                                         uint64_t *length, int32_t *system_code) {
+    (void)path, (void)for_writing;
+    *out = TBH_NO_FILE;
+    *length = 0;
+    *system_code = 0;
+    return TURBOHTTP_ERR_UNSUPPORTED;
+}
+
+TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, size_t *got,
+                                        int32_t *system_code) {
+    (void)f, (void)data, (void)room, (void)got, (void)system_code;
+    return TURBOHTTP_ERR_UNSUPPORTED;
+}
+
+TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
+                                        int32_t *system_code) {
+    (void)f, (void)data, (void)length, (void)system_code;
+    return TURBOHTTP_ERR_UNSUPPORTED;
+}
+
+TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code) {
+    (void)f, (void)system_code;
+    return TURBOHTTP_OK;
+}
+
+TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room) {
+    size_t n = room > 20 ? tbh_format_u64(text, (uint32_t)system_code) : 0;
+    if (room) text[n] = 0;
+}
+
+TBH_FN turbohttp_status tbh_stream_socket_begin(tbh_stream *stream, const tbh_dial_target *target,
+                                                turbohttp_error *error) {
+    (void)stream, (void)target;
+    return tbh_error_set(error, TURBOHTTP_ERR_UNSUPPORTED, TURBOHTTP_PHASE_CONNECT);
+}
+
+TBH_FN turbohttp_status tbh_stream_socket_step(tbh_stream *stream, turbohttp_error *error) {
+    (void)stream, (void)error;
+    return TURBOHTTP_ERR_UNSUPPORTED;
+}
+
+TBH_FN turbohttp_status tbh_stream_socket_send(tbh_stream *stream, const void *data, size_t length,
+                                               size_t *sent) {
+    (void)stream, (void)data, (void)length, (void)sent;
+    return TURBOHTTP_ERR_UNSUPPORTED;
+}
+
+TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data, size_t room,
+                                                  size_t *received) {
+    (void)stream, (void)data, (void)room, (void)received;
+    return TURBOHTTP_ERR_UNSUPPORTED;
+}
+
+TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                                size_t *received) {
+    return tbh_stream_socket_receive(stream, data, room, received);
+}
+
+TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
+    (void)stream;
+    return UINT64_MAX;
+}
+
+TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants) {
+    (void)stream, (void)wants;
+}
+
+TBH_FN void tbh_stream_socket_shut(tbh_stream *stream) {
+    (void)stream;
+}
+#endif
+
+/* ========================================================================
+ * src/client/internal.h
+ * ======================================================================= */
+/* The client's objects and who may do what with them.
+ *
+ *   client ── origins ── links ── stream + h1 (one exchange at a time)
+ *          └─ completions ── requests ── body, store, response
+ *
+ * A request waits at its origin, runs on one link, and ends in its completion. Files here:
+ * client.c (life, poll, timers) · request.c (submit, complete, take) · request_head.c (what is
+ * sent) · origin.c (who waits, which link) · link.c (moving bytes) · deliver.c (what arrived) ·
+ * response.c · blocking.c. */
+
+typedef struct tbh_origin tbh_origin;
+typedef struct tbh_link tbh_link;
+typedef struct tbh_request tbh_request;
+
+/* ------------------------------------------------------------ request */
+typedef enum tbh_request_state {
+    TBH_REQUEST_WAITING, /* in its origin's queue */
+    TBH_REQUEST_RUNNING, /* on a link */
+    TBH_REQUEST_DONE     /* its completion is set */
+} tbh_request_state;
+
+struct tbh_request {
+    turbohttp_client *client;
+    turbohttp_request handle;
+    tbh_request_state state;
+    tbh_request *next, *previous; /* origin's queue */
+    tbh_origin *origin;
+    tbh_link *link; /* while running */
+
+    /* what to send */
+    turbohttp_buffer text; /* the head on the wire, and a small body */
+    tbh_conn_request wire;
+    tbh_source source;
+    turbohttp_body body_desc;
+    tbh_file upload;
+
+    /* where the answer goes */
+    turbohttp_body_write on_body;
+    void (*on_head)(void *user, const turbohttp_response *head);
+    turbohttp_progress on_progress;
+    void (*on_done)(void *user, turbohttp_request request, turbohttp_response *response);
+    void *user;
+    void *done_user;
+    const char *body_path; /* inside `text`'s tail: copied at submit */
+    tbh_file download;
+    tbh_body body;
+    turbohttp_segments store;
+    turbohttp_response response;
+
+    /* rules */
+    turbohttp_timeouts timeouts; /* every field set */
+    uint64_t started_us, total_deadline_us, phase_deadline_us;
+    uint64_t sent_bytes;
+    turbohttp_phase phase;
+    bool is_idempotent, is_replayable, disable_reuse, decode;
+    bool was_replayed, has_response_byte, is_paused, head_was_seen;
+    bool is_call_due; /* in the client's list of callbacks to make */
+};
+
+/* ------------------------------------------------------------ origin: everything that must be
+ * equal for two requests to share a connection (RELIABILITY 3.4), compared field by field. */
+typedef struct tbh_origin_key {
+    turbohttp_span host; /* lower case, without the trailing dot */
+    turbohttp_span zone; /* of an IPv6 address */
+    turbohttp_span connect_host;
+    turbohttp_span unix_path;
+    uint16_t port, connect_port;
+    bool is_tls;
+} tbh_origin_key;
+
+struct tbh_origin {
+    tbh_origin *next;
+    tbh_origin_key key; /* its texts lie behind this struct, each terminated */
+    size_t bytes;
+    tbh_request *waiting_first, *waiting_last;
+    tbh_link *idle; /* last used first */
+    uint32_t links, requests;
+};
+
+/* ------------------------------------------------------------ link: one connection */
+typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
+
+struct tbh_link {
+    turbohttp_client *client;
+    tbh_origin *origin;
+    tbh_link *next, *previous;           /* all links of the client */
+    tbh_link *idle_next, *idle_previous; /* idle links of the origin */
+    tbh_link *dirty_next;
+    tbh_request *request;
+    tbh_stream stream;
+    tbh_conn_h1 h1;
+    tbh_link_state state;
+    bool is_dirty;        /* in the list of links to pump */
+    bool is_send_blocked; /* the stream took less than offered */
+    bool may_receive;     /* bytes may be there without another wait */
+    uint32_t served;      /* exchanges completed */
+    uint64_t idle_since_us, idle_until_us, opened_us;
+    turbohttp_status send_status; /* why sending ended early */
+};
+
+/* ------------------------------------------------------------ client */
+struct turbohttp_client {
+    turbohttp_allocator allocator;
+    turbohttp_arena arena; /* fixed-memory mode */
+    tbh_heap *heap;
+    turbohttp_limits limits;     /* every field set */
+    turbohttp_timeouts timeouts; /* every field set */
+    turbohttp_client_desc desc;
+    tbh_io io;
+    tbh_completions completions;
+    turbohttp_object_pool request_pool, link_pool, inflaters;
+    tbh_origin *origins;
+    tbh_link *links, *dirty_first, *dirty_last;
+    tbh_request *done_first, *done_last; /* on_done is due */
+    uint32_t link_count, idle_count, opening_count;
+    uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
+    size_t budget;        /* bytes of work left in this poll */
+    uint64_t connects, replays;
+    bool is_polling, is_shut, is_doomed, disable_keep_alive;
+};
+
+/* client.c */
+TBH_FN void tbh_client_read_clock(turbohttp_client *client);
+TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us);
+/* One round of poll; may_block: nothing else runs in this thread until the request is complete. */
+TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
+                                         bool may_block);
+
+/* request.c */
+TBH_FN void tbh_request_complete(tbh_request *request, turbohttp_status status);
+/* As above, with the record already in request->response.error. */
+TBH_FN void tbh_request_complete_recorded(tbh_request *request);
+TBH_FN void tbh_request_set_phase(tbh_request *request, turbohttp_phase phase);
+TBH_FN uint64_t tbh_request_deadline(const tbh_request *request);
+TBH_FN void tbh_request_time_out(tbh_request *request);
+TBH_FN void tbh_request_call_done(turbohttp_client *client);
+/* Makes a request that was sent as good as new. */
+TBH_FN void tbh_request_rewind(tbh_request *request);
+TBH_FN void tbh_request_reset(void *user, void *element);
+
+/* request_head.c */
+TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
+                                          const turbohttp_url *url, turbohttp_error *error);
+
+/* origin.c */
+TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
+                                  const turbohttp_request_desc *desc);
+TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin);
+TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front);
+TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request);
+/* Gives waiting requests to idle links, or opens links, as far as the caps allow. */
+TBH_FN void tbh_origins_dispatch(turbohttp_client *client);
+TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link);
+TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link);
+
+/* link.c */
+TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request);
+TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request);
+TBH_FN void tbh_link_mark_dirty(tbh_link *link);
+TBH_FN void tbh_link_step_opening(tbh_link *link);
+TBH_FN void tbh_link_pump(tbh_link *link, bool may_block);
+TBH_FN void tbh_link_destroy(tbh_link *link);
+TBH_FN bool tbh_link_is_fresh(tbh_link *link);
+TBH_FN void tbh_link_on_idle_ready(tbh_link *link);
+
+/* deliver.c */
+/* Hands on what the engine understood. False: the link is gone or was given back. */
+TBH_FN bool tbh_link_deliver(tbh_link *link);
+TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offset);
+
+/* ========================================================================
+ * src/client/origin.c
+ * ======================================================================= */
+/* Origins: who waits for a connection, and which connection serves whom (SPEC E4).
+ * Owns the origins: one while it has links or requests, so that their number is bounded by both.
+ * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
+ * and in total are never exceeded; an idle link of another host makes room when the total is used.
+ * Does not know: bytes, time limits. */
+
+/* Requests that may not be repeated do not trust a connection that was idle for longer
+ * (RELIABILITY 3.3): the server may be closing it right now. */
+#define TBH_IDLE_TRUST_US 3000000u
+#define TBH_LINK_LIFETIME_US 600000000u
+
+/* ------------------------------------------------------------ keys */
+static bool tbh_span_equal(turbohttp_span a, turbohttp_span b) {
+    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+
+static bool tbh_span_equal_any_case(turbohttp_span a, turbohttp_span b) {
+    return a.length == b.length && tbh_equal_nocase(a.data, b.data, a.length);
+}
+
+/* `key` is as the user wrote it, `known` in lower case. */
+static bool tbh_origin_matches(const tbh_origin_key *known, const tbh_origin_key *key) {
+    return known->port == key->port && known->is_tls == key->is_tls &&
+           known->connect_port == key->connect_port &&
+           tbh_span_equal_any_case(known->host, key->host) &&
+           tbh_span_equal(known->zone, key->zone) &&
+           tbh_span_equal_any_case(known->connect_host, key->connect_host) &&
+           tbh_span_equal(known->unix_path, key->unix_path);
+}
+
+static turbohttp_span tbh_origin_copy(char **at, turbohttp_span text, bool to_lower) {
+    turbohttp_span copy = tbh_span(*at, text.length);
+    for (size_t i = 0; i < text.length; i++)
+        (*at)[i] = to_lower ? (char)tbh_lower((uint8_t)text.data[i]) : text.data[i];
+    (*at)[text.length] = 0;
+    *at += text.length + 1;
+    return copy;
+}
+
+static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key) {
+    size_t texts = 4 + key->host.length + key->zone.length + key->connect_host.length +
+                   key->unix_path.length;
+    size_t bytes = sizeof(tbh_origin) + texts;
+    tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
+    if (!origin) return NULL;
+    memset(origin, 0, sizeof *origin);
+    char *at = (char *)(origin + 1);
+    origin->bytes = bytes;
+    origin->key = *key;
+    origin->key.host = tbh_origin_copy(&at, key->host, true);
+    if (key->zone.length) at[-1] = '%'; /* "fe80::1%2" is what is dialed */
+    origin->key.zone = tbh_origin_copy(&at, key->zone, false);
+    origin->key.connect_host = tbh_origin_copy(&at, key->connect_host, true);
+    origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
+    origin->next = client->origins;
+    client->origins = origin;
+    return origin;
+}
+
+TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
+                                  const turbohttp_request_desc *desc) {
+    tbh_origin_key key;
+    key.host = url->host;
+    if (key.host.length && key.host.data[key.host.length - 1] == '.') key.host.length--;
+    key.connect_host = tbh_span_of(desc->connect_host);
+    key.unix_path = tbh_span_of(desc->unix_path);
+    key.zone = url->zone;
+    key.port = url->port;
+    key.connect_port = desc->connect_port;
+    key.is_tls = url->is_tls;
+    for (tbh_origin *origin = client->origins; origin; origin = origin->next)
+        if (tbh_origin_matches(&origin->key, &key)) return origin;
+    return tbh_origin_create(client, &key);
+}
+
+TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin) {
+    if (origin->links || origin->requests) return;
+    tbh_origin **at = &client->origins;
+    while (*at != origin) at = &(*at)->next;
+    *at = origin->next;
+    tbh_release(&client->allocator, origin, origin->bytes);
+}
+
+/* ------------------------------------------------------------ queue */
+TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
+    tbh_request **end = at_front ? &origin->waiting_first : &origin->waiting_last;
+    request->state = TBH_REQUEST_WAITING;
+    request->next = at_front ? origin->waiting_first : NULL;
+    request->previous = at_front ? NULL : origin->waiting_last;
+    if (request->next) request->next->previous = request;
+    if (request->previous) request->previous->next = request;
+    *end = request;
+    if (!origin->waiting_first) origin->waiting_first = request;
+    if (!origin->waiting_last) origin->waiting_last = request;
+}
+
+TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
+    if (request->previous)
+        request->previous->next = request->next;
+    else
+        origin->waiting_first = request->next;
+    if (request->next)
+        request->next->previous = request->previous;
+    else
+        origin->waiting_last = request->previous;
+    request->next = request->previous = NULL;
+}
+
+/* ------------------------------------------------------------ idle links */
+TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link) {
+    link->idle_previous = NULL;
+    link->idle_next = origin->idle;
+    if (origin->idle) origin->idle->idle_previous = link;
+    origin->idle = link;
+    link->client->idle_count++;
+}
+
+TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
+    if (link->idle_previous)
+        link->idle_previous->idle_next = link->idle_next;
+    else
+        origin->idle = link->idle_next;
+    if (link->idle_next) link->idle_next->idle_previous = link->idle_previous;
+    link->idle_next = link->idle_previous = NULL;
+    link->client->idle_count--;
+}
+
+/* The idle link that was not used for the longest time. */
+static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
+    tbh_link *oldest = NULL;
+    for (tbh_link *link = client->links; link; link = link->next)
+        if (link->state == TBH_LINK_IDLE && (!oldest || link->idle_since_us < oldest->idle_since_us))
+            oldest = link;
+    return oldest;
+}
+
+/* ------------------------------------------------------------ who gets what */
+static bool tbh_origin_may_reuse(tbh_link *link, const tbh_request *request) {
+    uint64_t now = link->client->io.now_us, idle = now - link->idle_since_us;
+    return (request->is_idempotent || idle < TBH_IDLE_TRUST_US) &&
+           now - link->opened_us < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+}
+
+/* A live idle link for this request; those found dead are destroyed on the way. */
+static tbh_link *tbh_origin_find_idle(tbh_origin *origin, const tbh_request *request) {
+    if (request->was_replayed || request->disable_reuse) return NULL;
+    while (origin->idle) {
+        tbh_link *link = origin->idle;
+        if (tbh_origin_may_reuse(link, request)) return link;
+        tbh_link_destroy(link);
+    }
+    return NULL;
+}
+
+static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
+    if (origin->links >= client->limits.connections_per_host) {
+        /* All in use, or idle ones that this request may not have. */
+        if (!origin->idle) return false;
+        tbh_link_destroy(origin->idle);
+    }
+    if (client->link_count < client->limits.connections) return true;
+    tbh_link *oldest = tbh_origins_oldest_idle(client);
+    if (!oldest) return false;
+    tbh_link_destroy(oldest);
+    return true;
+}
+
+/* False when the first request in the queue must go on waiting. */
+static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *origin) {
+    tbh_request *request = origin->waiting_first;
+    tbh_link *link = tbh_origin_find_idle(origin, request);
+    if (!link && !tbh_origin_may_open(client, origin)) return false;
+    tbh_origin_unqueue(origin, request);
+    if (link)
+        tbh_link_assign(link, request);
+    else
+        tbh_link_open(origin, request);
+    return true;
+}
+
+/* Origins are only dropped when they have no request, so `next` of one that has some is safe to
+ * read before, not after: links of the same client may vanish meanwhile, with their origins. */
+TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
+    tbh_origin *origin = client->origins;
+    while (origin) {
+        origin->requests++; /* keeps it alive */
+        while (origin->waiting_first && tbh_origin_dispatch_first(client, origin)) {
+        }
+        origin->requests--;
+        tbh_origin *next = origin->next;
+        tbh_origin_drop_if_unused(client, origin);
+        origin = next;
+    }
+}
+
+/* ========================================================================
+ * src/client/link.c
+ * ======================================================================= */
+/* Links: the pump between one stream and one HTTP/1.1 connection: send, deliver, receive.
+ * Owns the stream and the engine's state; borrows the request while it runs.
+ * Invariants: BUSY means a request and an open stream, IDLE means neither bytes nor doubts (S-04);
+ * nothing is received that the engine does not want (back-pressure); no call blocks unless
+ * may_block says so. Does not know: what a body is for. */
+
+/* A connection that was used so recently is not asked whether it still lives: that would cost a
+ * system call per request, and replaying covers the case. */
+#define TBH_FRESH_US 2000u
+
+/* ------------------------------------------------------------ lists */
+TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
+    turbohttp_client *client = link->client;
+    if (link->is_dirty) return;
+    link->is_dirty = true;
+    link->dirty_next = NULL;
+    if (client->dirty_last)
+        client->dirty_last->dirty_next = link;
+    else
+        client->dirty_first = link;
+    client->dirty_last = link;
+}
+
+static void tbh_link_unmark_dirty(tbh_link *link) {
+    turbohttp_client *client = link->client;
+    tbh_link *before = NULL, *at = client->dirty_first;
+    if (!link->is_dirty) return;
+    while (at != link) {
+        before = at;
+        at = at->dirty_next;
+    }
+    if (before)
+        before->dirty_next = link->dirty_next;
+    else
+        client->dirty_first = link->dirty_next;
+    if (client->dirty_last == link) client->dirty_last = before;
+    link->is_dirty = false;
+}
+
+static void tbh_link_enlist(tbh_link *link) {
+    turbohttp_client *client = link->client;
+    link->next = client->links;
+    if (client->links) client->links->previous = link;
+    client->links = link;
+    client->link_count++;
+    client->opening_count++;
+    link->origin->links++;
+}
+
+static void tbh_link_delist(tbh_link *link) {
+    turbohttp_client *client = link->client;
+    if (link->previous)
+        link->previous->next = link->next;
+    else
+        client->links = link->next;
+    if (link->next) link->next->previous = link->previous;
+    client->link_count--;
+    if (link->state == TBH_LINK_OPENING) client->opening_count--;
+    link->origin->links--;
+}
+
+TBH_FN void tbh_link_destroy(tbh_link *link) {
+    turbohttp_client *client = link->client;
+    tbh_origin *origin = link->origin;
+    tbh_link_unmark_dirty(link);
+    if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
+    tbh_link_delist(link);
+    tbh_stream_shut(&link->stream);
+    tbh_conn_reset(&link->h1);
+    turbohttp_object_pool_return(&client->link_pool, link);
+    tbh_origin_drop_if_unused(client, origin);
+}
+
+/* ------------------------------------------------------------ opening */
+static tbh_dial_target tbh_link_target(const tbh_origin *origin, const tbh_request *request) {
+    tbh_dial_target target;
+    const tbh_origin_key *key = &origin->key;
+    target.host = key->connect_host.length ? key->connect_host.data : key->host.data;
+    target.port = key->connect_port ? key->connect_port : key->port;
+    target.unix_path = key->unix_path.length ? key->unix_path.data : NULL;
+    target.resolve_ms = request->timeouts.resolve_ms;
+    target.connect_ms = request->timeouts.connect_ms;
+    return target;
+}
+
+static void tbh_link_opened(tbh_link *link) {
+    tbh_request *request = link->request;
+    turbohttp_client *client = link->client;
+    uint64_t now = client->io.now_us;
+    link->state = TBH_LINK_BUSY;
+    link->opened_us = now;
+    client->opening_count--;
+    client->connects++;
+    request->response.connects++;
+    request->response.timing.connected_us = now - request->started_us;
+    if (link->stream.resolved_at_us > request->started_us)
+        request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
+    tbh_link_assign(link, request);
+}
+
+static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
+    tbh_request *request = link->request;
+    if (status == TURBOHTTP_PENDING) {
+        turbohttp_phase phase = tbh_stream_phase(&link->stream);
+        if (request->phase != phase) tbh_request_set_phase(request, phase);
+    } else if (status == TURBOHTTP_OK) {
+        tbh_link_opened(link);
+    } else {
+        if (!request->response.error.code)
+            tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_CONNECT);
+        request->link = NULL;
+        tbh_link_destroy(link);
+        tbh_request_complete_recorded(request);
+    }
+}
+
+/* Out of descriptors: an idle connection is worth less than a request (RELIABILITY 3.5). */
+static bool tbh_link_free_descriptor(turbohttp_client *client) {
+    for (tbh_link *link = client->links; link; link = link->next) {
+        if (link->state != TBH_LINK_IDLE) continue;
+        tbh_link_destroy(link);
+        return true;
+    }
+    return false;
+}
+
+TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
+    turbohttp_client *client = request->client;
+    tbh_link *link = (tbh_link *)turbohttp_object_pool_rent(&client->link_pool);
+    request->state = TBH_REQUEST_RUNNING;
+    if (!link) {
+        tbh_request_complete(request, TURBOHTTP_ERR_OUT_OF_MEMORY);
+        return;
+    }
+    memset(link, 0, sizeof *link);
+    link->client = client;
+    link->origin = origin;
+    link->request = request;
+    request->link = link;
+    tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits);
+    tbh_link_enlist(link);
+    tbh_dial_target target = tbh_link_target(origin, request);
+    turbohttp_error *error = &request->response.error;
+    turbohttp_status status = tbh_stream_begin(&link->stream, &client->io, link, &target,
+                                               origin->key.is_tls, error);
+    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
+        tbh_stream_shut(&link->stream);
+        status = tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls,
+                                  error);
+    }
+    if (status >= 0) memset(error, 0, sizeof *error);
+    tbh_link_opening_answer(link, status);
+}
+
+TBH_FN void tbh_link_step_opening(tbh_link *link) {
+    turbohttp_error *error = &link->request->response.error;
+    turbohttp_status status = tbh_stream_step(&link->stream, error);
+    if (status >= 0) memset(error, 0, sizeof *error);
+    tbh_link_opening_answer(link, status);
+}
+
+/* ------------------------------------------------------------ between exchanges */
+TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
+    if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(link->origin, link);
+    link->state = TBH_LINK_BUSY;
+    link->request = request;
+    link->is_send_blocked = link->may_receive = false;
+    link->send_status = TURBOHTTP_OK;
+    request->link = link;
+    request->state = TBH_REQUEST_RUNNING;
+    request->response.is_reused = link->served > 0;
+    request->response.peer = link->stream.peer;
+    request->response.peer_port =
+        link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
+    tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
+    tbh_conn_start(&link->h1, &request->wire, &request->store);
+    tbh_link_mark_dirty(link);
+}
+
+TBH_FN bool tbh_link_is_fresh(tbh_link *link) {
+    if (link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
+    return tbh_stream_is_quiet(&link->stream);
+}
+
+/* An idle connection became readable: closed, or something that nobody asked for (S-03). */
+TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
+    if (!tbh_stream_is_quiet(&link->stream)) tbh_link_destroy(link);
+}
+
+/* ------------------------------------------------------------ sending */
+static void tbh_link_spend(tbh_link *link, size_t n) {
+    turbohttp_client *client = link->client;
+    client->budget = client->budget > n ? client->budget - n : 0;
+}
+
+static void tbh_link_sent(tbh_link *link) {
+    tbh_request *request = link->request;
+    if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
+        request->response.timing.sent_us = link->client->io.now_us - request->started_us;
+        tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
+    } else if (request->phase == TURBOHTTP_PHASE_SEND) {
+        tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND); /* the limit starts anew */
+    }
+}
+
+/* The peer does not take any more. It may have answered why: that is read first. */
+static void tbh_link_send_failed(tbh_link *link, turbohttp_status status) {
+    link->send_status = status;
+    tbh_conn_out_abandon(&link->h1);
+    link->may_receive = true;
+}
+
+static bool tbh_link_source_failed(tbh_link *link, turbohttp_status status) {
+    bool is_known = status == TURBOHTTP_ERR_FILE || status == TURBOHTTP_ERR_OUT_OF_MEMORY;
+    tbh_link_fail(link, is_known ? status : TURBOHTTP_ERR_BODY_SOURCE, 0);
+    return false;
+}
+
+/* False: the link is gone. */
+static bool tbh_link_send_some(tbh_link *link) {
+    turbohttp_span out;
+    turbohttp_status status = TURBOHTTP_PENDING;
+    bool has_sent = false;
+    while (!link->is_send_blocked && link->client->budget > 0) {
+        size_t sent = 0;
+        status = tbh_conn_out_peek(&link->h1, &out);
+        if (status < 0) return tbh_link_source_failed(link, status);
+        if (status != TURBOHTTP_OK) break;
+        status = tbh_stream_send(&link->stream, out.data, out.length, &sent);
+        if (status < 0) {
+            tbh_link_send_failed(link, status);
+            break;
+        }
+        link->is_send_blocked = status != TURBOHTTP_OK;
+        if (link->is_send_blocked) break;
+        tbh_conn_out_consume(&link->h1, sent);
+        link->request->sent_bytes += sent;
+        tbh_link_spend(link, sent);
+        has_sent = true;
+    }
+    if (has_sent) tbh_link_sent(link);
+    return true;
+}
+
+/* ------------------------------------------------------------ receiving */
+static void tbh_link_received(tbh_link *link, size_t n) {
+    tbh_request *request = link->request;
+    tbh_conn_in_commit(&link->h1, n);
+    tbh_link_spend(link, n);
+    if (!request->has_response_byte) {
+        request->has_response_byte = true;
+        request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;
+    }
+    if (request->phase > TURBOHTTP_PHASE_SEND) tbh_request_set_phase(request, request->phase);
+}
+
+static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
+    size_t room, n = 0;
+    uint8_t *place = tbh_conn_in_room(&link->h1, &room);
+    if (!place) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    room = tbh_min_size(room, link->client->budget);
+    bool waits = may_block && !link->may_receive;
+    turbohttp_status status = waits ? tbh_stream_receive_wait(&link->stream, place, room, &n)
+                                    : tbh_stream_receive(&link->stream, place, room, &n);
+    if (waits) tbh_client_read_clock(link->client);
+    link->may_receive = status == TURBOHTTP_OK && n == room;
+    if (status == TURBOHTTP_OK) tbh_link_received(link, n);
+    if (status == TURBOHTTP_DONE) tbh_conn_in_end(&link->h1);
+    return status;
+}
+
+/* False: the link is gone, or has been given back. */
+static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
+    while (tbh_conn_in_wanted(&link->h1) && (link->may_receive || may_block) &&
+           link->client->budget > 0 && !link->request->is_paused) {
+        turbohttp_status status = tbh_link_receive_once(link, may_block);
+        if (status == TURBOHTTP_PENDING || status == TURBOHTTP_ERR_UNSUPPORTED) break;
+        if (status < 0) {
+            tbh_link_fail(link, status, 0);
+            return false;
+        }
+        if (!tbh_link_deliver(link)) return false;
+        may_block = false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------ the pump */
+static void tbh_link_update_wants(tbh_link *link) {
+    bool wants_in = tbh_conn_in_wanted(&link->h1) && !link->request->is_paused;
+    int wants = (wants_in ? TBH_WANT_RECEIVE : 0) | (link->is_send_blocked ? TBH_WANT_SEND : 0);
+    tbh_stream_wants(&link->stream, (uint8_t)wants);
+    bool is_cut_short = link->client->budget == 0;
+    bool has_work = (wants_in && link->may_receive) || !link->is_send_blocked;
+    if (is_cut_short && has_work) tbh_link_mark_dirty(link);
+}
+
+TBH_FN void tbh_link_pump(tbh_link *link, bool may_block) {
+    if (!tbh_link_send_some(link)) return;
+    bool has_kept = !link->request->is_paused && link->h1.rx > TBH_RX_CHOOSE;
+    if (has_kept && !tbh_link_deliver(link)) return;
+    if (!tbh_link_receive_some(link, may_block && !link->is_send_blocked)) return;
+    tbh_link_update_wants(link);
+}
+
+/* ========================================================================
+ * src/client/deliver.c
+ * ======================================================================= */
+/* Delivery: what the engine understood becomes a response.
+ * Owns nothing; it is where events meet the request: head, body, end, failure.
+ * Invariants: each event is handled once; after the end or a failure the request is complete and
+ * the link idle or gone; callbacks of the user are called here and in call_done only.
+ * Does not know: sockets. */
+
+/* ------------------------------------------------------------ head */
+/* Users get C strings: the byte behind a name is ':' and the one behind a value CR or blank. */
+static void tbh_deliver_terminate(turbohttp_header *headers, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        ((char *)(uintptr_t)headers[i].name)[headers[i].name_length] = 0;
+        ((char *)(uintptr_t)headers[i].value)[headers[i].value_length] = 0;
+    }
+}
+
+static void tbh_deliver_fill_response(tbh_link *link) {
+    turbohttp_response *response = &link->request->response;
+    const turbohttp_h1_head *head = &link->h1.head;
+    response->status = head->status;
+    response->minor_version = head->minor_version;
+    response->reason = head->reason;
+    response->headers = head->headers;
+    response->header_count = head->header_count;
+    response->head_bytes = head->head_length;
+    tbh_deliver_terminate(head->headers, head->header_count);
+}
+
+static turbohttp_status tbh_deliver_to_file(void *user, const void *data, size_t n) {
+    tbh_request *request = (tbh_request *)user;
+    int32_t code = 0;
+    turbohttp_status status = tbh_os_file_put(request->download, data, n, &code);
+    if (status == TURBOHTTP_OK) return status;
+    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_BODY);
+    request->response.error.system_code = code;
+    return status;
+}
+
+static turbohttp_status tbh_deliver_open_sink(tbh_request *request) {
+    tbh_body *body = &request->body;
+    uint64_t length;
+    int32_t code = 0;
+    body->write = request->on_body;
+    body->user = request->user;
+    if (!request->body_path) return TURBOHTTP_OK;
+    body->write = tbh_deliver_to_file;
+    body->user = request;
+    turbohttp_status status =
+        tbh_os_file_open(request->body_path, true, &request->download, &length, &code);
+    if (status == TURBOHTTP_OK) return status;
+    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_HEAD);
+    request->response.error.system_code = code;
+    return status;
+}
+
+static bool tbh_deliver_is_announced_too_large(const tbh_link *link) {
+    const turbohttp_h1_head *head = &link->h1.head;
+    return head->framing == TURBOHTTP_FRAMING_LENGTH && !link->request->body.inflater &&
+           head->content_length > link->request->body.limits.decoded_bytes;
+}
+
+static turbohttp_status tbh_deliver_head(tbh_link *link) {
+    tbh_request *request = link->request;
+    turbohttp_client *client = link->client;
+    bool has_body = link->h1.head.framing != TURBOHTTP_FRAMING_NONE;
+    request->head_was_seen = true;
+    tbh_deliver_fill_response(link);
+    tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
+    request->body.blocks = &client->heap->blocks;
+    request->body.inflaters = &client->inflaters;
+    request->body.store = &request->store;
+    request->body.block_bytes = client->limits.block_bytes;
+    turbohttp_status status = tbh_deliver_open_sink(request);
+    if (status == TURBOHTTP_OK && has_body && request->decode)
+        status = tbh_body_begin(&request->body, link->h1.head.content_coding);
+    if (status != TURBOHTTP_OK) return status;
+    if (tbh_deliver_is_announced_too_large(link)) return TURBOHTTP_ERR_BODY_TOO_LARGE;
+    if (!request->body.write && !request->body.inflater) tbh_conn_collect(&link->h1);
+    if (request->on_head) request->on_head(request->user, &request->response);
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ body */
+static void tbh_deliver_progress(tbh_link *link) {
+    tbh_request *request = link->request;
+    const turbohttp_h1_head *head = &link->h1.head;
+    request->response.wire_bytes = request->body.wire;
+    request->response.body_bytes = request->body.decoded;
+    if (!request->on_progress) return;
+    uint64_t total = request->body.inflater ? 0 : head->content_length;
+    request->on_progress(request->user, request->source.taken, request->source.length,
+                         request->body.decoded, total);
+}
+
+/* Hands n wire bytes on; PENDING when the sink pauses or the budget of this poll is used up. */
+static turbohttp_status tbh_deliver_put(tbh_link *link, turbohttp_span span) {
+    tbh_request *request = link->request;
+    turbohttp_client *client = link->client;
+    size_t taken = 0;
+    uint64_t before = request->body.decoded;
+    request->body.quota = client->budget;
+    turbohttp_status status = tbh_body_put(&request->body, span, &taken);
+    tbh_conn_body_consume(&link->h1, taken);
+    uint64_t made = request->body.decoded - before;
+    client->budget = client->budget > made ? client->budget - (size_t)made : 0;
+    if (status >= 0) tbh_deliver_progress(link);
+    bool is_out_of_budget = status == TURBOHTTP_PENDING && request->body.quota == 0;
+    if (is_out_of_budget) tbh_link_mark_dirty(link);
+    request->is_paused = status == TURBOHTTP_PENDING && !is_out_of_budget;
+    if (request->is_paused) tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
+    return status;
+}
+
+static turbohttp_status tbh_deliver_stored(tbh_link *link, turbohttp_span span) {
+    turbohttp_status status = tbh_body_stored(&link->request->body, span.length);
+    tbh_deliver_progress(link);
+    return status;
+}
+
+/* ------------------------------------------------------------ the end */
+/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
+static uint64_t tbh_deliver_reuse_us(const tbh_link *link) {
+    uint64_t limit = link->client->timeouts.reuse_ms, seconds;
+    const turbohttp_h1_head *head = &link->h1.head;
+    for (uint32_t i = 0; i < head->header_count; i++) {
+        const turbohttp_header *header = &head->headers[i];
+        if (header->id != TURBOHTTP_HEADER_KEEP_ALIVE || header->value_length < 9) continue;
+        size_t n = 0;
+        if (!tbh_equal_nocase(header->value, "timeout=", 8)) continue;
+        while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
+        if (tbh_parse_u64(header->value + 8, n, 86400, &seconds) && seconds * 1000 < limit + 1000)
+            limit = seconds ? seconds * 1000 - 1000 : 0;
+    }
+    return limit * 1000;
+}
+
+static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable, uint64_t reuse_us) {
+    turbohttp_client *client = link->client;
+    link->request = NULL;
+    link->served++;
+    if (!is_reusable || client->is_shut || client->disable_keep_alive || reuse_us == 0) {
+        tbh_link_destroy(link);
+        return;
+    }
+    tbh_conn_reset(&link->h1);
+    link->state = TBH_LINK_IDLE;
+    link->idle_since_us = client->io.now_us;
+    link->idle_until_us = client->io.now_us + reuse_us;
+    tbh_client_arm(client, link->idle_until_us);
+    tbh_stream_wants(&link->stream, TBH_WANT_RECEIVE);
+    tbh_origin_push_idle(link->origin, link);
+}
+
+/* Tables and trailers leave the engine with the response. */
+static void tbh_deliver_detach(tbh_link *link) {
+    turbohttp_response *response = &link->request->response;
+    tbh_conn_h1 *h = &link->h1;
+    response->owned.table = link->request->head_was_seen ? h->table : NULL;
+    response->owned.table_bytes = h->table_bytes;
+    if (response->owned.table) h->table = NULL;
+    response->owned.trailer_block = h->trailer_table;
+    response->owned.trailer_bytes = h->trailer_bytes;
+    response->trailers = h->trailer_table;
+    response->trailer_count = h->trailer_count;
+    if (h->trailer_table) tbh_deliver_terminate(h->trailer_table, h->trailer_count);
+    h->trailer_table = NULL;
+}
+
+static turbohttp_status tbh_deliver_end(tbh_link *link) {
+    tbh_request *request = link->request;
+    request->body.quota = SIZE_MAX;
+    turbohttp_status status = tbh_body_finish(&request->body);
+    if (status != TURBOHTTP_OK) {
+        request->is_paused = status == TURBOHTTP_PENDING;
+        return status;
+    }
+    uint64_t reuse_us = tbh_deliver_reuse_us(link);
+    bool is_reusable = tbh_conn_is_reusable(&link->h1);
+    tbh_deliver_progress(link);
+    tbh_deliver_detach(link);
+    request->link = NULL;
+    tbh_deliver_recycle_link(link, is_reusable, reuse_us);
+    tbh_request_complete(request, TURBOHTTP_OK);
+    return TURBOHTTP_DONE;
+}
+
+/* ------------------------------------------------------------ failures */
+/* RELIABILITY 3.3: only on a kept connection, before any byte of an answer, once, and only what
+ * may be repeated. */
+static bool tbh_deliver_may_replay(const tbh_link *link, turbohttp_status status) {
+    const tbh_request *request = link->request;
+    bool is_death = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE ||
+                    status == TURBOHTTP_ERR_SEND;
+    return is_death && link->served > 0 && !request->has_response_byte && !request->was_replayed &&
+           request->is_replayable && (request->is_idempotent || request->sent_bytes == 0);
+}
+
+static void tbh_deliver_replay(tbh_link *link) {
+    tbh_request *request = link->request;
+    tbh_origin *origin = link->origin;
+    link->client->replays++;
+    request->link = NULL;
+    tbh_request_rewind(request);
+    tbh_link_destroy(link); /* the request keeps the origin alive */
+    tbh_origin_queue(origin, request, true);
+}
+
+static void tbh_deliver_record(tbh_link *link, turbohttp_status status, uint64_t offset) {
+    turbohttp_error *error = &link->request->response.error;
+    if (error->code == status) return; /* written where it was found */
+    tbh_error_set(error, status, link->request->phase);
+    error->offset = offset;
+    bool is_system = status == TURBOHTTP_ERR_SEND || status == TURBOHTTP_ERR_RECEIVE;
+    if (!is_system || !link->stream.system_code) return;
+    char text[64];
+    error->system_code = link->stream.system_code;
+    tbh_os_describe(error->system_code, text, sizeof text);
+    tbh_error_append(error, " (");
+    tbh_error_append(error, text);
+    tbh_error_append(error, ")");
+}
+
+TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offset) {
+    tbh_request *request = link->request;
+    bool is_silence = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE;
+    if (is_silence && link->send_status != TURBOHTTP_OK) status = link->send_status;
+    if (tbh_deliver_may_replay(link, status)) {
+        tbh_deliver_replay(link);
+        return;
+    }
+    tbh_deliver_record(link, status, offset);
+    tbh_deliver_detach(link);
+    request->link = NULL;
+    link->request = NULL;
+    tbh_link_destroy(link);
+    tbh_request_complete_recorded(request);
+}
+
+/* ------------------------------------------------------------ driver */
+/* One event. OK: go on; PENDING: nothing more for now; DONE: complete; or an error. */
+static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event, turbohttp_span span) {
+    switch (event) {
+    case TBH_CONN_INTERIM: return TURBOHTTP_OK;
+    case TBH_CONN_HEAD: return tbh_deliver_head(link);
+    case TBH_CONN_BODY: return tbh_deliver_put(link, span);
+    case TBH_CONN_STORED: return tbh_deliver_stored(link, span);
+    case TBH_CONN_END: return tbh_deliver_end(link);
+    case TBH_CONN_FAILED: return link->h1.status;
+    case TBH_CONN_NOTHING:
+    case TBH_CONN_UPGRADED: break;
+    }
+    return TURBOHTTP_PENDING;
+}
+
+/* Decoded bytes that were held back by a pause or a budget go first. */
+static turbohttp_status tbh_deliver_held(tbh_link *link) {
+    if (!link->request->body.has_more) return TURBOHTTP_OK;
+    return tbh_deliver_put(link, tbh_span(NULL, 0));
+}
+
+TBH_FN bool tbh_link_deliver(tbh_link *link) {
+    turbohttp_status status = tbh_deliver_held(link);
+    while (status == TURBOHTTP_OK) {
+        turbohttp_span span = tbh_span(NULL, 0);
+        tbh_conn_event event =
+            link->h1.rx == TBH_RX_END ? TBH_CONN_END : tbh_conn_next(&link->h1, &span);
+        status = tbh_deliver_event(link, event, span);
+    }
+    if (status == TURBOHTTP_DONE) return false;
+    if (status == TURBOHTTP_PENDING) return true;
+    tbh_link_fail(link, status, link->h1.offset);
+    return false;
+}
+
+/* ========================================================================
+ * src/client/request_head.c
+ * ======================================================================= */
+/* What a request sends: its description becomes one checked block of text, head and small body in
+ * one piece, so that both leave in one send.
+ * Owns nothing; the block is the request's. Invariants: headers that frame or route the message are
+ * ours alone (RELIABILITY 3.2); a refused header names itself in the error.
+ * Does not know: connections, time. */
+
+/* Bodies up to this size travel behind the head; larger ones are sent from where they lie. */
+enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
+
+#define TBH_USER_AGENT "turbohttp/" TURBOHTTP_VERSION
+
+typedef struct tbh_head_writer {
+    turbohttp_writer out;
+    const turbohttp_request_desc *desc;
+    turbohttp_error *error;
+    bool has_user_agent, has_accept, has_accept_encoding, has_content_type;
+} tbh_head_writer;
+
+static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status status,
+                                        turbohttp_span what) {
+    tbh_error_set(w->error, status, TURBOHTTP_PHASE_NONE);
+    if (what.length) {
+        tbh_error_append(w->error, ": ");
+        tbh_error_append_span(w->error, what);
+    }
+    return status;
+}
+
+static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
+    turbohttp_span key = tbh_span_of(name);
+    turbohttp_status status = turbohttp_h1_write_field(&w->out, key, value);
+    return status == TURBOHTTP_OK ? status : tbh_head_refuse(w, status, key);
+}
+
+/* ------------------------------------------------------------ headers of the user */
+static bool tbh_head_is_reserved(uint16_t id) {
+    static const uint16_t reserved[] = {
+        TURBOHTTP_HEADER_HOST,       TURBOHTTP_HEADER_CONTENT_LENGTH,
+        TURBOHTTP_HEADER_CONNECTION, TURBOHTTP_HEADER_TRANSFER_ENCODING,
+        TURBOHTTP_HEADER_UPGRADE,    TURBOHTTP_HEADER_TE,
+        TURBOHTTP_HEADER_KEEP_ALIVE, TURBOHTTP_HEADER_PROXY_CONNECTION,
+        TURBOHTTP_HEADER_TRAILER,    TURBOHTTP_HEADER_EXPECT,
+    };
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (reserved[i] == id) return true;
+    return id >= TURBOHTTP_HEADER_SEC_WEBSOCKET_ACCEPT &&
+           id <= TURBOHTTP_HEADER_SEC_WEBSOCKET_VERSION;
+}
+
+static void tbh_head_note(tbh_head_writer *w, uint16_t id) {
+    if (id == TURBOHTTP_HEADER_USER_AGENT) w->has_user_agent = true;
+    if (id == TURBOHTTP_HEADER_ACCEPT) w->has_accept = true;
+    if (id == TURBOHTTP_HEADER_ACCEPT_ENCODING) w->has_accept_encoding = true;
+    if (id == TURBOHTTP_HEADER_CONTENT_TYPE) w->has_content_type = true;
+}
+
+static turbohttp_status tbh_head_user_field(tbh_head_writer *w, const turbohttp_header_field *f) {
+    turbohttp_span name = tbh_span_of(f->name);
+    uint16_t id = tbh_header_id(name.data, name.length);
+    if (tbh_head_is_reserved(id)) return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_RESERVED, name);
+    tbh_head_note(w, id);
+    return f->value ? tbh_head_field(w, f->name, tbh_span_of(f->value)) : TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_head_user_fields(tbh_head_writer *w) {
+    turbohttp_status status = TURBOHTTP_OK;
+    for (size_t i = 0; i < w->desc->header_count && status == TURBOHTTP_OK; i++)
+        status = tbh_head_user_field(w, &w->desc->headers[i]);
+    return status;
+}
+
+/* ------------------------------------------------------------ headers of ours */
+static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_request *request,
+                                      const turbohttp_url *url) {
+    const turbohttp_request_desc *desc = w->desc;
+    const turbohttp_body *body = &desc->body;
+    bool has_body = body->data || body->path || body->read;
+    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
+    char *target;
+    (void)request;
+    turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &target);
+    if (status != TURBOHTTP_OK) return tbh_head_refuse(w, status, tbh_span(NULL, 0));
+    if (!tbh_is_token(method, strlen(method)))
+        return tbh_head_refuse(w, TURBOHTTP_ERR_METHOD, tbh_span_of(method));
+    turbohttp_writer_put_text(&w->out, method);
+    turbohttp_writer_put_byte(&w->out, ' ');
+    turbohttp_url_put_target(url, &w->out);
+    turbohttp_writer_put_text(&w->out, desc->use_http10 ? " HTTP/1.0\r\nHost: "
+                                                        : " HTTP/1.1\r\nHost: ");
+    if (desc->host && !tbh_is_field_value(desc->host, strlen(desc->host)))
+        return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
+    if (desc->host)
+        turbohttp_writer_put_text(&w->out, desc->host);
+    else
+        turbohttp_url_put_host(url, &w->out);
+    return turbohttp_writer_put(&w->out, "\r\n", 2);
+}
+
+static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
+    const char *agent = request->client->desc.user_agent;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (!agent) agent = TBH_USER_AGENT;
+    if (!w->has_user_agent && *agent) status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
+    if (!w->has_accept) turbohttp_writer_put_text(&w->out, "Accept: */*\r\n");
+    /* A coding that the user asked for by hand is the user's to decode. */
+    request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
+    if (request->decode) turbohttp_writer_put_text(&w->out, "Accept-Encoding: gzip, deflate\r\n");
+    return status;
+}
+
+static void tbh_head_length(tbh_head_writer *w, uint64_t length) {
+    turbohttp_writer_put_text(&w->out, "Content-Length: ");
+    turbohttp_writer_put_u64(&w->out, length);
+    turbohttp_writer_put(&w->out, "\r\n", 2);
+}
+
+static bool tbh_head_method_expects_body(const char *method) {
+    return method && (strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+                      strcmp(method, "PATCH") == 0);
+}
+
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request,
+                                         bool has_body) {
+    const turbohttp_request_desc *desc = w->desc;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (has_body && desc->body.content_type && !w->has_content_type)
+        status = tbh_head_field(w, "Content-Type", tbh_span_of(desc->body.content_type));
+    if (has_body && request->source.is_unknown)
+        turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
+    else if (has_body || tbh_head_method_expects_body(desc->method))
+        tbh_head_length(w, request->source.length);
+    if (has_body && desc->expect_continue && !desc->use_http10)
+        turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
+    if (request->disable_reuse && !desc->use_http10)
+        turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
+    turbohttp_writer_put(&w->out, "\r\n", 2);
+    return status;
+}
+
+/* ------------------------------------------------------------ the body's source */
+static turbohttp_status tbh_source_read_file(void *user, void *data, size_t room, size_t *length) {
+    tbh_request *request = (tbh_request *)user;
+    int32_t code = 0;
+    turbohttp_status status = tbh_os_file_get(request->upload, data, room, length, &code);
+    if (status != TURBOHTTP_ERR_FILE) return status;
+    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_SEND);
+    request->response.error.system_code = code;
+    return status;
+}
+
+/* Bytes in memory that are to be sent in the chunked coding. */
+static turbohttp_status tbh_source_read_bytes(void *user, void *data, size_t room, size_t *length) {
+    tbh_request *request = (tbh_request *)user;
+    uint64_t left = request->body_desc.length - request->source.taken;
+    *length = tbh_min_size(room, tbh_size_of_u64(left));
+    if (*length)
+        memcpy(data, (const uint8_t *)request->body_desc.data + (size_t)request->source.taken,
+               *length);
+    return *length == left ? TURBOHTTP_DONE : TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_source_open_file(tbh_request *request, const char *path,
+                                             turbohttp_error *error) {
+    int32_t code = 0;
+    uint64_t length;
+    turbohttp_status status = tbh_os_file_open(path, false, &request->upload, &length, &code);
+    request->source.fill = tbh_source_read_file;
+    request->source.user = request;
+    if (!request->source.is_unknown) request->source.length = length;
+    if (status == TURBOHTTP_OK) return status;
+    tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
+    if (error) error->system_code = code;
+    tbh_error_append(error, ": ");
+    tbh_error_append(error, path);
+    return status;
+}
+
+static turbohttp_status tbh_source_open(tbh_request *request, turbohttp_error *error) {
+    const turbohttp_body *body = &request->body_desc;
+    tbh_source *source = &request->source;
+    source->length = body->length;
+    source->is_unknown = body->is_unknown;
+    if (body->path) return tbh_source_open_file(request, body->path, error);
+    source->fill = body->read;
+    source->user = body->user;
+    if (body->read) return TURBOHTTP_OK;
+    source->data = (const uint8_t *)body->data;
+    if (body->data && source->is_unknown) {
+        source->data = NULL;
+        source->fill = tbh_source_read_bytes;
+        source->user = request;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ trailers */
+static turbohttp_status tbh_head_trailers(tbh_head_writer *w, size_t *start) {
+    const turbohttp_body *body = &w->desc->body;
+    *start = w->out.length;
+    for (size_t i = 0; i < body->trailer_count; i++) {
+        turbohttp_status status =
+            tbh_head_field(w, body->trailers[i].name, tbh_span_of(body->trailers[i].value));
+        if (status != TURBOHTTP_OK) return status;
+    }
+    return turbohttp_writer_put(&w->out, "\r\n", 2);
+}
+
+/* ------------------------------------------------------------ the whole */
+typedef struct tbh_head_layout {
+    size_t head_end, trailers, trailers_end, path;
+} tbh_head_layout;
+
+static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
+                                       const turbohttp_url *url, tbh_head_layout *layout) {
+    const turbohttp_body *body = &request->body_desc;
+    bool has_body = body->data || body->path || body->read;
+    bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
+                    !w->desc->expect_continue;
+    turbohttp_status status = tbh_head_line(w, request, url);
+    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
+    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
+    if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request, has_body);
+    if (status != TURBOHTTP_OK) return status;
+    if (is_small) turbohttp_writer_put(&w->out, body->data, (size_t)body->length);
+    request->wire.body = has_body && !is_small ? &request->source : NULL;
+    layout->head_end = w->out.length;
+    if (request->source.is_unknown) status = tbh_head_trailers(w, &layout->trailers);
+    layout->trailers_end = layout->path = w->out.length;
+    if (w->desc->body_path)
+        turbohttp_writer_put(&w->out, w->desc->body_path, strlen(w->desc->body_path) + 1);
+    return status;
+}
+
+static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *desc,
+                           const tbh_head_layout *layout) {
+    const char *text = request->text.data;
+    tbh_conn_request *wire = &request->wire;
+    wire->head = tbh_span(text, layout->head_end);
+    if (request->source.is_unknown)
+        wire->trailers =
+            tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
+    wire->is_head = desc->method && strcmp(desc->method, "HEAD") == 0;
+    wire->expects_continue = desc->expect_continue && !desc->use_http10;
+    wire->is_last = request->disable_reuse;
+    if (desc->body_path) request->body_path = text + layout->path;
+}
+
+/* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
+static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc) {
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    bool has_body = desc->body.data || desc->body.path || desc->body.read;
+    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
+    request->is_idempotent = desc->is_idempotent;
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(method, methods[i]) == 0) request->is_idempotent = true;
+    request->is_replayable = !desc->body.path && !desc->body.read;
+}
+
+TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
+                                          const turbohttp_url *url, turbohttp_error *error) {
+    tbh_head_writer w;
+    tbh_head_layout layout;
+    memset(&w, 0, sizeof w);
+    memset(&layout, 0, sizeof layout);
+    w.desc = desc;
+    w.error = error;
+    turbohttp_status status = tbh_source_open(request, error);
+    if (status != TURBOHTTP_OK) return status;
+    if (desc->use_http10 && request->source.is_unknown)
+        return tbh_head_refuse(&w, TURBOHTTP_ERR_UNSUPPORTED,
+                               tbh_span_of("HTTP/1.0 needs the length of the body"));
+    turbohttp_writer_init(&w.out, &request->client->heap->blocks, 0);
+    status = tbh_head_write(&w, request, url, &layout);
+    if (status == TURBOHTTP_OK && w.out.status != TURBOHTTP_OK)
+        status = tbh_head_refuse(&w, w.out.status, tbh_span(NULL, 0));
+    if (status == TURBOHTTP_OK) status = turbohttp_writer_detach(&w.out, &request->text);
+    turbohttp_writer_reset(&w.out);
+    if (status != TURBOHTTP_OK) return status;
+    tbh_head_place(request, desc, &layout);
+    tbh_head_judge_replay(request, desc);
+    return TURBOHTTP_OK;
+}
+
+/* ========================================================================
+ * src/client/request.c
+ * ======================================================================= */
+/* Requests: from submit to the completion that is taken.
+ * Owns the request object, its text, its body's source and its response until somebody takes it.
+ * Invariants: completed exactly once; `body.release` called exactly once in every end; nothing of
+ * one request is left in the object when the next one gets it (S-06).
+ * Does not know: connections, framing. */
+
+TBH_FN void tbh_request_reset(void *user, void *element) {
+    (void)user;
+    memset(element, 0, sizeof(tbh_request));
+}
+
+/* ------------------------------------------------------------ time limits */
+static uint64_t tbh_request_limit_us(const tbh_request *request, uint32_t limit_ms) {
+    if (limit_ms == TURBOHTTP_NO_TIMEOUT) return UINT64_MAX;
+    return request->client->io.now_us + (uint64_t)limit_ms * 1000;
+}
+
+/* What the request leaves at 0 is the client's. */
+static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_timeouts *given) {
+    const turbohttp_timeouts *d = &request->client->timeouts;
+    turbohttp_timeouts *t = &request->timeouts;
+    bool is_streaming = request->on_body || request->body_path;
+    *t = *given;
+    if (!t->resolve_ms) t->resolve_ms = d->resolve_ms;
+    if (!t->connect_ms) t->connect_ms = d->connect_ms;
+    if (!t->send_ms) t->send_ms = d->send_ms;
+    if (!t->first_byte_ms) t->first_byte_ms = d->first_byte_ms;
+    if (!t->idle_ms) t->idle_ms = d->idle_ms;
+    if (!t->continue_ms) t->continue_ms = d->continue_ms;
+    if (!t->total_ms) t->total_ms = d->total_ms;
+    if (!t->total_ms) t->total_ms = is_streaming ? TURBOHTTP_NO_TIMEOUT : 120000;
+}
+
+static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp_phase phase) {
+    const turbohttp_timeouts *t = &request->timeouts;
+    bool is_own = request->client->io.transport != NULL; /* else the dialer watches both */
+    switch (phase) {
+    case TURBOHTTP_PHASE_CONNECT: return is_own ? t->connect_ms : TURBOHTTP_NO_TIMEOUT;
+    case TURBOHTTP_PHASE_SEND: {
+        bool awaits = request->link && request->link->h1.tx == TBH_TX_AWAIT;
+        return awaits ? t->continue_ms : t->send_ms;
+    }
+    case TURBOHTTP_PHASE_HEAD: return request->has_response_byte ? t->idle_ms : t->first_byte_ms;
+    case TURBOHTTP_PHASE_BODY: return request->is_paused ? TURBOHTTP_NO_TIMEOUT : t->idle_ms;
+    default: return TURBOHTTP_NO_TIMEOUT;
+    }
+}
+
+TBH_FN void tbh_request_set_phase(tbh_request *request, turbohttp_phase phase) {
+    request->phase = phase;
+    request->phase_deadline_us =
+        tbh_request_limit_us(request, tbh_request_phase_limit_ms(request, phase));
+    tbh_client_arm(request->client, request->phase_deadline_us);
+}
+
+TBH_FN uint64_t tbh_request_deadline(const tbh_request *request) {
+    return request->phase_deadline_us < request->total_deadline_us ? request->phase_deadline_us
+                                                                   : request->total_deadline_us;
+}
+
+static void tbh_request_record_timeout(tbh_request *request) {
+    static const char *const settings[] = {"total_ms", "total_ms",      "resolve_ms",
+                                           "connect_ms", "total_ms",    "send_ms",
+                                           "first_byte_ms", "idle_ms", "total_ms"};
+    turbohttp_error *error = &request->response.error;
+    uint64_t now = request->client->io.now_us;
+    bool is_total = now >= request->total_deadline_us;
+    bool is_idle = request->phase == TURBOHTTP_PHASE_HEAD && request->has_response_byte;
+    tbh_error_set(error, TURBOHTTP_ERR_TIMEOUT, request->phase);
+    tbh_error_text(error, "timed out after ");
+    tbh_error_append_u64(error, (now - request->started_us) / 1000);
+    tbh_error_append(error, " ms in phase ");
+    tbh_error_append(error, turbohttp_phase_name(request->phase));
+    tbh_error_append(error, ": raise timeouts.");
+    tbh_error_append(error, is_total ? "total_ms" : is_idle ? "idle_ms" : settings[request->phase]);
+}
+
+TBH_FN void tbh_request_time_out(tbh_request *request) {
+    tbh_link *link = request->link;
+    bool is_total = request->client->io.now_us >= request->total_deadline_us;
+    if (!is_total && link && link->state == TBH_LINK_BUSY && link->h1.tx == TBH_TX_AWAIT) {
+        tbh_conn_out_continue(&link->h1);
+        tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
+        tbh_link_mark_dirty(link);
+        return;
+    }
+    tbh_request_record_timeout(request);
+    tbh_request_complete_recorded(request);
+}
+
+/* ------------------------------------------------------------ completion */
+static void tbh_request_release_inputs(tbh_request *request) {
+    void (*release)(void *user) = request->body_desc.release;
+    int32_t code;
+    tbh_body_release(&request->body);
+    tbh_os_file_shut(request->upload, &code);
+    request->upload = TBH_NO_FILE;
+    request->body_desc.release = NULL;
+    if (release) release(request->body_desc.user);
+    /* The head may hold credentials (RELIABILITY 3.6). */
+    if (request->text.data) tbh_wipe(request->text.data, request->text.length);
+    turbohttp_buffer_return(&request->text);
+}
+
+static void tbh_request_shut_download(tbh_request *request) {
+    int32_t code = 0;
+    turbohttp_status status = tbh_os_file_shut(request->download, &code);
+    request->download = TBH_NO_FILE;
+    if (status == TURBOHTTP_OK || request->response.error.code) return;
+    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_BODY);
+    request->response.error.system_code = code;
+}
+
+static void tbh_request_leave(tbh_request *request) {
+    tbh_link *link = request->link;
+    if (request->state == TBH_REQUEST_WAITING) tbh_origin_unqueue(request->origin, request);
+    request->link = NULL;
+    if (!link) return;
+    link->request = NULL;
+    if (request->head_was_seen) { /* the slices of the response live in the engine's table */
+        request->response.owned.table = link->h1.table;
+        request->response.owned.table_bytes = link->h1.table_bytes;
+        link->h1.table = NULL;
+    }
+    tbh_link_destroy(link);
+}
+
+static void tbh_request_fill_response(tbh_request *request) {
+    turbohttp_response *response = &request->response;
+    tbh_heap *heap = request->client->heap;
+    response->error.request_sent = request->sent_bytes > 0;
+    response->sent_bytes = request->sent_bytes;
+    response->body_bytes = request->body.decoded;
+    response->wire_bytes = request->body.wire;
+    response->timing.total_us = request->client->io.now_us - request->started_us;
+    response->body = turbohttp_segments_sequence(&request->store);
+    response->owned.first = request->store.first;
+    response->owned.heap = heap;
+    tbh_heap_hold(heap);
+}
+
+static void tbh_request_queue_call(tbh_request *request) {
+    turbohttp_client *client = request->client;
+    request->next = NULL;
+    request->previous = client->done_last;
+    if (client->done_last)
+        client->done_last->next = request;
+    else
+        client->done_first = request;
+    client->done_last = request;
+    request->is_call_due = true;
+}
+
+static void tbh_request_unqueue_call(tbh_request *request) {
+    turbohttp_client *client = request->client;
+    if (!request->is_call_due) return;
+    if (request->previous)
+        request->previous->next = request->next;
+    else
+        client->done_first = request->next;
+    if (request->next)
+        request->next->previous = request->previous;
+    else
+        client->done_last = request->previous;
+    request->is_call_due = false;
+}
+
+TBH_FN void tbh_request_complete_recorded(tbh_request *request) {
+    turbohttp_client *client = request->client;
+    tbh_origin *origin = request->origin;
+    tbh_request_leave(request);
+    tbh_request_shut_download(request);
+    tbh_request_fill_response(request);
+    tbh_request_release_inputs(request);
+    request->state = TBH_REQUEST_DONE;
+    request->origin = NULL;
+    origin->requests--;
+    tbh_origin_drop_if_unused(client, origin);
+    tbh_completion_set(&client->completions, request->handle.id);
+    if (request->on_done) tbh_request_queue_call(request);
+}
+
+TBH_FN void tbh_request_complete(tbh_request *request, turbohttp_status status) {
+    if (status != TURBOHTTP_OK) tbh_error_set(&request->response.error, status, request->phase);
+    tbh_request_complete_recorded(request);
+}
+
+TBH_FN void tbh_request_rewind(tbh_request *request) {
+    request->was_replayed = true;
+    request->source.taken = 0;
+    request->source.is_blocked = false;
+    request->sent_bytes = 0;
+    request->is_paused = false;
+}
+
+/* ------------------------------------------------------------ taking */
+TURBOHTTP_API turbohttp_status turbohttp_take(turbohttp_client *client, turbohttp_request handle,
+                                              turbohttp_response *response) {
+    void *object;
+    turbohttp_status status = tbh_completion_take(&client->completions, handle.id, &object);
+    if (status != TURBOHTTP_OK) return status;
+    tbh_request *request = (tbh_request *)object;
+    tbh_request_unqueue_call(request);
+    *response = request->response;
+    turbohttp_object_pool_return(&client->request_pool, request);
+    return TURBOHTTP_OK;
+}
+
+/* Each request leaves the list before its callback: whatever that one submits, cancels or takes,
+ * the list is whole. */
+TBH_FN void tbh_request_call_done(turbohttp_client *client) {
+    while (client->done_first) {
+        tbh_request *request = client->done_first;
+        turbohttp_response response;
+        turbohttp_request handle = request->handle;
+        void (*on_done)(void *, turbohttp_request, turbohttp_response *) = request->on_done;
+        void *user = request->done_user;
+        turbohttp_take(client, handle, &response);
+        on_done(user, handle, &response);
+        turbohttp_response_free(&response);
+    }
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_next_done(turbohttp_client *client,
+                                                   turbohttp_request *handle) {
+    tbh_request *request = (tbh_request *)tbh_completion_first_done(&client->completions);
+    handle->id = 0;
+    if (!request) return TURBOHTTP_PENDING;
+    *handle = request->handle;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status
+turbohttp_on_done(turbohttp_client *client, turbohttp_request handle,
+                  void (*on_done)(void *user, turbohttp_request request,
+                                  turbohttp_response *response),
+                  void *user) {
+    tbh_request *request = (tbh_request *)tbh_completion_find(&client->completions, handle.id);
+    if (!request) return TURBOHTTP_ERR_STALE;
+    request->on_done = on_done;
+    request->done_user = user;
+    tbh_request_unqueue_call(request);
+    if (on_done && request->state == TBH_REQUEST_DONE) tbh_request_queue_call(request);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_cancel(turbohttp_client *client,
+                                                turbohttp_request handle) {
+    turbohttp_status status = tbh_completion_cancel(&client->completions, handle.id);
+    if (status == TURBOHTTP_OK) turbohttp_wake(client);
+    return status;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_resume(turbohttp_client *client,
+                                                turbohttp_request handle) {
+    tbh_request *request = (tbh_request *)tbh_completion_find(&client->completions, handle.id);
+    if (!request) return TURBOHTTP_ERR_STALE;
+    request->source.is_blocked = false;
+    if (!request->link || request->link->state != TBH_LINK_BUSY) return TURBOHTTP_OK;
+    if (request->is_paused) request->link->may_receive = true;
+    request->is_paused = false;
+    tbh_link_mark_dirty(request->link);
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ submit */
+static turbohttp_status tbh_submit_refuse(turbohttp_error *error, turbohttp_status status,
+                                          const char *detail) {
+    tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
+    if (!detail) return status;
+    tbh_error_append(error, ": ");
+    tbh_error_append(error, detail);
+    return status;
+}
+
+static turbohttp_status tbh_submit_parse_url(const turbohttp_client *client, const char *text,
+                                             turbohttp_url *url, turbohttp_error *error) {
+    size_t offset = 0;
+    if (!text) return tbh_submit_refuse(error, TURBOHTTP_ERR_URL, "url is NULL");
+    turbohttp_status status =
+        turbohttp_url_parse(url, text, strlen(text), client->limits.url_bytes, &offset);
+    if (status != TURBOHTTP_OK) {
+        tbh_submit_refuse(error, status, NULL);
+        if (error) error->offset = offset;
+        return status;
+    }
+    if (url->is_websocket)
+        return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
+    return url->is_tls ? tbh_submit_refuse(error, TURBOHTTP_ERR_TLS_MISSING, NULL) : TURBOHTTP_OK;
+}
+
+static void tbh_submit_take_desc(tbh_request *request, const turbohttp_request_desc *desc) {
+    request->body_desc = desc->body;
+    request->on_body = desc->on_body;
+    request->on_head = desc->on_head;
+    request->on_progress = desc->on_progress;
+    request->on_done = desc->on_done;
+    request->user = request->done_user = desc->user;
+    request->body_path = desc->body_path;
+    request->disable_reuse = desc->disable_reuse || request->client->disable_keep_alive;
+    request->upload = request->download = TBH_NO_FILE;
+    request->started_us = request->client->io.now_us;
+    request->phase = TURBOHTTP_PHASE_QUEUE;
+    request->phase_deadline_us = UINT64_MAX;
+    turbohttp_segments_init(&request->store, &request->client->heap->blocks,
+                            request->client->limits.block_bytes);
+    bool is_streaming = request->on_body || request->body_path;
+    const turbohttp_limits *limits = &request->client->limits;
+    request->body.limits.decoded_bytes = desc->body_limit ? desc->body_limit
+                                         : is_streaming   ? limits->stream_bytes
+                                                          : limits->body_bytes;
+    request->body.limits.ratio = limits->inflate_ratio;
+}
+
+/* Everything that can fail; on failure the caller gives the request back. */
+static turbohttp_status tbh_submit_prepare(tbh_request *request,
+                                           const turbohttp_request_desc *desc,
+                                           turbohttp_error *error) {
+    turbohttp_client *client = request->client;
+    turbohttp_url url;
+    turbohttp_status status = tbh_submit_parse_url(client, desc->url, &url, error);
+    if (status == TURBOHTTP_OK) status = tbh_request_build(request, desc, &url, error);
+    if (status != TURBOHTTP_OK) return status;
+    request->origin = tbh_origin_get(client, &url, desc);
+    if (!request->origin) return tbh_submit_refuse(error, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL);
+    status = tbh_completion_issue(&client->completions, request, &request->handle.id);
+    if (status != TURBOHTTP_OK) {
+        tbh_origin_drop_if_unused(client, request->origin);
+        return tbh_submit_refuse(error, status, NULL);
+    }
+    request->origin->requests++;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_submit_unstarted(const turbohttp_request_desc *desc,
+                                             turbohttp_status status, turbohttp_error *error) {
+    if (desc->body.release) desc->body.release(desc->body.user);
+    return tbh_submit_refuse(error, status, NULL);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
+                                                const turbohttp_request_desc *desc,
+                                                turbohttp_request *handle,
+                                                turbohttp_error *error) {
+    handle->id = 0;
+    if (client->is_shut || client->is_doomed)
+        return tbh_submit_unstarted(desc, TURBOHTTP_ERR_SHUTDOWN, error);
+    tbh_request *request = (tbh_request *)turbohttp_object_pool_rent(&client->request_pool);
+    if (!request) return tbh_submit_unstarted(desc, TURBOHTTP_ERR_OUT_OF_MEMORY, error);
+    request->client = client;
+    if (!client->is_polling && client->completions.pending == 0)
+        client->io.now_us = client->io.clock.now_us(client->io.clock.user);
+    tbh_submit_take_desc(request, desc);
+    tbh_request_take_timeouts(request, &desc->timeouts);
+    turbohttp_status status = tbh_submit_prepare(request, desc, error);
+    if (status != TURBOHTTP_OK) {
+        tbh_request_release_inputs(request);
+        turbohttp_object_pool_return(&client->request_pool, request);
+        return status;
+    }
+    request->total_deadline_us = tbh_request_limit_us(request, request->timeouts.total_ms);
+    tbh_client_arm(client, request->total_deadline_us);
+    tbh_origin_queue(request->origin, request, false);
+    *handle = request->handle;
+    return TURBOHTTP_OK;
+}
+
+/* ========================================================================
+ * src/client/client.c
+ * ======================================================================= */
+/* The client: its life, and the poll that moves everything.
+ * Owns all other objects of client/. Invariants: callbacks are called only from tbh_client_round;
+ * `deadline_us` is never later than the earliest timer; a round does at most `limits.poll_bytes`
+ * of work and waits at most once.
+ * Does not know: framing, names, how a request is built. */
+
+/* ------------------------------------------------------------ defaults: the one place */
+static uint32_t tbh_or(uint32_t value, uint32_t otherwise) {
+    return value ? value : otherwise;
+}
+
+static turbohttp_limits tbh_limits_with_defaults(const turbohttp_limits *given) {
+    turbohttp_limits l = *given;
+    l.head_bytes = tbh_or(l.head_bytes, 65536);
+    l.line_bytes = tbh_or(l.line_bytes, 16384);
+    l.header_count = tbh_or(l.header_count, 128);
+    l.interim_count = tbh_or(l.interim_count, 8);
+    l.url_bytes = tbh_or(l.url_bytes, 8192);
+    if (!l.body_bytes) l.body_bytes = 32u << 20;
+    if (!l.stream_bytes) l.stream_bytes = UINT64_MAX;
+    l.inflate_ratio = tbh_or(l.inflate_ratio, 256);
+    l.requests = tbh_or(l.requests, 256);
+    l.connections = tbh_or(l.connections, 64);
+    l.connections_per_host = tbh_or(l.connections_per_host, 6);
+    l.block_bytes = tbh_or(l.block_bytes, 16384);
+    l.receive_bytes = tbh_or(l.receive_bytes, 262144);
+    l.poll_bytes = tbh_or(l.poll_bytes, 65536);
+    return l;
+}
+
+static turbohttp_timeouts tbh_timeouts_with_defaults(const turbohttp_timeouts *given) {
+    turbohttp_timeouts t = *given;
+    t.resolve_ms = tbh_or(t.resolve_ms, 5000);
+    t.connect_ms = tbh_or(t.connect_ms, 10000);
+    t.send_ms = tbh_or(t.send_ms, 30000);
+    t.first_byte_ms = tbh_or(t.first_byte_ms, 30000);
+    t.idle_ms = tbh_or(t.idle_ms, 30000);
+    t.continue_ms = tbh_or(t.continue_ms, 1000);
+    t.reuse_ms = tbh_or(t.reuse_ms, 30000);
+    return t; /* total_ms: see tbh_request_take_timeouts */
+}
+
+/* ------------------------------------------------------------ creation */
+static bool tbh_client_limits_are_sane(const turbohttp_limits *l) {
+    bool is_power = (l->block_bytes & (l->block_bytes - 1)) == 0;
+    return is_power && l->block_bytes >= 512 && l->receive_bytes >= l->block_bytes &&
+           l->requests < 0x10000000u && l->connections < 0x10000000u && l->header_count < 65536;
+}
+
+static void tbh_client_choose_allocator(turbohttp_client_desc *desc, turbohttp_arena *arena) {
+    if (desc->memory) {
+        turbohttp_arena_init(arena, desc->memory, desc->memory_bytes);
+        desc->allocator = turbohttp_arena_allocator(arena);
+    }
+#if TBH_SOCKETS
+    if (!desc->allocator.allocate) desc->allocator = tbh_os_allocator();
+#endif
+}
+
+#if TBH_SOCKETS
+static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    int32_t code;
+    turbohttp_status status = tbh_os_wake_open(&io->wake, &code);
+    if (status == TURBOHTTP_OK)
+        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end,
+                                TBH_WANT_RECEIVE, NULL);
+    if (status == TURBOHTTP_OK && !io->transport)
+        status = tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake,
+                                     &client->desc);
+    return status;
+}
+
+static void tbh_client_fini_sockets(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    tbh_resolver_destroy(io->resolver);
+    tbh_poller_remove(&io->poller, &io->wake_watch);
+    tbh_os_wake_shut(&io->wake);
+    tbh_poller_fini(&io->poller);
+}
+#endif
+
+static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    io->allocator = &client->allocator;
+    io->transport = client->desc.transport;
+    io->clock = client->desc.clock;
+    io->random = client->desc.random;
+#if TBH_SOCKETS
+    io->wake.listen_end = io->wake.signal_end = TBH_NO_SOCKET;
+    if (!io->clock.now_us) io->clock.now_us = tbh_os_now_us;
+    if (!io->random.fill) io->random.fill = tbh_os_random;
+    tbh_poller_init(&io->poller, io->allocator);
+    turbohttp_status status = tbh_client_init_sockets(client);
+#else
+    turbohttp_status status =
+        io->transport && io->clock.now_us ? TURBOHTTP_OK : TURBOHTTP_ERR_INVALID_ARGUMENT;
+#endif
+    if (status == TURBOHTTP_OK) io->now_us = io->clock.now_us(io->clock.user);
+    return status;
+}
+
+static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
+    const turbohttp_limits *l = &client->limits;
+    const turbohttp_allocator *a = &client->allocator;
+    bool off = client->desc.disable_pooling;
+    client->heap = tbh_heap_create(a, l->receive_bytes, l->connections + 16, off);
+    if (!client->heap) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests,
+                               tbh_request_reset, NULL, off);
+    turbohttp_object_pool_init(&client->link_pool, a, sizeof(tbh_link), l->connections, NULL, NULL,
+                               off);
+#if TBH_INFLATE
+    turbohttp_object_pool_init(&client->inflaters, a, sizeof(turbohttp_inflate), l->connections,
+                               NULL, NULL, off);
+#endif
+    return tbh_completions_init(&client->completions, a, l->requests);
+}
+
+static turbohttp_status tbh_client_init(turbohttp_client *client) {
+    turbohttp_status status = tbh_client_init_pools(client);
+    if (status == TURBOHTTP_OK) status = tbh_client_init_io(client);
+    client->deadline_us = UINT64_MAX;
+    return status;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
+                                                       const turbohttp_client_desc *given) {
+    turbohttp_client_desc desc;
+    turbohttp_arena arena;
+    *out = NULL;
+    memset(&desc, 0, sizeof desc);
+    memset(&arena, 0, sizeof arena);
+    if (given) desc = *given;
+    turbohttp_limits limits = tbh_limits_with_defaults(&desc.limits);
+    tbh_client_choose_allocator(&desc, &arena);
+    if (!desc.allocator.allocate || !desc.allocator.release || !tbh_client_limits_are_sane(&limits))
+        return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    turbohttp_client *client = (turbohttp_client *)tbh_allocate(&desc.allocator, sizeof *client);
+    if (!client) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    memset(client, 0, sizeof *client);
+    client->allocator = desc.allocator;
+    if (desc.memory) { /* the arena moves into the client, and its allocator with it */
+        client->arena = arena;
+        client->allocator = turbohttp_arena_allocator(&client->arena);
+    }
+    client->desc = desc;
+    client->limits = limits;
+    client->timeouts = tbh_timeouts_with_defaults(&desc.timeouts);
+    client->disable_keep_alive = desc.disable_keep_alive;
+    turbohttp_status status = tbh_client_init(client);
+    if (status == TURBOHTTP_OK)
+        *out = client;
+    else
+        turbohttp_client_destroy(client);
+    return status;
+}
+
+/* ------------------------------------------------------------ shutdown */
+TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
+    if (!client || client->is_shut) return;
+    client->is_shut = true;
+    for (uint32_t i = 0; i < client->completions.capacity; i++) {
+        tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
+        if (request && request->state != TBH_REQUEST_DONE)
+            tbh_request_complete(request, TURBOHTTP_ERR_SHUTDOWN);
+    }
+    while (client->links) tbh_link_destroy(client->links);
+}
+
+static void tbh_client_drop_requests(turbohttp_client *client) {
+    void *request;
+    while ((request = tbh_completion_first_done(&client->completions)) != NULL) {
+        turbohttp_response response;
+        turbohttp_take(client, ((tbh_request *)request)->handle, &response);
+        turbohttp_response_free(&response);
+    }
+}
+
+static void tbh_client_free(turbohttp_client *client) {
+    turbohttp_allocator allocator = client->allocator;
+    turbohttp_arena arena = client->arena;
+#if TBH_SOCKETS
+    tbh_client_fini_sockets(client);
+#endif
+    turbohttp_object_pool_destroy(&client->request_pool);
+    turbohttp_object_pool_destroy(&client->link_pool);
+    turbohttp_object_pool_destroy(&client->inflaters);
+    tbh_completions_fini(&client->completions, &client->allocator);
+    tbh_heap_drop(client->heap);
+    /* In fixed-memory mode the block belongs to the user: there is nothing to give back. */
+    if (!client->desc.memory) tbh_release(&allocator, client, sizeof *client);
+    (void)arena;
+}
+
+TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
+    if (!client) return;
+    if (client->is_polling) { /* from a callback: the round finishes it */
+        client->is_doomed = true;
+        return;
+    }
+    turbohttp_client_shutdown(client);
+    tbh_request_call_done(client);
+    tbh_client_drop_requests(client);
+    tbh_client_free(client);
+}
+
+/* ------------------------------------------------------------ timers and cancels */
+TBH_FN void tbh_client_read_clock(turbohttp_client *client) {
+    uint64_t now = client->io.clock.now_us(client->io.clock.user);
+    if (now > client->io.now_us) client->io.now_us = now; /* never back (RELIABILITY 3.5) */
+}
+
+TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us) {
+    if (deadline_us < client->deadline_us) client->deadline_us = deadline_us;
+}
+
+static void tbh_client_expire_requests(turbohttp_client *client, uint64_t now) {
+    for (uint32_t i = 0; i < client->completions.capacity; i++) {
+        tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
+        if (!request || request->state == TBH_REQUEST_DONE) continue;
+        if (now >= tbh_request_deadline(request)) tbh_request_time_out(request);
+        if (request->state != TBH_REQUEST_DONE)
+            tbh_client_arm(client, tbh_request_deadline(request));
+    }
+}
+
+static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
+    tbh_link *next;
+    for (tbh_link *link = client->links; link; link = next) {
+        next = link->next;
+        if (link->state != TBH_LINK_IDLE) continue;
+        if (now >= link->idle_until_us)
+            tbh_link_destroy(link);
+        else
+            tbh_client_arm(client, link->idle_until_us);
+    }
+}
+
+static void tbh_client_expire(turbohttp_client *client) {
+    uint64_t now = client->io.now_us;
+    if (now < client->deadline_us) return;
+    client->deadline_us = UINT64_MAX;
+    tbh_client_expire_requests(client, now);
+    tbh_client_expire_links(client, now);
+}
+
+static void tbh_client_take_cancels(turbohttp_client *client) {
+    if (!tbh_completions_take_cancelled(&client->completions)) return;
+    for (uint32_t i = 0; i < client->completions.capacity; i++) {
+        tbh_request *request =
+            (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
+        if (request) tbh_request_complete(request, TURBOHTTP_ERR_CANCELLED);
+    }
+}
+
+/* ------------------------------------------------------------ one round */
+static void tbh_client_step_opening(turbohttp_client *client) {
+    tbh_link *next;
+    if (client->opening_count == 0) return;
+    for (tbh_link *link = client->links; link; link = next) {
+        next = link->next;
+        if (link->state == TBH_LINK_OPENING) tbh_link_step_opening(link);
+    }
+}
+
+/* Each link that was dirty at the start gets one turn; those that become dirty meanwhile wait. */
+static void tbh_client_pump(turbohttp_client *client, bool may_block) {
+    tbh_link *last = client->dirty_last;
+    bool is_last = last == NULL;
+    while (client->dirty_first && !is_last && client->budget > 0) {
+        tbh_link *link = client->dirty_first;
+        is_last = link == last;
+        client->dirty_first = link->dirty_next;
+        if (!client->dirty_first) client->dirty_last = NULL;
+        link->is_dirty = false;
+        if (link->state == TBH_LINK_BUSY) tbh_link_pump(link, may_block);
+    }
+}
+
+static uint64_t tbh_client_next_deadline(const turbohttp_client *client) {
+    uint64_t due = client->deadline_us;
+    for (const tbh_link *link = client->links; link && client->opening_count; link = link->next) {
+        if (link->state != TBH_LINK_OPENING) continue;
+        uint64_t opening = tbh_stream_deadline(&link->stream);
+        if (opening < due) due = opening;
+    }
+    return due;
+}
+
+static bool tbh_client_has_work(const turbohttp_client *client) {
+    return client->dirty_first != NULL || client->completions.any_cancelled || client->done_first;
+}
+
+static uint32_t tbh_client_wait_ms(const turbohttp_client *client, uint32_t timeout_ms) {
+    uint64_t due = tbh_client_next_deadline(client), now = client->io.now_us;
+    if (tbh_client_has_work(client) || due <= now) return 0;
+    uint64_t left_ms = due == UINT64_MAX ? UINT64_MAX : (due - now + 999) / 1000;
+    return left_ms < timeout_ms ? (uint32_t)left_ms : timeout_ms;
+}
+
+#if TBH_SOCKETS
+static void tbh_client_note_ready(turbohttp_client *client) {
+    uint32_t cursor = 0;
+    tbh_watch *watch;
+    while ((watch = tbh_poller_next(&client->io.poller, &cursor)) != NULL) {
+        tbh_link *link = (tbh_link *)watch->owner;
+        if (watch == &client->io.wake_watch) {
+            tbh_os_wake_drain(&client->io.wake);
+            watch->ready = 0;
+        } else if (link && link->state == TBH_LINK_BUSY && watch == &link->stream.watch) {
+            uint8_t ready = tbh_stream_take_ready(&link->stream);
+            if (ready & TBH_WANT_RECEIVE) link->may_receive = true;
+            if (ready & TBH_WANT_SEND) link->is_send_blocked = false;
+            tbh_link_mark_dirty(link);
+        } else if (link && link->state == TBH_LINK_IDLE) {
+            tbh_link_on_idle_ready(link);
+        } /* else: a dialer's or the resolver's; the next step looks at it */
+    }
+}
+#endif
+
+/* A transport of the user's has no readiness: every busy link is asked in every round. */
+static void tbh_client_ask_all(turbohttp_client *client) {
+    tbh_link *next;
+    for (tbh_link *link = client->links; link; link = next) {
+        next = link->next;
+        if (link->state != TBH_LINK_BUSY) continue;
+        link->may_receive = true;
+        link->is_send_blocked = false;
+        tbh_link_mark_dirty(link);
+    }
+}
+
+static void tbh_client_wait(turbohttp_client *client, uint32_t timeout_ms) {
+    const turbohttp_transport *transport = client->io.transport;
+    uint32_t wait_ms = timeout_ms ? tbh_client_wait_ms(client, timeout_ms) : 0;
+    if (transport) {
+        if (transport->io_wait && wait_ms) transport->io_wait(transport->user, wait_ms);
+        tbh_client_ask_all(client);
+        return;
+    }
+#if TBH_SOCKETS
+    tbh_poller_wait(&client->io.poller, wait_ms);
+    tbh_client_note_ready(client);
+#endif
+}
+
+/* With exactly one exchange whose answer is awaited, a receive that blocks is the wait: one system
+ * call less per request. */
+static tbh_link *tbh_client_only_link(turbohttp_client *client) {
+    uint64_t margin_us = client->io.now_us + 2 * 1000 * 50;
+    if (client->io.transport || client->completions.pending != 1 || client->opening_count ||
+        tbh_client_has_work(client) || client->deadline_us < margin_us)
+        return NULL;
+    for (tbh_link *link = client->links; link; link = link->next)
+        if (link->state == TBH_LINK_BUSY)
+            return !link->is_send_blocked && link->h1.tx >= TBH_TX_DONE ? link : NULL;
+    return NULL;
+}
+
+static void tbh_client_start_things(turbohttp_client *client, bool may_block) {
+    tbh_client_take_cancels(client);
+    tbh_client_expire(client);
+    tbh_client_step_opening(client);
+    tbh_origins_dispatch(client);
+    tbh_client_pump(client, may_block);
+}
+
+TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
+                                         bool may_block) {
+    if (client->is_polling) return TURBOHTTP_ERR_STATE;
+    client->is_polling = true;
+    client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
+    tbh_client_read_clock(client);
+    tbh_client_start_things(client, false);
+    tbh_link *only = may_block ? tbh_client_only_link(client) : NULL;
+    if (only) {
+        tbh_link_mark_dirty(only);
+        tbh_client_pump(client, true);
+    } else if (!tbh_client_has_work(client) || !may_block) {
+        tbh_client_wait(client, timeout_ms);
+        tbh_client_read_clock(client);
+        tbh_client_start_things(client, false);
+    }
+    tbh_request_call_done(client);
+    bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
+    client->is_polling = false;
+    if (is_doomed) turbohttp_client_destroy(client);
+    return is_busy && !is_doomed ? TURBOHTTP_PENDING : TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_poll(turbohttp_client *client, uint32_t timeout_ms) {
+    return tbh_client_round(client, timeout_ms, false);
+}
+
+/* ------------------------------------------------------------ questions */
+TURBOHTTP_API void turbohttp_wake(turbohttp_client *client) {
+#if TBH_SOCKETS
+    tbh_os_wake_signal(&client->io.wake);
+#else
+    (void)client;
+#endif
+}
+
+TURBOHTTP_API size_t turbohttp_watches(turbohttp_client *client, turbohttp_watch *watches,
+                                       size_t room, uint32_t *timeout_ms) {
+    size_t count = 0;
+    tbh_client_read_clock(client);
+    if (timeout_ms) *timeout_ms = tbh_client_wait_ms(client, TURBOHTTP_NO_TIMEOUT);
+#if TBH_SOCKETS
+    for (; count < client->io.poller.count; count++) {
+        const tbh_watch *watch = client->io.poller.watches[count];
+        if (count >= room) continue;
+        watches[count].descriptor = watch->descriptor;
+        watches[count].wants_receive = (watch->wants & TBH_WANT_RECEIVE) != 0;
+        watches[count].wants_send = (watch->wants & TBH_WANT_SEND) != 0;
+    }
+#else
+    (void)watches, (void)room;
+#endif
+    return count;
+}
+
+TURBOHTTP_API void turbohttp_client_stats_get(turbohttp_client *client,
+                                              turbohttp_client_stats *stats) {
+    memset(stats, 0, sizeof *stats);
+    stats->requests_active = client->completions.pending;
+    stats->requests_done = client->completions.done;
+    stats->connections_open = client->link_count;
+    stats->connections_idle = client->idle_count;
+    stats->connects = client->connects;
+    stats->replays = client->replays;
+    stats->blocks = turbohttp_byte_pool_stats(&client->heap->blocks);
+    for (const tbh_origin *origin = client->origins; origin; origin = origin->next)
+        for (const tbh_request *r = origin->waiting_first; r; r = r->next)
+            stats->requests_waiting++;
+}
+
+/* ========================================================================
+ * src/client/response.c
+ * ======================================================================= */
+/* Responses in the user's hands: look-ups, the contiguous text, giving everything back.
+ * Owns nothing itself; each response owns its segments, tables and one share of the heap.
+ * Does not know: the client, which may be gone. */
+
+TURBOHTTP_API const char *turbohttp_response_header(const turbohttp_response *response,
+                                                    const char *name) {
+    size_t length = strlen(name);
+    uint16_t id = tbh_header_id(name, length);
+    for (uint32_t i = 0; i < response->header_count; i++) {
+        const turbohttp_header *header = &response->headers[i];
+        if (header->id != id || header->name_length != length) continue;
+        if (id != TURBOHTTP_HEADER_OTHER || tbh_equal_nocase(header->name, name, length))
+            return header->value;
+    }
+    return NULL;
+}
+
+TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) {
+    tbh_heap *heap = (tbh_heap *)response->owned.heap;
+    size_t n = response->body.length;
+    if (response->owned.text) return (const char *)response->owned.text;
+    if (!heap || n == 0 || n == SIZE_MAX) return "";
+    char *text = (char *)turbohttp_byte_pool_rent(&heap->blocks, n + 1,
+                                                  &response->owned.text_bytes);
+    if (!text) return "";
+    turbohttp_sequence_copy_to(&response->body, text, n);
+    text[n] = 0;
+    response->owned.text = text;
+    return text;
+}
+
+/* The first segment holds the head, with whatever cookies it set. */
+static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *response) {
+    turbohttp_segment *segment = (turbohttp_segment *)response->owned.first;
+    if (segment && response->head_bytes && segment->data)
+        tbh_wipe(tbh_segment_payload(segment),
+                 (size_t)(segment->data - tbh_segment_payload(segment)));
+    while (segment) {
+        turbohttp_segment *next = segment->next;
+        tbh_segment_return(&heap->blocks, segment);
+        segment = next;
+    }
+}
+
+TURBOHTTP_API void turbohttp_response_free(turbohttp_response *response) {
+    tbh_heap *heap = response ? (tbh_heap *)response->owned.heap : NULL;
+    if (!heap) return;
+    tbh_response_return_segments(heap, response);
+    turbohttp_byte_pool_return(&heap->blocks, response->owned.table, response->owned.table_bytes);
+    turbohttp_byte_pool_return(&heap->blocks, response->owned.trailer_block,
+                               response->owned.trailer_bytes);
+    turbohttp_byte_pool_return(&heap->blocks, response->owned.text, response->owned.text_bytes);
+    memset(&response->owned, 0, sizeof response->owned);
+    memset(&response->body, 0, sizeof response->body);
+    response->headers = response->trailers = NULL;
+    response->header_count = response->trailer_count = 0;
+    response->reason = tbh_span(NULL, 0);
+    tbh_heap_drop(heap);
+}
+
+TURBOHTTP_API void turbohttp_response_detach(turbohttp_response *response,
+                                             turbohttp_response *into) {
+    *into = *response;
+    memset(&response->owned, 0, sizeof response->owned);
+    turbohttp_response_free(response);
+}
+
+/* ========================================================================
+ * src/client/blocking.c
+ * ======================================================================= */
+/* Blocking shapes: the same poll in a loop, and clients that live for one request.
+ * Owns the client of a one-liner. Invariant: a response is always filled, so that it can always be
+ * looked at and freed. Does not know: anything that the public API does not say. */
+
+TURBOHTTP_API turbohttp_status turbohttp_wait(turbohttp_client *client, turbohttp_request request,
+                                              turbohttp_response *response) {
+    turbohttp_status status;
+    memset(response, 0, sizeof *response);
+    while ((status = turbohttp_take(client, request, response)) == TURBOHTTP_PENDING) {
+        status = tbh_client_round(client, 1000, true);
+        if (status < 0) return tbh_error_set(&response->error, status, TURBOHTTP_PHASE_NONE);
+    }
+    if (status != TURBOHTTP_OK) tbh_error_set(&response->error, status, TURBOHTTP_PHASE_NONE);
+    return response->error.code;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_send(turbohttp_client *client,
+                                              const turbohttp_request_desc *desc,
+                                              turbohttp_response *response) {
+    turbohttp_request request;
+    memset(response, 0, sizeof *response);
+    turbohttp_status status = turbohttp_submit(client, desc, &request, &response->error);
+    return status == TURBOHTTP_OK ? turbohttp_wait(client, request, response) : status;
+}
+
+#if TBH_SOCKETS
+static turbohttp_status tbh_send_once(const turbohttp_request_desc *desc,
+                                      turbohttp_response *response) {
+    turbohttp_client *client;
+    memset(response, 0, sizeof *response);
+    turbohttp_status status = turbohttp_client_create(&client, NULL);
+    if (status != TURBOHTTP_OK)
+        return tbh_error_set(&response->error, status, TURBOHTTP_PHASE_NONE);
+    status = turbohttp_send(client, desc, response);
+    turbohttp_client_destroy(client);
+    return status;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_get(const char *url, turbohttp_response *response) {
+    turbohttp_request_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.url = url;
+    return tbh_send_once(&desc, response);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_post(const char *url, const char *content_type,
+                                              const void *data, size_t length,
+                                              turbohttp_response *response) {
+    turbohttp_request_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.url = url;
+    desc.method = "POST";
+    desc.body.data = length ? data : NULL;
+    desc.body.length = length;
+    desc.body.content_type = content_type;
+    return tbh_send_once(&desc, response);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *path,
+                                                  turbohttp_response *response) {
+    turbohttp_request_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.url = url;
+    desc.body_path = path;
+    return tbh_send_once(&desc, response);
+}
+#endif
+
+#undef TBH_ALIGN_BYTES
 #undef TBH_ALWAYS_INLINE
+#undef TBH_ASAN
 #undef TBH_AVX2
+#undef TBH_BODY_RATIO_FROM
+#undef TBH_BYTE_POOL_DEFAULT_LARGEST
+#undef TBH_BYTE_POOL_DEFAULT_SMALLEST
+#undef TBH_CACHE_DEFAULT_S
+#undef TBH_CACHE_LEAST_S
+#undef TBH_CACHE_MOST_S
+#undef TBH_CHUNK_CREDIT
+#undef TBH_CHUNK_FAST
+#undef TBH_CHUNK_LINE_BYTES
+#undef TBH_CHUNK_NO
+#undef TBH_CHUNK_OVERHEAD
+#undef TBH_CHUNK_PER_BYTE
 #undef TBH_CRC_16
 #undef TBH_CRC_256
 #undef TBH_CRC_4
@@ -1726,9 +12116,27 @@ TURBOHTTP_API turbohttp_status turbohttp_inflate_finish(const turbohttp_inflate 
 #undef TBH_CRC_K5
 #undef TBH_CRC_K6
 #undef TBH_CRC_K7
+#undef TBH_DATE_DAY_SECONDS
+#undef TBH_DIAL_DELAY_US
 #undef TBH_DNS_STUB
 #undef TBH_FN
+#undef TBH_FRESH_US
 #undef TBH_GUARDS
+#undef TBH_GUARD_CANARY
+#undef TBH_GUARD_FIRST_RECORDS
+#undef TBH_GUARD_REST
+#undef TBH_GUARD_SEAL_BYTES
+#undef TBH_GUARD_TAIL_BYTES
+#undef TBH_H1_BIT
+#undef TBH_H1_EAGER_BYTES
+#undef TBH_H1_HEADER_COUNT
+#undef TBH_H1_HEAD_BYTES
+#undef TBH_H1_LINE_BYTES
+#undef TBH_H1_LINE_MAX
+#undef TBH_H1_REFUSED_IN_TRAILER
+#undef TBH_H1_WATCHED_IN_HEAD
+#undef TBH_HEADER_NAMES
+#undef TBH_IDLE_TRUST_US
 #undef TBH_INFLATE
 #undef TBH_INFLATE_D_BITS
 #undef TBH_INFLATE_END
@@ -1740,16 +12148,29 @@ TURBOHTTP_API turbohttp_status turbohttp_inflate_finish(const turbohttp_inflate 
 #undef TBH_INFLATE_OUT_MARGIN
 #undef TBH_INFLATE_PRE_BITS
 #undef TBH_INFLATE_SPECIAL
+#undef TBH_LANE
+#undef TBH_LANE_SHIFT
 #undef TBH_LIKELY
+#undef TBH_LINK_LIFETIME_US
 #undef TBH_LITTLE_ENDIAN
+#undef TBH_NAME
 #undef TBH_NEON
 #undef TBH_NOINLINE
+#undef TBH_NO_FILE
+#undef TBH_NO_SOCKET
+#undef TBH_POISON
+#undef TBH_RECEIVE_WAIT_MS
 #undef TBH_ROW
+#undef TBH_SEGMENT_HEADER_BYTES
+#undef TBH_SEGMENT_LEAST_BYTES
+#undef TBH_SEND_FLAGS
 #undef TBH_SMALL
 #undef TBH_SOCKETS
 #undef TBH_SSE2
 #undef TBH_THREADS
 #undef TBH_UNLIKELY
+#undef TBH_UNPOISON
 #undef TBH_UNUSED
+#undef TBH_USER_AGENT
 #undef TBH_AMALGAM
 #endif /* TURBOHTTP_IMPLEMENTATION */

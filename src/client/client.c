@@ -207,6 +207,11 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
 }
 
 /* ------------------------------------------------------------ timers and cancels */
+TBH_FN void tbh_client_read_clock(turbohttp_client *client) {
+    uint64_t now = client->io.clock.now_us(client->io.clock.user);
+    if (now > client->io.now_us) client->io.now_us = now; /* never back (RELIABILITY 3.5) */
+}
+
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us) {
     if (deadline_us < client->deadline_us) client->deadline_us = deadline_us;
 }
@@ -355,11 +360,6 @@ static tbh_link *tbh_client_only_link(turbohttp_client *client) {
     return NULL;
 }
 
-static void tbh_client_read_clock(turbohttp_client *client) {
-    uint64_t now = client->io.clock.now_us(client->io.clock.user);
-    if (now > client->io.now_us) client->io.now_us = now; /* never back (RELIABILITY 3.5) */
-}
-
 static void tbh_client_start_things(turbohttp_client *client, bool may_block) {
     tbh_client_take_cancels(client);
     tbh_client_expire(client);
@@ -379,7 +379,6 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
     if (only) {
         tbh_link_mark_dirty(only);
         tbh_client_pump(client, true);
-        tbh_client_read_clock(client);
     } else if (!tbh_client_has_work(client) || !may_block) {
         tbh_client_wait(client, timeout_ms);
         tbh_client_read_clock(client);

@@ -260,9 +260,10 @@ static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
     uint8_t *place = tbh_conn_in_room(&link->h1, &room);
     if (!place) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     room = tbh_min_size(room, link->client->budget);
-    turbohttp_status status = !link->may_receive && may_block
-                                  ? tbh_stream_receive_wait(&link->stream, place, room, &n)
-                                  : tbh_stream_receive(&link->stream, place, room, &n);
+    bool waits = may_block && !link->may_receive;
+    turbohttp_status status = waits ? tbh_stream_receive_wait(&link->stream, place, room, &n)
+                                    : tbh_stream_receive(&link->stream, place, room, &n);
+    if (waits) tbh_client_read_clock(link->client);
     link->may_receive = status == TURBOHTTP_OK && n == room;
     if (status == TURBOHTTP_OK) tbh_link_received(link, n);
     if (status == TURBOHTTP_DONE) tbh_conn_in_end(&link->h1);
