@@ -754,6 +754,231 @@ TURBOHTTP_API void turbohttp_buffer_return_at(turbohttp_buffer *buffer,
     turbohttp_buffer_return_at(buffer, __FILE__, __LINE__)
 #endif
 
+/* ------------------------------------------------------------------------
+ * URLs: one strict grammar, no allocation, and what is sent made from it.
+ *
+ * RFC 3986 restricted to http, https, ws and wss with an authority. Refused
+ * everywhere: control characters, blanks, backslashes, bytes above 0x7E, and
+ * `%` without two hexadecimal digits. What browsers send encoded is accepted
+ * raw in path, query and fragment - " < > ^ ` { | } - and percent-encoded by
+ * turbohttp_url_put_target; [ and ] are accepted and sent as they are.
+ * Hosts: names of letters, digits, - . _ (an international name must come in
+ * its xn-- form), dotted-quad IPv4, or IPv6 in brackets. A name whose last
+ * label is a number (127.1, 0x7f.1, 017700000001) is refused.
+ * ------------------------------------------------------------------------ */
+
+/** Longest URL in bytes when no limit is given. */
+#define TURBOHTTP_URL_BYTES 8192
+
+/** The parts of a URL, as slices of the text it was parsed from.
+ *  Valid until: that text goes. All members are readable. */
+typedef struct turbohttp_url {
+    turbohttp_span text;      /**< the whole URL */
+    turbohttp_span scheme;    /**< as written, in any case */
+    turbohttp_span authority; /**< userinfo, host and port, as written */
+    turbohttp_span userinfo;  /**< before the @, percent-encoded */
+    turbohttp_span host;      /**< as written; without brackets and zone */
+    turbohttp_span zone;      /**< IPv6 zone, without the %25 */
+    turbohttp_span port_text; /**< digits after the colon; may be empty */
+    turbohttp_span path;      /**< empty, or begins with a slash */
+    turbohttp_span query;     /**< without the question mark */
+    turbohttp_span fragment;  /**< without the hash */
+    uint16_t port;            /**< given, or the scheme's default */
+    bool is_tls;              /**< https or wss */
+    bool is_websocket;        /**< ws or wss */
+    bool is_ipv4;             /**< host is a dotted quad */
+    bool is_ipv6;             /**< host is an IPv6 address */
+    bool has_userinfo;        /**< there is an @, even if nothing before it */
+    bool has_query;           /**< there is a ?, even if nothing follows */
+    bool has_fragment;        /**< there is a #, even if nothing follows */
+} turbohttp_url;
+
+/**
+ * Parse an absolute URL of `n` bytes, at most `max_bytes` (0: 8192).
+ *
+ * `bad` (may be NULL) receives the offset of the first byte at fault.
+ * Returns: OK; ERR_URL (malformed), ERR_URL_SCHEME (none, or another one),
+ * ERR_URL_HOST, ERR_URL_PORT (0 or above 65535), ERR_URL_TOO_LONG; on errors
+ * `url` is zeroed.
+ * Thread: any. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_url_parse(turbohttp_url *url,
+                                                   const char *text, size_t n,
+                                                   size_t max_bytes,
+                                                   size_t *bad);
+
+/**
+ * Append the absolute URL that `reference` means on a page at `base`
+ * (RFC 3986 section 5), without dot segments.
+ *
+ * The reference follows the same strict grammar, and may be empty. The
+ * fragment is the reference's; the authority, with its userinfo, is the
+ * base's unless the reference names one.
+ * Returns: OK, an error of turbohttp_url_parse for reference or result, or
+ * the writer's; on errors nothing is appended.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_url_resolve(const turbohttp_url *base,
+                                                     const char *reference,
+                                                     size_t n, size_t max_bytes,
+                                                     turbohttp_writer *writer);
+
+/**
+ * Append the request target in origin form: path and query, "/" for an empty
+ * path, dot segments removed, no fragment. Returns: the writer's status.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_url_put_target(const turbohttp_url *url, turbohttp_writer *writer);
+
+/**
+ * Append the value of the Host field: the host in lower case, IPv6 in
+ * brackets and without its zone, the port unless it is the scheme's default.
+ * Returns: the writer's status.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_url_put_host(const turbohttp_url *url,
+                                                      turbohttp_writer *writer);
+
+/** Append bytes percent-encoded: all but letters, digits, - . _ and ~. */
+TURBOHTTP_API turbohttp_status
+turbohttp_percent_encode(turbohttp_writer *writer, const void *bytes, size_t n);
+
+/**
+ * Append text with its percent-encoding undone; the bytes may be anything.
+ * Returns: OK; ERR_ENCODING for a % without two hexadecimal digits, and then
+ * nothing is appended; or the writer's status.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_percent_decode(turbohttp_writer *writer, const char *text, size_t n);
+
+/** Builds name=value pairs joined by & into a writer. */
+typedef struct turbohttp_query {
+    turbohttp_writer *writer; /**< where the pairs go */
+    char separator;           /**< before the next pair; 0: none */
+    bool is_form;             /**< a blank becomes + */
+} turbohttp_query;
+
+/** Start a URL query: the first pair is preceded by `first`, which is '?',
+ *  '&' behind a query that exists, or 0 for nothing. */
+TURBOHTTP_API void turbohttp_query_init(turbohttp_query *query,
+                                        turbohttp_writer *writer, char first);
+
+/** Start a body of type application/x-www-form-urlencoded. */
+TURBOHTTP_API void turbohttp_form_init(turbohttp_query *query,
+                                       turbohttp_writer *writer);
+
+/** Append a pair of terminated strings, encoded. Returns: writer's status. */
+TURBOHTTP_API turbohttp_status turbohttp_query_add(turbohttp_query *query,
+                                                   const char *name,
+                                                   const char *value);
+
+/** Append a pair, encoded, all or nothing. Returns: the writer's status. */
+TURBOHTTP_API turbohttp_status turbohttp_query_add_span(turbohttp_query *query,
+                                                        turbohttp_span name,
+                                                        turbohttp_span value);
+
+/* ------------------------------------------------------------------------
+ * Small formats: UTF-8, base64, SHA-1 and SHA-256, HTTP dates.
+ * ------------------------------------------------------------------------ */
+
+/** UTF-8 validation of text that comes in pieces. Start with zeros. */
+typedef struct turbohttp_utf8 {
+    uint8_t need; /**< continuation bytes that must follow */
+    uint8_t low;  /**< least value of the next one; 0: 0x80 */
+    uint8_t high; /**< greatest value of it; 0: 0xBF */
+    bool failed;  /**< malformed: nothing mends it */
+} turbohttp_utf8;
+
+/**
+ * Check the next `n` bytes (RFC 3629: no overlong forms, no surrogates,
+ * nothing above U+10FFFF); a character may be cut anywhere.
+ *
+ * `bad` (may be NULL) receives the offset in this piece of the byte that
+ * cannot be right. Returns: OK, or ERR_ENCODING now and ever after.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_utf8_feed(turbohttp_utf8 *state,
+                                                   const void *bytes, size_t n,
+                                                   size_t *bad);
+
+/** Say whether the text may end here. Returns: OK, or ERR_ENCODING. */
+TURBOHTTP_API turbohttp_status turbohttp_utf8_end(const turbohttp_utf8 *state);
+
+/** Characters that `n` bytes become in base64, padding included. */
+#define TURBOHTTP_BASE64_CHARS(n) (((n) + 2) / 3 * 4)
+
+/** Append bytes in base64 (RFC 4648 section 4), padded.
+ *  Returns: the writer's status; ERR_OVERFLOW if the size does not fit. */
+TURBOHTTP_API turbohttp_status turbohttp_base64_encode(turbohttp_writer *writer,
+                                                       const void *bytes,
+                                                       size_t n);
+
+/**
+ * Append what base64 text stands for: padded, no blanks, unused bits zero.
+ * Returns: OK; ERR_ENCODING, and then nothing is appended; the writer's status.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_base64_decode(turbohttp_writer *writer,
+                                                       const char *text,
+                                                       size_t n);
+
+/** Bytes of a SHA-1 digest. */
+#define TURBOHTTP_SHA1_BYTES   20
+/** Bytes of a SHA-256 digest. */
+#define TURBOHTTP_SHA256_BYTES 32
+
+/** A SHA-1 computation (FIPS 180-4). For the WebSocket handshake and old
+ *  protocols only: it does not withstand collisions. */
+typedef struct turbohttp_sha1 {
+    uint64_t length;   /**< bytes fed */
+    uint32_t state[5]; /**< chaining value */
+    uint8_t block[64]; /**< the incomplete block */
+} turbohttp_sha1;
+
+/** Start a SHA-1 computation. */
+TURBOHTTP_API void turbohttp_sha1_init(turbohttp_sha1 *sha);
+/** Feed `n` bytes. */
+TURBOHTTP_API void turbohttp_sha1_update(turbohttp_sha1 *sha, const void *bytes,
+                                         size_t n);
+/** Finish, and wipe the state. */
+TURBOHTTP_API void turbohttp_sha1_finish(turbohttp_sha1 *sha,
+                                         uint8_t digest[TURBOHTTP_SHA1_BYTES]);
+
+/** A SHA-256 computation (FIPS 180-4). */
+typedef struct turbohttp_sha256 {
+    uint64_t length;   /**< bytes fed */
+    uint32_t state[8]; /**< chaining value */
+    uint8_t block[64]; /**< the incomplete block */
+} turbohttp_sha256;
+
+/** Start a SHA-256 computation. */
+TURBOHTTP_API void turbohttp_sha256_init(turbohttp_sha256 *sha);
+/** Feed `n` bytes. */
+TURBOHTTP_API void turbohttp_sha256_update(turbohttp_sha256 *sha,
+                                           const void *bytes, size_t n);
+/** Finish, and wipe the state. */
+TURBOHTTP_API void
+turbohttp_sha256_finish(turbohttp_sha256 *sha,
+                        uint8_t digest[TURBOHTTP_SHA256_BYTES]);
+
+/**
+ * Read an HTTP date in any of its three forms (RFC 9110 section 5.6.7).
+ *
+ * `seconds` receives seconds since 1970-01-01 00:00 UTC, negative before it.
+ * `now`, in the same unit, decides what a two-digit year means: the year that
+ * is at most 50 years ahead of it. The weekday is read, but not compared.
+ * Returns: OK, or ERR_ENCODING. Thread: any. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_http_date_parse(const char *text,
+                                                         size_t n, int64_t now,
+                                                         int64_t *seconds);
+
+/** Bytes of a formatted HTTP date, terminator included. */
+#define TURBOHTTP_HTTP_DATE_BYTES 30
+
+/**
+ * Write a time as "Sun, 06 Nov 1994 08:49:37 GMT", terminated.
+ * Returns: OK, or ERR_OVERFLOW outside the years 0 to 9999 (text is empty).
+ */
+TURBOHTTP_API turbohttp_status turbohttp_http_date_format(
+    int64_t seconds, char text[TURBOHTTP_HTTP_DATE_BYTES]);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
@@ -2773,12 +2998,1030 @@ TURBOHTTP_API turbohttp_span turbohttp_reader_piece(const turbohttp_reader *read
     return reader->piece;
 }
 
+/* ========================================================================
+ * src/format/url.h
+ * ======================================================================= */
+/* URL: what other layers ask about hosts. */
+
+/* Dotted quad, decimal, no leading zeros. */
+TBH_FN bool tbh_is_ipv4(const char *p, size_t n);
+/* RFC 4291 §2.2 text without brackets and zone. */
+TBH_FN bool tbh_is_ipv6(const char *p, size_t n);
+/* A name that may be looked up: labels of letters, digits, '-' and '_'; not a number. */
+TBH_FN bool tbh_is_host_name(const char *p, size_t n);
+TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url);
+
+/* ========================================================================
+ * src/format/url.c
+ * ======================================================================= */
+/* URL: parse, resolve, and write what a request needs of it.
+ * Owns: nothing; a parsed URL is slices of the caller's text.
+ * Invariants: text that parses holds only printable ASCII without blank and backslash, so CR, LF
+ * and NUL cannot reach a request; what resolve appends parses again; an error leaves the writer's
+ * content as it was.
+ * Input: hostile text of any length. The grammar is narrower than RFC 3986 wherever its readers
+ * are known to disagree about the host (RELIABILITY S-70, S-71, S-73): rather refuse than guess.
+ * Does not know: name resolution, IDNA, and which addresses are private. */
+
+/* Character sets: one bit for each ASCII character. */
+typedef struct tbh_url_set {
+    uint32_t bits[4];
+} tbh_url_set;
+
+/* RFC 3986 §2.3 unreserved */
+static const tbh_url_set tbh_url_unreserved = {{0, 0x03ff6000u, 0x87fffffeu, 0x47fffffeu}};
+static const tbh_url_set tbh_url_host_chars = {{0, 0x03ff6000u, 0x87fffffeu, 0x07fffffeu}};
+static const tbh_url_set tbh_url_userinfo = {{0, 0x2fff7fd2u, 0x87fffffeu, 0x47fffffeu}};
+/* pchar, "/", [ ] and what browsers encode: " < > ^ ` { | } */
+static const tbh_url_set tbh_url_path = {{0, 0x7fffffd6u, 0xefffffffu, 0x7fffffffu}};
+static const tbh_url_set tbh_url_query = {{0, 0xffffffd6u, 0xefffffffu, 0x7fffffffu}};
+/* What may stand in a request target; everything else is encoded there. */
+static const tbh_url_set tbh_url_sent = {{0, 0xaffffff2u, 0xafffffffu, 0x47fffffeu}};
+/* The WHATWG URL standard's application/x-www-form-urlencoded set, without the blank. */
+static const tbh_url_set tbh_url_form = {{0, 0x03ff6400u, 0x87fffffeu, 0x07fffffeu}};
+
+TBH_ALWAYS_INLINE bool tbh_url_in(const tbh_url_set *set, char c) {
+    uint8_t u = (uint8_t)c;
+    return u < 128 && (set->bits[u >> 5] >> (u & 31) & 1);
+}
+
+static bool tbh_url_is_escape(const char *p, size_t n) {
+    return n >= 3 && p[0] == '%' && tbh_hex_value((uint8_t)p[1]) >= 0 &&
+           tbh_hex_value((uint8_t)p[2]) >= 0;
+}
+
+/* How many characters from the start belong to the set or are %XX. */
+static size_t tbh_url_span(const tbh_url_set *set, const char *p, size_t n) {
+    size_t i = 0;
+    while (i < n) {
+        if (tbh_url_in(set, p[i])) i++;
+        else if (tbh_url_is_escape(p + i, n - i)) i += 3;
+        else break;
+    }
+    return i;
+}
+
+static size_t tbh_url_index(const char *p, size_t n, char c) {
+    const void *at = n ? memchr(p, c, n) : NULL;
+    return at ? (size_t)((const char *)at - p) : n;
+}
+
+/* ------------------------------------------------------------ hosts */
+TBH_FN bool tbh_is_ipv4(const char *p, size_t n) {
+    size_t at = 0;
+    for (int part = 0; part < 4; part++) {
+        uint64_t value;
+        size_t digits = tbh_url_index(p + at, n - at, '.');
+        if (digits > 3 || !tbh_parse_u64(p + at, digits, 255, &value)) return false;
+        if (digits > 1 && p[at] == '0') return false;
+        at += digits;
+        if (part < 3 && at++ >= n) return false;
+    }
+    return at == n;
+}
+
+static size_t tbh_url_hex_digits(const char *p, size_t n) {
+    size_t i = 0;
+    while (i < n && i < 5 && tbh_hex_value((uint8_t)p[i]) >= 0) i++;
+    return i;
+}
+
+/* Groups of 1…4 digits, at most one "::" for one group or more, an IPv4 address as last two. */
+TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
+    size_t at = 0, groups = 0;
+    bool gap = n >= 2 && p[0] == ':' && p[1] == ':';
+    if (gap) at = 2;
+    while (at < n) {
+        if ((groups == 6 || gap) && tbh_is_ipv4(p + at, n - at))
+            return gap ? groups < 6 : groups == 6;
+        size_t digits = tbh_url_hex_digits(p + at, n - at);
+        if (digits == 0 || digits > 4 || ++groups > 8) return false;
+        at += digits;
+        if (at == n) break;
+        if (p[at++] != ':' || at == n) return false;
+        if (p[at] != ':') continue;
+        if (gap) return false;
+        gap = true;
+        at++;
+    }
+    return gap ? groups < 8 : groups == 8;
+}
+
+/* A label that other parsers read as a number: decimal, octal or 0x. */
+static bool tbh_url_is_number(const char *p, size_t n) {
+    bool hex = n >= 2 && p[0] == '0' && (p[1] | 0x20) == 'x';
+    for (size_t i = hex ? 2 : 0; i < n; i++)
+        if (hex ? tbh_hex_value((uint8_t)p[i]) < 0 : !tbh_is_digit((uint8_t)p[i])) return false;
+    return n > 0;
+}
+
+TBH_FN bool tbh_is_host_name(const char *p, size_t n) {
+    size_t at = 0;
+    if (n > 0 && p[n - 1] == '.') n--;
+    if (n == 0 || n > 253) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!tbh_url_in(&tbh_url_host_chars, p[i])) return false;
+    for (;;) { /* n labels at most */
+        size_t label = tbh_url_index(p + at, n - at, '.');
+        if (label == 0 || label > 63) return false;
+        if (at + label == n) return !tbh_url_is_number(p + at, label);
+        at += label + 1;
+    }
+}
+
+/* ------------------------------------------------------------ parse */
+typedef struct tbh_url_scheme_row {
+    const char *name;
+    uint16_t port;
+    bool is_tls, is_websocket;
+} tbh_url_scheme_row;
+
+static const tbh_url_scheme_row tbh_url_schemes[] = {
+    {"http", 80, false, false},
+    {"https", 443, true, false},
+    {"ws", 80, false, true},
+    {"wss", 443, true, true},
+};
+
+TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url) {
+    return url->is_tls ? 443 : 80;
+}
+
+/* The parser's position in the text; `at` is where the fault is when a step fails. */
+typedef struct tbh_url_parser {
+    turbohttp_url *url;
+    const char *text;
+    size_t length, at;
+} tbh_url_parser;
+
+/* RFC 3986 §3.1: length of "scheme:" without the colon, or 0 when there is none. */
+static size_t tbh_url_scheme_length(const char *p, size_t n) {
+    size_t i = 0;
+    if (n == 0 || !tbh_is_alpha((uint8_t)p[0])) return 0;
+    while (i < n && (tbh_is_alpha((uint8_t)p[i]) || tbh_is_digit((uint8_t)p[i]) || p[i] == '+' ||
+                     p[i] == '-' || p[i] == '.'))
+        i++;
+    return i < n && p[i] == ':' ? i : 0;
+}
+
+static turbohttp_status tbh_url_parse_scheme(tbh_url_parser *s) {
+    size_t n = tbh_url_scheme_length(s->text, s->length);
+    s->url->scheme = tbh_span(s->text, n);
+    for (size_t i = 0; i < sizeof tbh_url_schemes / sizeof tbh_url_schemes[0]; i++) {
+        const tbh_url_scheme_row *row = &tbh_url_schemes[i];
+        if (!tbh_span_equal_nocase(s->url->scheme, row->name)) continue;
+        s->url->port = row->port;
+        s->url->is_tls = row->is_tls;
+        s->url->is_websocket = row->is_websocket;
+        s->at = n + 1;
+        for (int slash = 0; slash < 2; slash++, s->at++)
+            if (s->at >= s->length || s->text[s->at] != '/') return TURBOHTTP_ERR_URL;
+        return TURBOHTTP_OK;
+    }
+    return TURBOHTTP_ERR_URL_SCHEME;
+}
+
+/* "[" address [ "%25" zone ] "]"; RFC 6874. Leaves `at` behind the bracket. */
+static turbohttp_status tbh_url_parse_bracket(tbh_url_parser *s, size_t end) {
+    const char *p = s->text + s->at + 1;
+    size_t n = tbh_url_index(p, end - s->at - 1, ']');
+    if (s->at + 1 + n >= end) return TURBOHTTP_ERR_URL_HOST;
+    size_t address = tbh_url_index(p, n, '%');
+    s->at++;
+    if (!tbh_is_ipv6(p, address)) return TURBOHTTP_ERR_URL_HOST;
+    s->url->host = tbh_span(p, address);
+    s->url->is_ipv6 = true;
+    if (address < n) {
+        size_t zone = address + 3;
+        s->at += address;
+        if (n <= zone || memcmp(p + address, "%25", 3) != 0) return TURBOHTTP_ERR_URL_HOST;
+        s->at += 3;
+        for (size_t i = zone; i < n; i++, s->at++)
+            if (!tbh_url_in(&tbh_url_unreserved, p[i])) return TURBOHTTP_ERR_URL_HOST;
+        s->url->zone = tbh_span(p + zone, n - zone);
+    }
+    s->at = (size_t)(p - s->text) + n + 1;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_url_parse_name(tbh_url_parser *s, size_t end) {
+    const char *p = s->text + s->at;
+    size_t n = tbh_url_index(p, end - s->at, ':'), bad = 0;
+    while (bad < n && tbh_url_in(&tbh_url_host_chars, p[bad])) bad++;
+    s->url->host = tbh_span(p, n);
+    s->url->is_ipv4 = tbh_is_ipv4(p, n);
+    if (bad < n) s->at += bad;
+    if (!s->url->is_ipv4 && !tbh_is_host_name(p, n)) return TURBOHTTP_ERR_URL_HOST;
+    s->at += n;
+    return TURBOHTTP_OK;
+}
+
+/* RFC 3986 §3.2.3: the digits may be missing; the default is meant then. */
+static turbohttp_status tbh_url_parse_port(tbh_url_parser *s, size_t end) {
+    uint64_t port;
+    if (s->at == end) return TURBOHTTP_OK;
+    if (s->text[s->at] != ':') return TURBOHTTP_ERR_URL_HOST;
+    s->at++;
+    size_t n = end - s->at;
+    s->url->port_text = tbh_span(s->text + s->at, n);
+    if (n == 0) return TURBOHTTP_OK;
+    if (n > 5 || !tbh_parse_u64(s->text + s->at, n, 65535, &port) || port == 0)
+        return TURBOHTTP_ERR_URL_PORT;
+    s->url->port = (uint16_t)port;
+    s->at = end;
+    return TURBOHTTP_OK;
+}
+
+/* A second '@' is not a character of a host, and so is refused there. */
+static turbohttp_status tbh_url_parse_authority(tbh_url_parser *s, size_t end) {
+    const char *p = s->text + s->at;
+    size_t n = end - s->at, user = tbh_url_index(p, n, '@');
+    s->url->authority = tbh_span(p, n);
+    if (user < n) {
+        size_t good = tbh_url_span(&tbh_url_userinfo, p, user);
+        s->url->userinfo = tbh_span(p, user);
+        s->url->has_userinfo = true;
+        s->at += good;
+        if (good < user) return TURBOHTTP_ERR_URL;
+        s->at++;
+    }
+    bool bracket = s->at < end && s->text[s->at] == '[';
+    turbohttp_status status = bracket ? tbh_url_parse_bracket(s, end) : tbh_url_parse_name(s, end);
+    return status == TURBOHTTP_OK ? tbh_url_parse_port(s, end) : status;
+}
+
+/* Takes what belongs to the set. */
+static turbohttp_span tbh_url_take(tbh_url_parser *s, const tbh_url_set *set) {
+    size_t n = tbh_url_span(set, s->text + s->at, s->length - s->at);
+    turbohttp_span part = tbh_span(s->text + s->at, n);
+    s->at += n;
+    return part;
+}
+
+/* Skips the character that begins a part, if it comes next. */
+static bool tbh_url_mark(tbh_url_parser *s, char mark) {
+    if (s->at == s->length || s->text[s->at] != mark) return false;
+    s->at++;
+    return true;
+}
+
+/* path [ "?" query ] [ "#" fragment ], to the end of the text */
+static turbohttp_status tbh_url_parse_tail(tbh_url_parser *s) {
+    turbohttp_url *url = s->url;
+    url->path = tbh_url_take(s, &tbh_url_path);
+    url->has_query = tbh_url_mark(s, '?');
+    if (url->has_query) url->query = tbh_url_take(s, &tbh_url_query);
+    url->has_fragment = tbh_url_mark(s, '#');
+    if (url->has_fragment) url->fragment = tbh_url_take(s, &tbh_url_query);
+    return s->at == s->length ? TURBOHTTP_OK : TURBOHTTP_ERR_URL;
+}
+
+/* Where the authority that starts at `at` ends. */
+static size_t tbh_url_authority_end(const tbh_url_parser *s, size_t at) {
+    while (at < s->length && s->text[at] != '/' && s->text[at] != '?' && s->text[at] != '#') at++;
+    return at;
+}
+
+static turbohttp_status tbh_url_parse_all(tbh_url_parser *s) {
+    turbohttp_status status = tbh_url_parse_scheme(s);
+    if (status == TURBOHTTP_OK)
+        status = tbh_url_parse_authority(s, tbh_url_authority_end(s, s->at));
+    return status == TURBOHTTP_OK ? tbh_url_parse_tail(s) : status;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_url_parse(turbohttp_url *url, const char *text, size_t n,
+                                                   size_t max_bytes, size_t *bad) {
+    tbh_url_parser s;
+    memset(url, 0, sizeof *url);
+    s.url = url;
+    s.text = text;
+    s.length = n;
+    s.at = 0;
+    if (max_bytes == 0) max_bytes = TURBOHTTP_URL_BYTES;
+    if (n > max_bytes) s.at = max_bytes;
+    turbohttp_status status = n > max_bytes ? TURBOHTTP_ERR_URL_TOO_LONG : tbh_url_parse_all(&s);
+    if (bad) *bad = status == TURBOHTTP_OK ? 0 : s.at;
+    if (status != TURBOHTTP_OK) memset(url, 0, sizeof *url);
+    else url->text = tbh_span(text, n);
+    return status;
+}
+
+/* ------------------------------------------------------------ encoding */
+/* Takes back what was appended since `start`. */
+static turbohttp_status tbh_url_undo(turbohttp_writer *writer, size_t start,
+                                     turbohttp_status status) {
+    writer->length = start;
+    return status;
+}
+
+static turbohttp_status tbh_url_put_encoded(turbohttp_writer *writer, const tbh_url_set *plain,
+                                            bool plus, const char *p, size_t n) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t start = writer->length, at = 0;
+    while (at < n && writer->status == TURBOHTTP_OK) {
+        size_t run = at;
+        while (run < n && tbh_url_in(plain, p[run])) run++;
+        (void)turbohttp_writer_put(writer, p + at, run - at);
+        at = run + 1;
+        if (run == n) break;
+        uint8_t c = (uint8_t)p[run];
+        char escape[3] = {'%', digits[c >> 4], digits[c & 15]};
+        if (plus && c == ' ') (void)turbohttp_writer_put_byte(writer, '+');
+        else (void)turbohttp_writer_put(writer, escape, 3);
+    }
+    return writer->status == TURBOHTTP_OK ? TURBOHTTP_OK
+                                          : tbh_url_undo(writer, start, writer->status);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_percent_encode(turbohttp_writer *writer, const void *bytes,
+                                                        size_t n) {
+    return tbh_url_put_encoded(writer, &tbh_url_unreserved, false, (const char *)bytes, n);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_percent_decode(turbohttp_writer *writer, const char *text,
+                                                        size_t n) {
+    char *to;
+    size_t written = 0;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
+    if (status != TURBOHTTP_OK) return status;
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i];
+        if (c == '%') {
+            if (!tbh_url_is_escape(text + i, n - i)) return TURBOHTTP_ERR_ENCODING;
+            c = (char)(tbh_hex_value((uint8_t)text[i + 1]) * 16 +
+                       tbh_hex_value((uint8_t)text[i + 2]));
+            i += 2;
+        }
+        to[written++] = c;
+    }
+    return turbohttp_writer_commit(writer, written);
+}
+
+/* ------------------------------------------------------------ dot segments */
+/* 1 or 2 for a segment that means "." or "..", also when written %2e; else 0. */
+static size_t tbh_url_dots(const char *p, size_t n) {
+    size_t dots = 0, i = 0;
+    while (i < n && dots < 3) {
+        if (p[i] == '.') i++;
+        else if (n - i >= 3 && tbh_equal_nocase(p + i, "%2e", 3)) i += 3;
+        else return 0;
+        dots++;
+    }
+    return dots < 3 ? dots : 0;
+}
+
+/* Appends "/" and each segment of p (no leading slash), resolving dots against what was appended
+ * since `floor` (RFC 3986 §5.2.4). `is_end`: the last segment is the path's last. */
+static void tbh_url_put_segments(turbohttp_writer *writer, size_t floor, const char *p, size_t n,
+                                 bool is_end) {
+    for (size_t at = 0; at <= n;) {
+        size_t length = tbh_url_index(p + at, n - at, '/');
+        size_t dots = tbh_url_dots(p + at, length);
+        bool is_last = is_end && at + length == n;
+        if (dots == 2)
+            while (writer->length > floor && writer->data[--writer->length] != '/') {
+            }
+        if (dots == 0 || is_last) (void)turbohttp_writer_put_byte(writer, '/');
+        if (dots == 0) (void)tbh_url_put_encoded(writer, &tbh_url_sent, false, p + at, length);
+        at += length + 1;
+    }
+}
+
+/* A whole path that is empty or begins with a slash. */
+static void tbh_url_put_path(turbohttp_writer *writer, turbohttp_span path) {
+    if (path.length == 0) (void)turbohttp_writer_put_byte(writer, '/');
+    else tbh_url_put_segments(writer, writer->length, path.data + 1, path.length - 1, true);
+}
+
+static void tbh_url_put_part(turbohttp_writer *writer, bool has, char mark, turbohttp_span part) {
+    if (!has) return;
+    (void)turbohttp_writer_put_byte(writer, mark);
+    (void)tbh_url_put_encoded(writer, &tbh_url_sent, false, part.data, part.length);
+}
+
+/* ------------------------------------------------------------ what a request needs */
+TURBOHTTP_API turbohttp_status turbohttp_url_put_target(const turbohttp_url *url,
+                                                        turbohttp_writer *writer) {
+    size_t start = writer->length;
+    tbh_url_put_path(writer, url->path);
+    tbh_url_put_part(writer, url->has_query, '?', url->query);
+    if (writer->status != TURBOHTTP_OK) return tbh_url_undo(writer, start, writer->status);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_url_put_host(const turbohttp_url *url,
+                                                      turbohttp_writer *writer) {
+    size_t start = writer->length;
+    if (url->is_ipv6) (void)turbohttp_writer_put_byte(writer, '[');
+    for (size_t i = 0; i < url->host.length; i++)
+        (void)turbohttp_writer_put_byte(writer, (char)tbh_lower((uint8_t)url->host.data[i]));
+    if (url->is_ipv6) (void)turbohttp_writer_put_byte(writer, ']');
+    if (url->port != tbh_url_default_port(url)) {
+        (void)turbohttp_writer_put_byte(writer, ':');
+        (void)turbohttp_writer_put_u64(writer, url->port);
+    }
+    if (writer->status != TURBOHTTP_OK) return tbh_url_undo(writer, start, writer->status);
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ resolve (RFC 3986 §5.2.2) */
+/* A reference without scheme and authority, against the base. */
+static turbohttp_status tbh_url_merge(const turbohttp_url *base, const turbohttp_url *r,
+                                      turbohttp_writer *writer) {
+    turbohttp_span from = base->path;
+    if (r->path.length > 0 && r->path.data[0] == '/') {
+        tbh_url_put_path(writer, r->path);
+    } else if (r->path.length > 0) {
+        size_t floor = writer->length;
+        while (from.length > 0 && from.data[from.length - 1] != '/') from.length--;
+        if (from.length > 1)
+            tbh_url_put_segments(writer, floor, from.data + 1, from.length - 2, false);
+        tbh_url_put_segments(writer, floor, r->path.data, r->path.length, true);
+    } else {
+        tbh_url_put_path(writer, from);
+    }
+    bool inherits = r->path.length == 0 && !r->has_query;
+    if (inherits) tbh_url_put_part(writer, base->has_query, '?', base->query);
+    else tbh_url_put_part(writer, r->has_query, '?', r->query);
+    tbh_url_put_part(writer, r->has_fragment, '#', r->fragment);
+    return writer->status;
+}
+
+/* What an absolute URL becomes: the same without dot segments. */
+static turbohttp_status tbh_url_put_absolute(const turbohttp_url *url, turbohttp_writer *writer) {
+    tbh_url_put_path(writer, url->path);
+    tbh_url_put_part(writer, url->has_query, '?', url->query);
+    tbh_url_put_part(writer, url->has_fragment, '#', url->fragment);
+    return writer->status;
+}
+
+static void tbh_url_put_origin(const turbohttp_url *from, turbohttp_span authority,
+                               turbohttp_writer *writer) {
+    (void)turbohttp_writer_put(writer, from->scheme.data, from->scheme.length);
+    (void)turbohttp_writer_put_text(writer, "://");
+    (void)turbohttp_writer_put(writer, authority.data, authority.length);
+}
+
+static turbohttp_status tbh_url_resolve_into(const turbohttp_url *base, tbh_url_parser *s,
+                                             turbohttp_writer *writer) {
+    turbohttp_url *r = s->url;
+    if (tbh_url_scheme_length(s->text, s->length) > 0) {
+        turbohttp_status status = tbh_url_parse_all(s);
+        if (status != TURBOHTTP_OK) return status;
+        tbh_url_put_origin(r, r->authority, writer);
+        return tbh_url_put_absolute(r, writer);
+    }
+    if (s->length >= 2 && s->text[0] == '/' && s->text[1] == '/') {
+        s->at = 2;
+        turbohttp_status status = tbh_url_parse_authority(s, tbh_url_authority_end(s, 2));
+        if (status == TURBOHTTP_OK) status = tbh_url_parse_tail(s);
+        if (status != TURBOHTTP_OK) return status;
+        tbh_url_put_origin(base, r->authority, writer);
+        return tbh_url_put_absolute(r, writer);
+    }
+    turbohttp_status status = tbh_url_parse_tail(s);
+    if (status != TURBOHTTP_OK) return status;
+    tbh_url_put_origin(base, base->authority, writer);
+    return tbh_url_merge(base, r, writer);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_url_resolve(const turbohttp_url *base,
+                                                     const char *reference, size_t n,
+                                                     size_t max_bytes, turbohttp_writer *writer) {
+    turbohttp_url parsed;
+    tbh_url_parser s;
+    size_t start = writer->length;
+    if (max_bytes == 0) max_bytes = TURBOHTTP_URL_BYTES;
+    if (n > max_bytes) return TURBOHTTP_ERR_URL_TOO_LONG;
+    memset(&parsed, 0, sizeof parsed);
+    s.url = &parsed;
+    s.text = reference;
+    s.length = n;
+    s.at = 0;
+    turbohttp_status status = tbh_url_resolve_into(base, &s, writer);
+    if (status == TURBOHTTP_OK)
+        status = turbohttp_url_parse(&parsed, writer->data + start, writer->length - start,
+                                     max_bytes, NULL);
+    return status == TURBOHTTP_OK ? status : tbh_url_undo(writer, start, status);
+}
+
+/* ------------------------------------------------------------ queries and forms */
+TURBOHTTP_API void turbohttp_query_init(turbohttp_query *query, turbohttp_writer *writer,
+                                        char first) {
+    query->writer = writer;
+    query->separator = first;
+    query->is_form = false;
+}
+
+TURBOHTTP_API void turbohttp_form_init(turbohttp_query *query, turbohttp_writer *writer) {
+    turbohttp_query_init(query, writer, 0);
+    query->is_form = true;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_query_add_span(turbohttp_query *query, turbohttp_span name,
+                                                        turbohttp_span value) {
+    turbohttp_writer *writer = query->writer;
+    const tbh_url_set *plain = query->is_form ? &tbh_url_form : &tbh_url_unreserved;
+    size_t start = writer->length;
+    if (query->separator) (void)turbohttp_writer_put_byte(writer, query->separator);
+    (void)tbh_url_put_encoded(writer, plain, query->is_form, name.data, name.length);
+    (void)turbohttp_writer_put_byte(writer, '=');
+    (void)tbh_url_put_encoded(writer, plain, query->is_form, value.data, value.length);
+    if (writer->status != TURBOHTTP_OK) return tbh_url_undo(writer, start, writer->status);
+    query->separator = '&';
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_query_add(turbohttp_query *query, const char *name,
+                                                   const char *value) {
+    return turbohttp_query_add_span(query, tbh_span_of(name), tbh_span_of(value));
+}
+
+/* ========================================================================
+ * src/format/utf8.c
+ * ======================================================================= */
+/* UTF-8: validation that can stop and go on between any two bytes.
+ * Owns: nothing; the state is the caller's. Invariants: need > 0 exactly inside a character, and
+ * then low…high bound its next byte; failed never goes back.
+ * Input: any bytes, any split. Does not know: what the text is for. */
+
+/* Bounds of the byte after a lead byte (Unicode, table 3-7): they rule out overlong forms,
+ * surrogates and what lies above U+10FFFF. */
+static bool tbh_utf8_lead(turbohttp_utf8 *state, uint8_t c) {
+    if (c < 0xc2 || c > 0xf4) return false;
+    state->need = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+    state->low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    state->high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    return true;
+}
+
+static bool tbh_utf8_step(turbohttp_utf8 *state, uint8_t c) {
+    if (state->need == 0) return c < 0x80 || tbh_utf8_lead(state, c);
+    if (c < state->low || c > state->high) return false;
+    state->need--;
+    state->low = 0x80;
+    state->high = 0xbf;
+    return true;
+}
+
+/* How many bytes from p are ASCII, in steps of eight. */
+static size_t tbh_utf8_ascii(const uint8_t *p, size_t n) {
+    size_t i = 0;
+    while (n - i >= 8 && (tbh_load64(p + i) & 0x8080808080808080u) == 0) i += 8;
+    return i;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_utf8_feed(turbohttp_utf8 *state, const void *bytes,
+                                                   size_t n, size_t *bad) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    size_t i = 0;
+    while (i < n && !state->failed) {
+        if (state->need == 0) i += tbh_utf8_ascii(p + i, n - i);
+        if (i == n) break;
+        state->failed = !tbh_utf8_step(state, p[i]);
+        if (!state->failed) i++;
+    }
+    if (bad) *bad = i;
+    return state->failed ? TURBOHTTP_ERR_ENCODING : TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_utf8_end(const turbohttp_utf8 *state) {
+    return state->failed || state->need > 0 ? TURBOHTTP_ERR_ENCODING : TURBOHTTP_OK;
+}
+
+/* ========================================================================
+ * src/format/base64.c
+ * ======================================================================= */
+/* Base64: RFC 4648 §4, strict when reading.
+ * Owns: nothing; writes into a writer. Invariants: what decode accepts, encode gives back byte for
+ * byte; an error appends nothing.
+ * Input: any bytes to encode; hostile text to decode. Does not know: line breaks, base64url. */
+
+static const char tbh_base64_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* Three bytes to four characters; missing bytes are zero. */
+static void tbh_base64_put_group(char *to, uint32_t bits) {
+    for (int i = 0; i < 4; i++) to[i] = tbh_base64_alphabet[bits >> (18 - 6 * i) & 63];
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_base64_encode(turbohttp_writer *writer, const void *bytes,
+                                                       size_t n) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    char *to;
+    if (n > SIZE_MAX / 2) return TURBOHTTP_ERR_OVERFLOW;
+    size_t chars = TURBOHTTP_BASE64_CHARS(n), i = 0;
+    turbohttp_status status = turbohttp_writer_reserve(writer, chars, &to);
+    if (status != TURBOHTTP_OK || n == 0) return status;
+    for (; n - i >= 3; i += 3, to += 4)
+        tbh_base64_put_group(to, (uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2]);
+    if (n - i > 0) {
+        uint32_t second = n - i == 2 ? p[i + 1] : 0u;
+        tbh_base64_put_group(to, (uint32_t)p[i] << 16 | second << 8);
+        to[3] = '=';
+        if (n - i == 1) to[2] = '=';
+    }
+    return turbohttp_writer_commit(writer, chars);
+}
+
+/* 0…63, or -1. */
+static int tbh_base64_value(char c) {
+    uint8_t u = (uint8_t)c;
+    if (tbh_is_alpha(u)) return u < 'a' ? u - 'A' : u - 'a' + 26;
+    if (tbh_is_digit(u)) return u - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Four characters, of which the last `pad` are '='; -1 if malformed. */
+static int32_t tbh_base64_group(const char *p, size_t pad) {
+    int32_t bits = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int value = i >= 4 - pad ? 0 : tbh_base64_value(p[i]);
+        if (value < 0) return -1;
+        bits = bits * 64 + value;
+    }
+    int32_t unused = pad == 0 ? 0 : pad == 1 ? 0xff : 0xffff;
+    return (bits & unused) ? -1 : bits;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_base64_decode(turbohttp_writer *writer, const char *text,
+                                                       size_t n) {
+    char *to;
+    if (n % 4 != 0) return TURBOHTTP_ERR_ENCODING;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n / 4 * 3, &to);
+    if (status != TURBOHTTP_OK || n == 0) return status;
+    size_t pad = text[n - 1] != '=' ? 0 : text[n - 2] != '=' ? 1 : 2;
+    for (size_t i = 0; i < n; i += 4) {
+        size_t here = i + 4 == n ? pad : 0;
+        int32_t bits = tbh_base64_group(text + i, here);
+        if (bits < 0) return TURBOHTTP_ERR_ENCODING;
+        *to++ = (char)(uint8_t)(bits >> 16);
+        if (here < 2) *to++ = (char)(uint8_t)(bits >> 8 & 255);
+        if (here < 1) *to++ = (char)(uint8_t)(bits & 255);
+    }
+    return turbohttp_writer_commit(writer, n / 4 * 3 - pad);
+}
+
+/* ========================================================================
+ * src/format/sha1.c
+ * ======================================================================= */
+/* SHA-1: FIPS 180-4 §6.1, incremental.
+ * Owns: nothing; the state is the caller's. Invariants: block holds length % 64 bytes.
+ * Input: any bytes, any split. Does not know: what is hashed. */
+
+TBH_ALWAYS_INLINE uint32_t tbh_sha1_rotate(uint32_t x, uint32_t n) {
+    return x << n | x >> (32 - n);
+}
+
+/* FIPS 180-4 §4.1.1 and §4.2.1 */
+TBH_ALWAYS_INLINE uint32_t tbh_sha1_mix(int t, uint32_t b, uint32_t c, uint32_t d) {
+    if (t < 20) return ((b & (c ^ d)) ^ d) + 0x5a827999u;
+    if (t < 40) return (b ^ c ^ d) + 0x6ed9eba1u;
+    if (t < 60) return ((b & c) | (d & (b | c))) + 0x8f1bbcdcu;
+    return (b ^ c ^ d) + 0xca62c1d6u;
+}
+
+/* The message schedule is a ring of 16 words: word t replaces word t - 16. */
+static void tbh_sha1_block(uint32_t state[5], const uint8_t *block) {
+    uint32_t w[16];
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
+    for (int t = 0; t < 16; t++) w[t] = tbh_load32_be(block + 4 * t);
+    for (int t = 0; t < 80; t++) {
+        if (t >= 16)
+            w[t & 15] = tbh_sha1_rotate(
+                w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ w[t & 15], 1);
+        uint32_t next = tbh_sha1_rotate(a, 5) + tbh_sha1_mix(t, b, c, d) + e + w[t & 15];
+        e = d;
+        d = c;
+        c = tbh_sha1_rotate(b, 30);
+        b = a;
+        a = next;
+    }
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+}
+
+TURBOHTTP_API void turbohttp_sha1_init(turbohttp_sha1 *sha) {
+    static const uint32_t start[5] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u,
+                                      0xc3d2e1f0u};
+    memset(sha, 0, sizeof *sha);
+    memcpy(sha->state, start, sizeof start);
+}
+
+TURBOHTTP_API void turbohttp_sha1_update(turbohttp_sha1 *sha, const void *bytes, size_t n) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    while (n > 0) {
+        size_t at = (size_t)(sha->length & 63), part = tbh_min_size(n, 64 - at);
+        bool whole = part == 64;
+        if (!whole) memcpy(sha->block + at, p, part);
+        if (at + part == 64) tbh_sha1_block(sha->state, whole ? p : sha->block);
+        sha->length += part;
+        p += part;
+        n -= part;
+    }
+}
+
+TURBOHTTP_API void turbohttp_sha1_finish(turbohttp_sha1 *sha,
+                                         uint8_t digest[TURBOHTTP_SHA1_BYTES]) {
+    static const uint8_t padding[64] = {0x80};
+    uint8_t bits[8];
+    tbh_store32_be(bits, (uint32_t)(sha->length >> 29));
+    tbh_store32_be(bits + 4, (uint32_t)(sha->length << 3));
+    turbohttp_sha1_update(sha, padding, 1 + ((119 - (size_t)(sha->length & 63)) & 63));
+    turbohttp_sha1_update(sha, bits, 8);
+    for (int i = 0; i < 5; i++) tbh_store32_be(digest + 4 * i, sha->state[i]);
+    tbh_wipe(sha, sizeof *sha);
+}
+
+/* ========================================================================
+ * src/format/sha256.c
+ * ======================================================================= */
+/* SHA-256: FIPS 180-4 §6.2, incremental.
+ * Owns: nothing; the state is the caller's. Invariants: block holds length % 64 bytes.
+ * Input: any bytes, any split. Does not know: what is hashed. */
+
+/* FIPS 180-4 §4.2.2: cube roots of the first 64 primes. */
+static const uint32_t tbh_sha256_k[64] = {
+    0x428a2f98u, 0x71374491u, 0xb5c0fbcfu, 0xe9b5dba5u, 0x3956c25bu, 0x59f111f1u, 0x923f82a4u,
+    0xab1c5ed5u, 0xd807aa98u, 0x12835b01u, 0x243185beu, 0x550c7dc3u, 0x72be5d74u, 0x80deb1feu,
+    0x9bdc06a7u, 0xc19bf174u, 0xe49b69c1u, 0xefbe4786u, 0x0fc19dc6u, 0x240ca1ccu, 0x2de92c6fu,
+    0x4a7484aau, 0x5cb0a9dcu, 0x76f988dau, 0x983e5152u, 0xa831c66du, 0xb00327c8u, 0xbf597fc7u,
+    0xc6e00bf3u, 0xd5a79147u, 0x06ca6351u, 0x14292967u, 0x27b70a85u, 0x2e1b2138u, 0x4d2c6dfcu,
+    0x53380d13u, 0x650a7354u, 0x766a0abbu, 0x81c2c92eu, 0x92722c85u, 0xa2bfe8a1u, 0xa81a664bu,
+    0xc24b8b70u, 0xc76c51a3u, 0xd192e819u, 0xd6990624u, 0xf40e3585u, 0x106aa070u, 0x19a4c116u,
+    0x1e376c08u, 0x2748774cu, 0x34b0bcb5u, 0x391c0cb3u, 0x4ed8aa4au, 0x5b9cca4fu, 0x682e6ff3u,
+    0x748f82eeu, 0x78a5636fu, 0x84c87814u, 0x8cc70208u, 0x90befffau, 0xa4506cebu, 0xbef9a3f7u,
+    0xc67178f2u,
+};
+
+TBH_ALWAYS_INLINE uint32_t tbh_sha256_rotate(uint32_t x, uint32_t n) {
+    return x >> n | x << (32 - n);
+}
+
+/* The three terms of each Σ and σ of §4.1.2: the last is a shift for σ. */
+TBH_ALWAYS_INLINE uint32_t tbh_sha256_big(uint32_t x, uint32_t a, uint32_t b, uint32_t c) {
+    return tbh_sha256_rotate(x, a) ^ tbh_sha256_rotate(x, b) ^ tbh_sha256_rotate(x, c);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_sha256_small(uint32_t x, uint32_t a, uint32_t b, uint32_t shift) {
+    return tbh_sha256_rotate(x, a) ^ tbh_sha256_rotate(x, b) ^ x >> shift;
+}
+
+/* The message schedule is a ring of 16 words: word t replaces word t - 16. */
+TBH_ALWAYS_INLINE uint32_t tbh_sha256_word(uint32_t w[16], int t) {
+    if (t >= 16)
+        w[t & 15] += tbh_sha256_small(w[(t + 14) & 15], 17, 19, 10) + w[(t + 9) & 15] +
+                     tbh_sha256_small(w[(t + 1) & 15], 7, 18, 3);
+    return w[t & 15];
+}
+
+static void tbh_sha256_block(uint32_t state[8], const uint8_t *block) {
+    uint32_t w[16], v[8];
+    for (int t = 0; t < 16; t++) w[t] = tbh_load32_be(block + 4 * t);
+    memcpy(v, state, sizeof v);
+    for (int t = 0; t < 64; t++) {
+        uint32_t choose = (v[4] & (v[5] ^ v[6])) ^ v[6];
+        uint32_t major = (v[0] & v[1]) | (v[2] & (v[0] | v[1]));
+        uint32_t one = v[7] + tbh_sha256_big(v[4], 6, 11, 25) + choose + tbh_sha256_k[t] +
+                       tbh_sha256_word(w, t);
+        uint32_t two = tbh_sha256_big(v[0], 2, 13, 22) + major;
+        memmove(v + 1, v, 7 * sizeof v[0]);
+        v[4] += one;
+        v[0] = one + two;
+    }
+    for (int i = 0; i < 8; i++) state[i] += v[i];
+}
+
+TURBOHTTP_API void turbohttp_sha256_init(turbohttp_sha256 *sha) {
+    static const uint32_t start[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
+                                      0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
+    memset(sha, 0, sizeof *sha);
+    memcpy(sha->state, start, sizeof start);
+}
+
+TURBOHTTP_API void turbohttp_sha256_update(turbohttp_sha256 *sha, const void *bytes, size_t n) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    while (n > 0) {
+        size_t at = (size_t)(sha->length & 63), part = tbh_min_size(n, 64 - at);
+        bool whole = part == 64;
+        if (!whole) memcpy(sha->block + at, p, part);
+        if (at + part == 64) tbh_sha256_block(sha->state, whole ? p : sha->block);
+        sha->length += part;
+        p += part;
+        n -= part;
+    }
+}
+
+TURBOHTTP_API void turbohttp_sha256_finish(turbohttp_sha256 *sha,
+                                           uint8_t digest[TURBOHTTP_SHA256_BYTES]) {
+    static const uint8_t padding[64] = {0x80};
+    uint8_t bits[8];
+    tbh_store32_be(bits, (uint32_t)(sha->length >> 29));
+    tbh_store32_be(bits + 4, (uint32_t)(sha->length << 3));
+    turbohttp_sha256_update(sha, padding, 1 + ((119 - (size_t)(sha->length & 63)) & 63));
+    turbohttp_sha256_update(sha, bits, 8);
+    for (int i = 0; i < 8; i++) tbh_store32_be(digest + 4 * i, sha->state[i]);
+    tbh_wipe(sha, sizeof *sha);
+}
+
+/* ========================================================================
+ * src/format/http_date.c
+ * ======================================================================= */
+/* HTTP dates: the three forms of RFC 9110 §5.6.7 in, the preferred one out.
+ * Owns: nothing. Invariants: what format writes, parse reads back; calendar arithmetic is the
+ * proleptic Gregorian calendar in 64 bits.
+ * Input: hostile text. Does not know: the clock ("now" is a parameter), time zones other than GMT. */
+
+static const char tbh_date_months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+static const char tbh_date_days[] = "SunMonTueWedThuFriSat";
+static const char *const tbh_date_long_days[7] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                                  "Thursday", "Friday", "Saturday"};
+
+#define TBH_DATE_DAY_SECONDS 86400
+
+typedef struct tbh_date {
+    int64_t year;
+    int month, day, hour, minute, second; /* month from 0, day from 1 */
+    bool short_year;
+} tbh_date;
+
+/* ------------------------------------------------------------ calendar */
+/* Days from 1970-01-01; years begin in March here, so that a leap day is a year's last. */
+static int64_t tbh_date_days_of(int64_t year, int month, int day) {
+    if (month < 2) year--;
+    int64_t era = (year >= 0 ? year : year - 399) / 400;
+    int64_t of_era = year - era * 400;
+    int64_t of_year = (153 * (int64_t)(month < 2 ? month + 10 : month - 2) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static void tbh_date_of_days(int64_t days, tbh_date *date) {
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t of_era = days - era * 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    int64_t month = (5 * of_year + 2) / 153;
+    date->day = (int)(of_year - (153 * month + 2) / 5 + 1);
+    date->month = (int)(month < 10 ? month + 2 : month - 10);
+    date->year = year + era * 400 + (date->month < 2);
+}
+
+static int tbh_date_month_days(int64_t year, int month) {
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (month == 1) return leap ? 29 : 28;
+    return month == 3 || month == 5 || month == 8 || month == 10 ? 30 : 31;
+}
+
+/* ------------------------------------------------------------ parse */
+typedef struct tbh_date_text {
+    const char *p;
+    size_t n;
+} tbh_date_text;
+
+static bool tbh_date_take(tbh_date_text *text, const char *word, size_t n) {
+    if (text->n < n || memcmp(text->p, word, n) != 0) return false;
+    text->p += n;
+    text->n -= n;
+    return true;
+}
+
+/* The index of the three-letter name that comes next, or -1. */
+static int tbh_date_name(tbh_date_text *text, const char *names, int count) {
+    for (int i = 0; i < count; i++)
+        if (tbh_date_take(text, names + 3 * i, 3)) return i;
+    return -1;
+}
+
+static int tbh_date_long_day(tbh_date_text *text) {
+    for (int i = 0; i < 7; i++)
+        if (tbh_date_take(text, tbh_date_long_days[i], strlen(tbh_date_long_days[i]))) return i;
+    return -1;
+}
+
+static int tbh_date_digits(tbh_date_text *text, size_t n) {
+    uint64_t value;
+    if (text->n < n || !tbh_parse_u64(text->p, n, 9999, &value)) return -1;
+    text->p += n;
+    text->n -= n;
+    return (int)value;
+}
+
+/* asctime pads the day with a blank */
+static int tbh_date_padded(tbh_date_text *text) {
+    return tbh_date_take(text, " ", 1) ? tbh_date_digits(text, 1) : tbh_date_digits(text, 2);
+}
+
+/* One letter of a pattern; false if the text does not fit it. */
+static bool tbh_date_field(tbh_date_text *text, char field, tbh_date *date) {
+    switch (field) {
+    case 'w': return tbh_date_name(text, tbh_date_days, 7) >= 0;
+    case 'l': return tbh_date_long_day(text) >= 0;
+    case 'm': return (date->month = tbh_date_name(text, tbh_date_months, 12)) >= 0;
+    case 'd': return (date->day = tbh_date_digits(text, 2)) >= 0;
+    case 'e': return (date->day = tbh_date_padded(text)) >= 0;
+    case 'h': return (date->hour = tbh_date_digits(text, 2)) >= 0;
+    case 'i': return (date->minute = tbh_date_digits(text, 2)) >= 0;
+    case 's': return (date->second = tbh_date_digits(text, 2)) >= 0;
+    case 'c': return (date->year = tbh_date_digits(text, 4)) >= 0;
+    case 'y': date->short_year = true; return (date->year = tbh_date_digits(text, 2)) >= 0;
+    default: return tbh_date_take(text, &field, 1);
+    }
+}
+
+static bool tbh_date_matches(const char *p, size_t n, const char *pattern, tbh_date *date) {
+    tbh_date_text text;
+    text.p = p;
+    text.n = n;
+    memset(date, 0, sizeof *date);
+    for (; *pattern; pattern++)
+        if (!tbh_date_field(&text, *pattern, date)) return false;
+    return text.n == 0;
+}
+
+/* A second of 60 is a leap second. */
+static bool tbh_date_is_valid(const tbh_date *date) {
+    return date->day >= 1 && date->day <= tbh_date_month_days(date->year, date->month) &&
+           date->hour < 24 && date->minute < 60 && date->second <= 60;
+}
+
+static int64_t tbh_date_seconds(const tbh_date *date) {
+    return tbh_date_days_of(date->year, date->month, date->day) * TBH_DATE_DAY_SECONDS +
+           (int64_t)date->hour * 3600 + (int64_t)date->minute * 60 + date->second;
+}
+
+/* Days since 1970, rounded down. */
+static int64_t tbh_date_day_number(int64_t seconds) {
+    int64_t days = seconds / TBH_DATE_DAY_SECONDS;
+    return seconds % TBH_DATE_DAY_SECONDS < 0 ? days - 1 : days;
+}
+
+/* RFC 9110 §5.6.7: more than 50 years ahead means the last such year in the past. */
+static int64_t tbh_date_full_year(int64_t two_digits, int64_t now) {
+    tbh_date today;
+    tbh_date_of_days(tbh_date_day_number(now), &today);
+    int64_t year = today.year - today.year % 100 + two_digits;
+    if (year > today.year + 50) year -= 100;
+    else if (year <= today.year - 50) year += 100;
+    return year;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_http_date_parse(const char *text, size_t n, int64_t now,
+                                                         int64_t *seconds) {
+    static const char *const patterns[3] = {"w, d m c h:i:s GMT", "l, d-m-y h:i:s GMT",
+                                            "w m e h:i:s c"};
+    tbh_date date;
+    *seconds = 0;
+    for (int i = 0; i < 3; i++) {
+        if (!tbh_date_matches(text, n, patterns[i], &date)) continue;
+        if (date.short_year) date.year = tbh_date_full_year(date.year, now);
+        if (!tbh_date_is_valid(&date)) return TURBOHTTP_ERR_ENCODING;
+        *seconds = tbh_date_seconds(&date);
+        return TURBOHTTP_OK;
+    }
+    return TURBOHTTP_ERR_ENCODING;
+}
+
+/* ------------------------------------------------------------ format */
+static char *tbh_date_put_digits(char *to, int64_t value, int digits) {
+    for (int i = digits - 1; i >= 0; i--, value /= 10) to[i] = (char)('0' + value % 10);
+    return to + digits;
+}
+
+static char *tbh_date_put(char *to, const char *text, size_t n) {
+    memcpy(to, text, n);
+    return to + n;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_http_date_format(int64_t seconds,
+                                                          char text[TURBOHTTP_HTTP_DATE_BYTES]) {
+    tbh_date date;
+    int64_t days = tbh_date_day_number(seconds);
+    int64_t rest = seconds - days * TBH_DATE_DAY_SECONDS;
+    text[0] = 0;
+    if (days < -719528 || days >= 2932897) return TURBOHTTP_ERR_OVERFLOW;
+    tbh_date_of_days(days, &date);
+    char *to = tbh_date_put(text, tbh_date_days + (days + 719534) % 7 * 3, 3);
+    to = tbh_date_put_digits(tbh_date_put(to, ", ", 2), date.day, 2);
+    to = tbh_date_put(tbh_date_put(to, " ", 1), tbh_date_months + 3 * date.month, 3);
+    to = tbh_date_put_digits(tbh_date_put(to, " ", 1), date.year, 4);
+    to = tbh_date_put_digits(tbh_date_put(to, " ", 1), rest / 3600, 2);
+    to = tbh_date_put_digits(tbh_date_put(to, ":", 1), rest / 60 % 60, 2);
+    to = tbh_date_put_digits(tbh_date_put(to, ":", 1), rest % 60, 2);
+    memcpy(to, " GMT", 5);
+    return TURBOHTTP_OK;
+}
+
 #undef TBH_ALIGN_BYTES
 #undef TBH_ALWAYS_INLINE
 #undef TBH_ASAN
 #undef TBH_AVX2
 #undef TBH_BYTE_POOL_DEFAULT_LARGEST
 #undef TBH_BYTE_POOL_DEFAULT_SMALLEST
+#undef TBH_DATE_DAY_SECONDS
 #undef TBH_DNS_STUB
 #undef TBH_FN
 #undef TBH_GUARDS
