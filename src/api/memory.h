@@ -169,18 +169,19 @@ typedef enum turbohttp_clearing {
 
 /** The retained blocks of one size. */
 typedef struct turbohttp_byte_bucket {
-    void *first;    /**< linked through the first word of each block */
-    uint32_t count; /**< how many */
+    void *first;   /**< linked through the first word of each block */
+    uint32_t room; /**< how many more may be retained */
 } turbohttp_byte_bucket;
 
 /** A pool of blocks in power-of-two sizes. */
 typedef struct turbohttp_byte_pool {
     turbohttp_allocator allocator; /**< a copy of yours */
     turbohttp_pool_guard guard;    /**< debug guards */
-    turbohttp_pool_stats stats;    /**< counters */
+    turbohttp_pool_stats stats; /**< counters; `active` as of the last reset */
     turbohttp_byte_bucket buckets[TURBOHTTP_BYTE_POOL_BUCKETS]; /**< by size */
     size_t max_bytes;            /**< readable: largest pooled size */
-    uint32_t min_shift;          /**< log2 of the smallest size */
+    size_t min_mask;             /**< smallest size − 1 */
+    uint32_t first_class;        /**< log2 of the smallest size, less 1 */
     uint32_t cap_per_bucket;     /**< retained at most, each size */
     uint32_t lock;               /**< spin lock */
     turbohttp_clearing clearing; /**< policy */

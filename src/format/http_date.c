@@ -170,9 +170,9 @@ TURBOHTTP_API turbohttp_status turbohttp_http_date_format(int64_t seconds,
                                                           char text[TURBOHTTP_HTTP_DATE_BYTES]) {
     tbh_date date;
     int64_t days = tbh_date_day_number(seconds);
-    int64_t rest = seconds - days * TBH_DATE_DAY_SECONDS;
     text[0] = 0;
     if (days < -719528 || days >= 2932897) return TURBOHTTP_ERR_OVERFLOW;
+    int64_t rest = seconds - days * TBH_DATE_DAY_SECONDS;
     tbh_date_of_days(days, &date);
     char *to = tbh_date_put(text, tbh_date_days + (days + 719534) % 7 * 3, 3);
     to = tbh_date_put_digits(tbh_date_put(to, ", ", 2), date.day, 2);

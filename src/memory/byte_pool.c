@@ -1,6 +1,6 @@
 /* Byte pool: retains returned blocks in power-of-two sizes, up to a cap for each size.
  * Owns: the retained blocks; rented ones belong to who rented them.
- * Invariants: bucket i holds blocks of 2^(min_shift + i) bytes, count ≤ cap, changed under the lock;
+ * Invariants: bucket i holds blocks of 2^(first_class + 1 + i) bytes, room = cap − how many, changed under the lock;
  * a resting block is linked through its own first word, written after the wipe of CLEAR_ON_RETURN,
  * and is the only word of it that is not zero then. Blocks above the largest bucket are never
  * retained. The allocator is called outside the lock.
@@ -13,15 +13,21 @@
 #define TBH_BYTE_POOL_DEFAULT_SMALLEST 256u
 #define TBH_BYTE_POOL_DEFAULT_LARGEST  65536u
 
-/* The least s with 2^s ≥ size; size ≥ 1. */
-TBH_ALWAYS_INLINE uint32_t tbh_log2_ceil(size_t size) {
+/* The number of the highest bit set; n ≥ 1. */
+TBH_ALWAYS_INLINE uint32_t tbh_log2_floor(size_t n) {
 #if defined(__GNUC__) || defined(__clang__)
-    return size <= 1 ? 0 : 64u - (uint32_t)__builtin_clzll((unsigned long long)(size - 1));
+    return sizeof n <= sizeof(unsigned long)
+               ? (uint32_t)__builtin_clzl((unsigned long)n) ^ (uint32_t)(sizeof(long) * 8 - 1)
+               : (uint32_t)__builtin_clzll((unsigned long long)n) ^ 63u;
 #else
     uint32_t shift = 0;
-    while (shift < sizeof size * 8 - 1 && ((size_t)1 << shift) < size) shift++;
+    while ((n >>= 1) != 0) shift++;
     return shift;
 #endif
+}
+
+static uint32_t tbh_log2_ceil(size_t n) {
+    return n <= 1 ? 0 : tbh_log2_floor(n - 1) + 1;
 }
 
 TURBOHTTP_API void turbohttp_byte_pool_init(turbohttp_byte_pool *pool,
@@ -36,17 +42,20 @@ TURBOHTTP_API void turbohttp_byte_pool_init(turbohttp_byte_pool *pool,
     uint32_t low = tbh_log2_ceil(smallest), high = tbh_log2_ceil(largest);
     if (high - low >= TURBOHTTP_BYTE_POOL_BUCKETS) high = low + TURBOHTTP_BYTE_POOL_BUCKETS - 1;
     pool->allocator = *allocator;
-    pool->min_shift = low;
+    pool->first_class = low - 1;
+    pool->min_mask = ((size_t)1 << low) - 1;
     pool->max_bytes = (size_t)1 << high;
     pool->cap_per_bucket = disable_pooling ? 0 : cap_per_bucket;
     pool->clearing = clearing;
     pool->disable_pooling = disable_pooling;
+    for (size_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++)
+        pool->buckets[i].room = pool->cap_per_bucket;
 }
 
-/* For sizes up to max_bytes. */
-TBH_ALWAYS_INLINE uint32_t tbh_byte_pool_bucket(const turbohttp_byte_pool *pool, size_t size) {
-    uint32_t shift = tbh_log2_ceil(size);
-    return shift <= pool->min_shift ? 0 : shift - pool->min_shift;
+/* The class of sizes 1 … max_bytes: class c holds blocks of 2^(c+1) bytes. The or makes every small
+ * size the smallest bucket's, without a branch. */
+TBH_ALWAYS_INLINE uint32_t tbh_byte_pool_class(const turbohttp_byte_pool *pool, size_t size) {
+    return tbh_log2_floor((size - 1) | pool->min_mask);
 }
 
 static tbh_guarded tbh_byte_pool_guarded(turbohttp_byte_pool *pool, void *block, size_t capacity) {
@@ -73,12 +82,14 @@ static bool tbh_byte_pool_register(turbohttp_byte_pool *pool, void *block, size_
     return tbh_guard_rent(&what, site);
 }
 
-static TBH_NOINLINE void tbh_byte_pool_wipe(turbohttp_byte_pool *pool, void *block,
-                                            size_t capacity) {
+/* Returns the block: the common case ends in a call of this, and so needs no stack frame. */
+static TBH_NOINLINE void *tbh_byte_pool_wipe(turbohttp_byte_pool *pool, void *block,
+                                             size_t capacity) {
     memset(block, 0, capacity);
     tbh_lock(&pool->lock);
     pool->stats.cleared++;
     tbh_unlock(&pool->lock);
+    return block;
 }
 
 /* A block from the allocator; counts only when there is one. */
@@ -93,16 +104,16 @@ static TBH_NOINLINE void *tbh_byte_pool_fresh(turbohttp_byte_pool *pool, size_t 
     tbh_lock(&pool->lock);
     pool->stats.rented++;
     pool->stats.missed++;
-    pool->stats.active++;
     pool->stats.unpooled += unpooled;
     tbh_unlock(&pool->lock);
-    if (pool->clearing == TURBOHTTP_CLEAR_ON_RENT) tbh_byte_pool_wipe(pool, block, capacity);
+    if (pool->clearing == TURBOHTTP_CLEAR_ON_RENT) (void)tbh_byte_pool_wipe(pool, block, capacity);
     return block;
 }
 
 static TBH_NOINLINE void *tbh_byte_pool_rent_large(turbohttp_byte_pool *pool, size_t size,
                                                    size_t *capacity, tbh_site site) {
-    if (size > SIZE_MAX / 2 || !tbh_align_size(size, &size)) return NULL;
+    *capacity = 0;
+    if (size == 0 || size > SIZE_MAX / 2 || !tbh_align_size(size, &size)) return NULL;
     void *block = tbh_byte_pool_fresh(pool, size, true, site);
     if (block) *capacity = size;
     return block;
@@ -111,19 +122,17 @@ static TBH_NOINLINE void *tbh_byte_pool_rent_large(turbohttp_byte_pool *pool, si
 static TBH_NOINLINE void *tbh_byte_pool_rent_missed(turbohttp_byte_pool *pool, size_t bytes,
                                                     size_t *capacity, tbh_site site) {
     void *block = tbh_byte_pool_fresh(pool, bytes, false, site);
-    if (block) *capacity = bytes;
+    *capacity = block ? bytes : 0;
     return block;
 }
 
 TBH_ALWAYS_INLINE void *tbh_byte_pool_rent(turbohttp_byte_pool *pool, size_t size, size_t *capacity,
                                            tbh_site site) {
-    *capacity = 0;
-    if (TBH_UNLIKELY(size == 0)) return NULL;
-    if (TBH_UNLIKELY(size > pool->max_bytes))
+    if (TBH_UNLIKELY(size - 1 >= pool->max_bytes)) /* 0 wraps around */
         return tbh_byte_pool_rent_large(pool, size, capacity, site);
-    uint32_t index = tbh_byte_pool_bucket(pool, size);
-    size_t bytes = (size_t)1 << (pool->min_shift + index);
-    turbohttp_byte_bucket *bucket = &pool->buckets[index];
+    uint32_t size_class = tbh_byte_pool_class(pool, size);
+    size_t bytes = (size_t)2 << size_class;
+    turbohttp_byte_bucket *bucket = &pool->buckets[size_class - pool->first_class];
     tbh_lock(&pool->lock);
     void *block = bucket->first;
     if (TBH_UNLIKELY(!block)) {
@@ -132,13 +141,13 @@ TBH_ALWAYS_INLINE void *tbh_byte_pool_rent(turbohttp_byte_pool *pool, size_t siz
     }
     TBH_UNPOISON(block, bytes);
     memcpy(&bucket->first, block, sizeof bucket->first);
-    bucket->count--;
+    bucket->room++;
     pool->stats.rented++;
-    pool->stats.active++;
     tbh_unlock(&pool->lock);
     *capacity = bytes;
     if (TBH_GUARDS) (void)tbh_byte_pool_register(pool, block, bytes, site);
-    if (pool->clearing == TURBOHTTP_CLEAR_ON_RENT) tbh_byte_pool_wipe(pool, block, bytes);
+    if (TBH_UNLIKELY(pool->clearing == TURBOHTTP_CLEAR_ON_RENT))
+        return tbh_byte_pool_wipe(pool, block, bytes);
     return block;
 }
 
@@ -166,29 +175,51 @@ static void tbh_byte_pool_rest(turbohttp_byte_pool *pool, void *block, size_t ca
     tbh_guard_rest(&what);
 }
 
-/* True if the block was retained. */
-TBH_ALWAYS_INLINE bool tbh_byte_pool_keep(turbohttp_byte_pool *pool, void *block, size_t capacity) {
-    if (TBH_UNLIKELY(capacity > pool->max_bytes)) return false;
-    turbohttp_byte_bucket *bucket = &pool->buckets[tbh_byte_pool_bucket(pool, capacity)];
-    if (bucket->count >= pool->cap_per_bucket) return false;
+static TBH_NOINLINE void tbh_byte_pool_let_go(turbohttp_byte_pool *pool, void *block,
+                                              size_t capacity) {
+    tbh_lock(&pool->lock);
+    pool->stats.returned++;
+    tbh_unlock(&pool->lock);
+    tbh_byte_pool_release(pool, block, capacity);
+}
+
+/* Retains the block or gives it to the allocator. */
+TBH_ALWAYS_INLINE void tbh_byte_pool_give(turbohttp_byte_pool *pool, void *block, size_t capacity) {
+    if (TBH_UNLIKELY(capacity > pool->max_bytes)) {
+        tbh_byte_pool_let_go(pool, block, capacity);
+        return;
+    }
+    uint32_t size_class = tbh_byte_pool_class(pool, capacity);
+    turbohttp_byte_bucket *bucket = &pool->buckets[size_class - pool->first_class];
+    tbh_lock(&pool->lock);
+    if (TBH_UNLIKELY(bucket->room == 0)) {
+        tbh_unlock(&pool->lock);
+        tbh_byte_pool_let_go(pool, block, capacity);
+        return;
+    }
+    bucket->room--;
+    pool->stats.returned++;
     memcpy(block, &bucket->first, sizeof bucket->first);
     bucket->first = block;
-    bucket->count++;
     TBH_POISON(block, capacity);
-    return true;
+    tbh_unlock(&pool->lock);
+}
+
+static TBH_NOINLINE void tbh_byte_pool_return_careful(turbohttp_byte_pool *pool, void *block,
+                                                      size_t capacity, tbh_site site) {
+    if (TBH_GUARDS && !tbh_byte_pool_accept(pool, block, capacity, site)) return;
+    if (pool->clearing == TURBOHTTP_CLEAR_ON_RETURN)
+        (void)tbh_byte_pool_wipe(pool, block, capacity);
+    if (TBH_GUARDS) tbh_byte_pool_rest(pool, block, capacity);
+    tbh_byte_pool_give(pool, block, capacity);
 }
 
 TBH_ALWAYS_INLINE void tbh_byte_pool_return(turbohttp_byte_pool *pool, void *block, size_t capacity,
                                             tbh_site site) {
-    if (!block || (TBH_GUARDS && !tbh_byte_pool_accept(pool, block, capacity, site))) return;
-    if (pool->clearing == TURBOHTTP_CLEAR_ON_RETURN) tbh_byte_pool_wipe(pool, block, capacity);
-    if (TBH_GUARDS) tbh_byte_pool_rest(pool, block, capacity);
-    tbh_lock(&pool->lock);
-    pool->stats.returned++;
-    pool->stats.active--;
-    bool kept = tbh_byte_pool_keep(pool, block, capacity);
-    tbh_unlock(&pool->lock);
-    if (TBH_UNLIKELY(!kept)) tbh_byte_pool_release(pool, block, capacity);
+    if (!block) return;
+    if (TBH_GUARDS || TBH_UNLIKELY(pool->clearing == TURBOHTTP_CLEAR_ON_RETURN))
+        tbh_byte_pool_return_careful(pool, block, capacity, site);
+    else tbh_byte_pool_give(pool, block, capacity);
 }
 
 TURBOHTTP_API void turbohttp_byte_pool_return_at(turbohttp_byte_pool *pool, void *block,
@@ -205,7 +236,8 @@ TURBOHTTP_API void(turbohttp_byte_pool_return)(turbohttp_byte_pool *pool, void *
 TURBOHTTP_API uint32_t turbohttp_byte_pool_count(turbohttp_byte_pool *pool) {
     uint32_t count = 0;
     tbh_lock(&pool->lock);
-    for (size_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++) count += pool->buckets[i].count;
+    for (size_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++)
+        count += pool->cap_per_bucket - pool->buckets[i].room;
     tbh_unlock(&pool->lock);
     return count;
 }
@@ -214,13 +246,14 @@ TURBOHTTP_API turbohttp_pool_stats turbohttp_byte_pool_stats(turbohttp_byte_pool
     tbh_lock(&pool->lock);
     turbohttp_pool_stats stats = pool->stats;
     tbh_unlock(&pool->lock);
+    stats.active += stats.rented - stats.returned;
     stats.violations = tbh_guard_violations(&pool->guard);
     return stats;
 }
 
 TURBOHTTP_API void turbohttp_byte_pool_stats_reset(turbohttp_byte_pool *pool) {
     tbh_lock(&pool->lock);
-    uint64_t active = pool->stats.active;
+    uint64_t active = pool->stats.active + pool->stats.rented - pool->stats.returned;
     memset(&pool->stats, 0, sizeof pool->stats);
     pool->stats.active = active;
     tbh_unlock(&pool->lock);
@@ -235,13 +268,12 @@ TURBOHTTP_API void turbohttp_byte_pool_on_violation(turbohttp_byte_pool *pool,
 }
 
 /* ------------------------------------------------------------ end */
-static void tbh_byte_pool_trim_bucket(turbohttp_byte_pool *pool, uint32_t index) {
-    turbohttp_byte_bucket *bucket = &pool->buckets[index];
-    size_t bytes = (size_t)1 << (pool->min_shift + index);
+static void tbh_byte_pool_trim_bucket(turbohttp_byte_pool *pool, turbohttp_byte_bucket *bucket,
+                                      size_t bytes) {
     tbh_lock(&pool->lock);
     void *block = bucket->first;
     bucket->first = NULL;
-    bucket->count = 0;
+    bucket->room = pool->cap_per_bucket;
     tbh_unlock(&pool->lock);
     while (block) {
         void *next;
@@ -253,9 +285,9 @@ static void tbh_byte_pool_trim_bucket(turbohttp_byte_pool *pool, uint32_t index)
 }
 
 TURBOHTTP_API void turbohttp_byte_pool_trim(turbohttp_byte_pool *pool) {
-    for (uint32_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS && pool->max_bytes >> pool->min_shift >> i;
-         i++)
-        tbh_byte_pool_trim_bucket(pool, i);
+    size_t bytes = pool->min_mask + 1;
+    for (size_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS && bytes <= pool->max_bytes; i++, bytes *= 2)
+        tbh_byte_pool_trim_bucket(pool, &pool->buckets[i], bytes);
 }
 
 TURBOHTTP_API void turbohttp_byte_pool_destroy(turbohttp_byte_pool *pool) {

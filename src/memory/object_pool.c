@@ -74,7 +74,6 @@ static TBH_NOINLINE void *tbh_object_rent_fresh(turbohttp_object_pool *pool, tbh
     tbh_lock(&pool->lock);
     pool->stats.rented++;
     pool->stats.missed++;
-    pool->stats.active++;
     tbh_unlock(&pool->lock);
     return element;
 }
@@ -89,7 +88,6 @@ TBH_ALWAYS_INLINE void *tbh_object_rent(turbohttp_object_pool *pool, tbh_site si
     pool->first = *tbh_object_link(pool, element);
     pool->count--;
     pool->stats.rented++;
-    pool->stats.active++;
     tbh_unlock(&pool->lock);
     TBH_UNPOISON(element, pool->element_bytes);
     if (TBH_GUARDS) (void)tbh_object_register(pool, element, site);
@@ -125,7 +123,6 @@ TBH_ALWAYS_INLINE void tbh_object_return(turbohttp_object_pool *pool, void *elem
     }
     tbh_lock(&pool->lock);
     pool->stats.returned++;
-    pool->stats.active--;
     bool keep = pool->count < pool->cap;
     if (keep) {
         TBH_POISON(element, pool->element_bytes);
@@ -158,13 +155,14 @@ TURBOHTTP_API turbohttp_pool_stats turbohttp_object_pool_stats(turbohttp_object_
     tbh_lock(&pool->lock);
     turbohttp_pool_stats stats = pool->stats;
     tbh_unlock(&pool->lock);
+    stats.active += stats.rented - stats.returned;
     stats.violations = tbh_guard_violations(&pool->guard);
     return stats;
 }
 
 TURBOHTTP_API void turbohttp_object_pool_stats_reset(turbohttp_object_pool *pool) {
     tbh_lock(&pool->lock);
-    uint64_t active = pool->stats.active;
+    uint64_t active = pool->stats.active + pool->stats.rented - pool->stats.returned;
     memset(&pool->stats, 0, sizeof pool->stats);
     pool->stats.active = active;
     tbh_unlock(&pool->lock);

@@ -148,10 +148,10 @@ static void bounds_are_rounded_and_limited(void) {
     bench_open(&b, TURBOHTTP_CLEAR_NONE, false);
     turbohttp_byte_pool *p = &b.pool;
     turbohttp_byte_pool_init(p, &b.allocator, 0, 0, 1, TURBOHTTP_CLEAR_NONE, false);
-    CHECK_INT(p->min_shift, 8);
+    CHECK_INT(p->first_class, 7);
     CHECK_INT(p->max_bytes, 65536);
     turbohttp_byte_pool_init(p, &b.allocator, 1, 100, 1, TURBOHTTP_CLEAR_NONE, false);
-    CHECK_INT(p->min_shift, 4);
+    CHECK_INT(p->first_class, 3);
     CHECK_INT(p->max_bytes, 128);
     turbohttp_byte_pool_init(p, &b.allocator, 16, SIZE_MAX, 1, TURBOHTTP_CLEAR_NONE, false);
     CHECK_INT(p->max_bytes, (size_t)16 << 19);
