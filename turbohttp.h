@@ -1941,7 +1941,7 @@ turbohttp_download(const char *url, const char *path,
 #ifdef TURBOHTTP_NO_DNS_STUB
 #define TBH_DNS_STUB 0
 #else
-#define TBH_DNS_STUB 1
+#define TBH_DNS_STUB 0
 #endif
 
 #ifdef TURBOHTTP_DEBUG_GUARDS
