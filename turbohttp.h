@@ -10611,6 +10611,14 @@ TBH_FN void tbh_link_pump(tbh_link *link, bool may_block) {
  * Does not know: sockets. */
 
 /* ------------------------------------------------------------ head */
+/* A 100 may have set the body free: it is sent in the next turn. */
+static turbohttp_status tbh_deliver_interim(tbh_link *link) {
+    if (link->h1.tx != TBH_TX_BODY) return TURBOHTTP_OK;
+    tbh_request_set_phase(link->request, TURBOHTTP_PHASE_SEND);
+    tbh_link_mark_dirty(link);
+    return TURBOHTTP_OK;
+}
+
 /* Users get C strings: the byte behind a name is ':' and the one behind a value CR or blank. */
 static void tbh_deliver_terminate(turbohttp_header *headers, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
@@ -10845,7 +10853,7 @@ TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offs
 /* One event. OK: go on; PENDING: nothing more for now; DONE: complete; or an error. */
 static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event, turbohttp_span span) {
     switch (event) {
-    case TBH_CONN_INTERIM: return TURBOHTTP_OK;
+    case TBH_CONN_INTERIM: return tbh_deliver_interim(link);
     case TBH_CONN_HEAD: return tbh_deliver_head(link);
     case TBH_CONN_BODY: return tbh_deliver_put(link, span);
     case TBH_CONN_STORED: return tbh_deliver_stored(link, span);

@@ -1,5 +1,4 @@
 /* Errors: every code has a name and a sentence; the record never overflows nor shows control bytes. */
-#define _GNU_SOURCE
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "check.h"
