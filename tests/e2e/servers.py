@@ -142,11 +142,15 @@ class Raw:
         self.is_open = True
 
     def __enter__(self):
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
         return self
 
     def __exit__(self, *_):
+        """The thread must be gone before the descriptor's number is used again."""
         self.is_open = False
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
 
     def serve(self):
