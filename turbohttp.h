@@ -6168,8 +6168,10 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 #endif
 }
 
-/* Bytes that are not letters, digits or '-' (`odd`), control bytes other than HTAB (`control`),
- * and a given byte (`equal`): the three questions each platform answers. */
+/* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
+ * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a name in
+ * lower case by more than the case of a letter (`differ`). In names, letters are the characters with
+ * bit 6, and only they may differ in bit 5. */
 #if TBH_AVX2
 #include <immintrin.h>
 #define TBH_LANE       32 /* bytes */
@@ -6207,10 +6209,28 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
     tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
     return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
 }
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    tbh_lane letter = _mm256_and_si256(lower, _mm256_set1_epi8(0x40));
+    v = _mm256_or_si256(v, _mm256_srli_epi16(letter, 1));
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, lower)) ^ 0xffffffffu;
+}
+
+#define TBH_BLOCK       64 /* bytes that share a mask of marks */
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    tbh_lane v = tbh_lane_load(p);
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
+}
 #elif TBH_SSE2
 #include <emmintrin.h>
-#define TBH_LANE       16
-#define TBH_LANE_SHIFT 0
+#define TBH_LANE        16
+#define TBH_LANE_SHIFT  0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -6243,10 +6263,30 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
     tbh_lane dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
     return tbh_lane_mask(_mm_or_si128(_mm_or_si128(alpha, digit), dash)) ^ 0xffffu;
 }
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    tbh_lane letter = _mm_and_si128(lower, _mm_set1_epi8(0x40));
+    v = _mm_or_si128(v, _mm_srli_epi16(letter, 1));
+    return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
+}
+
+#define TBH_BLOCK       64
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    tbh_lane v = tbh_lane_load(p);
+    tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm_or_si128(tbh_lane_range(v, 0, 0x1f), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t low = tbh_lane_suspect(p) | tbh_lane_suspect(p + 16) << 16;
+    uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
+    return low | high << 32;
+}
 #elif TBH_NEON
 #include <arm_neon.h>
-#define TBH_LANE       16
-#define TBH_LANE_SHIFT 2
+#define TBH_LANE        16
+#define TBH_LANE_SHIFT  2
 typedef uint8x16_t tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -6278,9 +6318,20 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
     tbh_lane dash = vceqq_u8(v, vdupq_n_u8('-'));
     return ~tbh_lane_mask(vorrq_u8(vorrq_u8(alpha, digit), dash));
 }
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    tbh_lane letter = vandq_u8(lower, vdupq_n_u8(0x40));
+    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vshrq_n_u8(letter, 1)), lower));
+}
+
+#define TBH_BLOCK       16
+#define TBH_BLOCK_SHIFT 2
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_control(tbh_lane_load(p)) & UINT64_C(0x1111111111111111);
+}
 #else
-#define TBH_LANE       8
-#define TBH_LANE_SHIFT 3
+#define TBH_LANE        8
+#define TBH_LANE_SHIFT  3
 typedef uint64_t tbh_lane; /* little-endian, so that the first byte is the lowest */
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_fill(uint8_t c) {
@@ -6318,6 +6369,20 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
                       ~((x ^ tbh_lane_fill('-')) + tbh_lane_fill(0x7f));
     return (~common | v) & tbh_lane_fill(0x80);
 }
+
+/* Not one bit but any bits of a byte that differs. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
+}
+
+/* Borrows and carries may mark one byte too many, never one too few. */
+#define TBH_BLOCK       8
+#define TBH_BLOCK_SHIFT 3
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t v = tbh_lane_load(p);
+    uint64_t low = v - tbh_lane_fill(0x20), del = v + tbh_lane_fill(1);
+    return (low | del) & ~v & tbh_lane_fill(0x80);
+}
 #endif
 
 /* Index of the first byte that a mask marks; the mask is not 0. */
@@ -6335,8 +6400,54 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
     return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
 }
 
+/* ------------------------------------------------------------ marks
+ * The places of control bytes in order, found a block ahead of whoever asks for them: masks of
+ * neighbouring blocks do not wait for each other, and that is most of the speed. HTAB is marked too,
+ * and the portable lane may mark a byte that follows a marked one or 0xff: look at what you get. */
+typedef struct tbh_marks {
+    const char *block; /* TBH_BLOCK bytes, fewer at the end */
+    uint64_t mask;     /* the marks in it that were not asked for yet */
+} tbh_marks;
+
+/* The mask of a block that may end early. */
+TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end);
+
+TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end) {
+    if (TBH_UNLIKELY(end - block < TBH_BLOCK)) return tbh_marks_of_tail(begin, block, end);
+    return tbh_block_marks(block);
+}
+
+TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *end) {
+    tbh_marks m;
+    m.block = begin;
+    m.mask = tbh_marks_of(begin, begin, end);
+    return m;
+}
+
+/* The next marked byte, or end. */
+TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
+    while (m->mask == 0) {
+        if (end - m->block <= TBH_BLOCK) return end;
+        m->block += TBH_BLOCK;
+        m->mask = tbh_marks_of(begin, m->block, end);
+    }
+    const char *at = m->block + (tbh_scan_lowest_bit(m->mask) >> TBH_BLOCK_SHIFT);
+    m->mask &= m->mask - 1;
+    return at;
+}
+
+/* Drops the next mark, which is known to be at the byte after the one before. */
+TBH_ALWAYS_INLINE void tbh_marks_drop(tbh_marks *m, const char *begin, const char *end) {
+    if (TBH_UNLIKELY(m->mask == 0)) {
+        m->block += TBH_BLOCK;
+        m->mask = tbh_marks_of_tail(begin, m->block, end);
+    }
+    m->mask &= m->mask - 1;
+}
+
 /* The last stretch of a scan, shorter than a lane. */
 TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end);
+TBH_FN bool tbh_scan_is_control(char c);
 TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c);
 
 /* First control byte other than HTAB in [p, end), or end. Bytes from begin on may be read. */
@@ -6360,6 +6471,33 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
     return tbh_scan_byte_tail(begin, p, end, c);
 }
 
+/* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
+ * lane can be read at `lower`, and bytes up to `end` after the name. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
+                                        const char *lower) {
+    if (TBH_LIKELY(n >= TBH_LANE)) {
+        const size_t last = n - TBH_LANE;
+        uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
+        for (size_t i = 0; i < last; i += TBH_LANE)
+            differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
+        return differ == 0;
+    }
+    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_equal_nocase(p, lower, n);
+    return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
+}
+
+/* Are all n bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *end) {
+    if (n >= TBH_LANE) {
+        uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
+        for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE)
+            odd |= tbh_lane_odd(tbh_lane_load(p + i));
+        return odd == 0;
+    }
+    if ((size_t)(end - p) < TBH_LANE) return false;
+    return tbh_lane_keep(tbh_lane_odd(tbh_lane_load(p)), n) == 0;
+}
+
 /* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
 TBH_FN const char *tbh_scan_token(const char *p, const char *end);
 
@@ -6370,7 +6508,7 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end);
  * Owns nothing. Invariant: never reads outside the bytes it is given, so that input may end at the
  * last byte of a page. Input: any bytes. Does not know: lines, names, or why somebody looks. */
 
-static bool tbh_scan_is_control(char c) {
+TBH_FN bool tbh_scan_is_control(char c) {
     return ((uint8_t)c < 0x20 && c != '\t') || c == 0x7f;
 }
 
@@ -6384,6 +6522,18 @@ TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const
     }
     while (p < end && !tbh_scan_is_control(*p)) p++;
     return p;
+}
+
+TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end) {
+    size_t left = (size_t)(end - block);
+    if (left >= TBH_BLOCK) return tbh_block_marks(block);
+    if (left == 0) return 0;
+    if ((size_t)(end - begin) >= TBH_BLOCK)
+        return tbh_block_marks(end - TBH_BLOCK) >> ((TBH_BLOCK - left) << TBH_BLOCK_SHIFT);
+    uint64_t mask = 0;
+    for (size_t i = 0; i < left; i++)
+        if (tbh_scan_is_control(block[i])) mask |= (uint64_t)1 << (i << TBH_BLOCK_SHIFT);
+    return mask;
 }
 
 TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c) {
@@ -6416,6 +6566,14 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
  * ======================================================================= */
 /* Well-known header names as small numbers (turbohttp_header_id). */
 
+#define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
+
+/* One row is one load of the widest lane. */
+typedef struct tbh_header_name {
+    char text[31]; /* lower case, zero behind */
+    uint8_t length;
+} tbh_header_name;
+
 /* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
  * that has an id is a valid token. */
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n);
@@ -6425,23 +6583,12 @@ TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
 TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
                                                uint16_t id);
 
-/* ========================================================================
- * src/codec/header_id.c
- * ======================================================================= */
-/* Header names: interned by a perfect hash of length, first and last character.
- * Owns nothing. Invariants: names stand in the order of turbohttp_header_id, in lower case; each
- * has a slot of its own (a test looks every one up; a new name may ask for new multipliers).
- * Input: any bytes. Does not know: what a header means. */
-
-typedef struct tbh_header_name {
-    const char *text;
-    size_t length;
-} tbh_header_name;
-
+/* A perfect hash of length, first and last character. Names stand in the order of
+ * turbohttp_header_id; a test looks every one up, and a new one may ask for new multipliers. */
 #define TBH_NAME(text)                                                                             \
     { text, sizeof(text) - 1 }
 
-static const tbh_header_name tbh_header_names[] = {
+static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
     TBH_NAME(""),
     TBH_NAME("content-length"),
     TBH_NAME("transfer-encoding"),
@@ -6504,10 +6651,8 @@ static const tbh_header_name tbh_header_names[] = {
     TBH_NAME("referer"),
 };
 
-#define TBH_HEADER_NAMES (sizeof tbh_header_names / sizeof tbh_header_names[0])
-
 /* clang-format off */
-static const uint8_t tbh_header_slots[256] = {
+static TBH_UNUSED const uint8_t tbh_header_slots[256] = {
     0, 0, 0, 0, 43, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 26, 0, 0, 18, 0, 32,
     0, 0, 0, 0, 0, 0, 8, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 55, 0, 11, 0, 12, 24, 0, 48, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 58, 30, 0, 0, 0, 0, 0, 0,
@@ -6521,33 +6666,24 @@ static const uint8_t tbh_header_slots[256] = {
 };
 /* clang-format on */
 
-/* 0 when the eight bytes are equal but for the case of letters: of the characters in names, letters
- * are those with bit 6, and only they may differ in bit 5. */
-TBH_ALWAYS_INLINE uint64_t tbh_header_differ8(const char *p, const char *lower) {
-    uint64_t expected = tbh_load64(lower);
-    return (tbh_load64(p) | (expected & UINT64_C(0x4040404040404040)) >> 1) ^ expected;
-}
-
-TBH_ALWAYS_INLINE uint32_t tbh_header_differ4(const char *p, const char *lower) {
-    uint32_t expected = tbh_load32(lower);
-    return (tbh_load32(p) | (expected & 0x40404040u) >> 1) ^ expected;
-}
-
-TBH_ALWAYS_INLINE bool tbh_header_same(const char *p, const char *lower, size_t n) {
-    if (n < 4) return tbh_equal_nocase(p, lower, n);
-    if (n < 8)
-        return (tbh_header_differ4(p, lower) | tbh_header_differ4(p + n - 4, lower + n - 4)) == 0;
-    uint64_t differ = tbh_header_differ8(p + n - 8, lower + n - 8);
-    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_header_differ8(p + i, lower + i);
-    return differ == 0;
-}
-
-TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
+/* tbh_header_id for a name with bytes up to `end` behind it, which makes it faster. */
+TBH_ALWAYS_INLINE uint16_t tbh_header_id_within(const char *name, size_t n, const char *end) {
     if (n == 0) return TURBOHTTP_HEADER_OTHER;
     unsigned first = (uint8_t)name[0] | 0x20u, last = (uint8_t)name[n - 1] | 0x20u;
     unsigned id = tbh_header_slots[((unsigned)n * 17 + first * 61 + last * 22) & 255];
-    if (tbh_header_names[id].length != n) return TURBOHTTP_HEADER_OTHER;
-    return tbh_header_same(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
+    const tbh_header_name *row = &tbh_header_names[id];
+    if (row->length != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_name(name, n, end, row->text) ? (uint16_t)id : 0;
+}
+
+/* ========================================================================
+ * src/codec/header_id.c
+ * ======================================================================= */
+/* Header names: the look-ups that are not worth inlining; the tables stand in header_id.h.
+ * Owns nothing. Input: any bytes. Does not know: what a header means. */
+
+TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
+    return tbh_header_id_within(name, n, name + n);
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
@@ -6624,6 +6760,7 @@ typedef struct tbh_h1_run {
     uint32_t line_bytes, head_bytes;
     turbohttp_status status; /* why a function returned NULL */
     bool in_trailer;
+    tbh_marks marks; /* where lines may end */
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
     uint8_t coding_layers;
@@ -6652,6 +6789,7 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     r->begin = data;
     r->end = data + tbh_min_size(length, r->head_bytes);
     r->watched = TBH_H1_WATCHED_IN_HEAD;
+    r->marks = tbh_marks_start(r->begin, r->end);
 }
 
 /* ------------------------------------------------------------ lines */
@@ -6671,42 +6809,72 @@ static TBH_NOINLINE const char *tbh_h1_stop_at_end(tbh_h1_run *r, const char *li
     return tbh_h1_stop(r, line, at, cut ? TURBOHTTP_PENDING : status);
 }
 
-/* No colon after a token: the byte that is none, be it the colon itself (RFC 9112 §5.1). */
-static TBH_NOINLINE const char *tbh_h1_stop_at_name(tbh_h1_run *r, const char *line,
-                                                    const char *colon) {
-    const char *at = tbh_scan_token(line, colon);
-    return tbh_h1_stop(r, line, at, at == r->end ? TURBOHTTP_PENDING : TURBOHTTP_ERR_HEADER_LINE);
+/* A header line without a good name, or without its CRLF at `at`: which byte is the first wrong one?
+ * Blanks before the colon, a folded line and an empty name are bytes that no token has. */
+static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *line,
+                                                     const char *at) {
+    const char *token_end = tbh_scan_token(line, at);
+    bool named = token_end == at || (token_end > line && *token_end == ':');
+    if (!named) return tbh_h1_stop(r, line, token_end, TURBOHTTP_ERR_HEADER_LINE);
+    return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
 }
 
 TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
+TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
+    uint16_t found, crlf;
+    memcpy(&found, p, 2);
+    memcpy(&crlf, "\r\n", 2);
+    return found == crlf;
+}
+
 TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
-    return r->end - at >= 2 && at[0] == '\r' && at[1] == '\n' &&
-           (size_t)(at - line) <= r->line_bytes;
+    return r->end - at >= 2 && tbh_h1_is_crlf(at) && (size_t)(at - line) <= r->line_bytes;
+}
+
+/* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
+TBH_ALWAYS_INLINE const char *tbh_h1_skip_blanks(const char *p, const char *end) {
+    if (TBH_LIKELY(p[0] == ' ' && (uint8_t)p[1] > ' ')) return p + 1;
+    while (p < end && tbh_h1_is_blank(*p)) p++;
+    return p;
+}
+
+/* The end of the line: the next byte that is a control byte in earnest. */
+TBH_ALWAYS_INLINE const char *tbh_h1_line_end(const tbh_h1_run *r, tbh_marks *marks) {
+    const char *at = tbh_marks_next(marks, r->begin, r->end);
+    while (TBH_UNLIKELY(at < r->end && *at != '\r' && !tbh_scan_is_control(*at)))
+        at = tbh_marks_next(marks, r->begin, r->end);
+    return at;
+}
+
+/* The id of the name before the colon; -1 if it is no token. */
+TBH_ALWAYS_INLINE int tbh_h1_name_id(const char *name, const char *colon, const char *end) {
+    size_t n = (size_t)(colon - name);
+    uint16_t id = tbh_header_id_within(name, n, end);
+    if (id || tbh_scan_is_common(name, n, end)) return id;
+    return tbh_scan_token(name, colon) == colon ? id : -1;
 }
 
 /* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const char *line,
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
                                                 turbohttp_header *row) {
-    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
-    size_t name_length = (size_t)(colon - line);
-    uint16_t id = tbh_header_id(line, name_length);
-    bool named = id || (name_length && colon < r->end && tbh_scan_token(line, colon) == colon);
-    if (TBH_UNLIKELY(!named || colon == r->end)) return tbh_h1_stop_at_name(r, line, colon);
-    const char *value = colon + 1;
-    while (value < r->end && tbh_h1_is_blank(*value)) value++;
-    const char *at = tbh_scan_control(r->begin, value, r->end);
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at)))
-        return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
-    const char *value_end = at;
-    while (value_end > value && tbh_h1_is_blank(value_end[-1])) value_end--;
+    const char *const end = r->end;
+    const char *at = tbh_h1_line_end(r, marks);
+    const char *colon = tbh_scan_byte(r->begin, line, end, ':');
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at) || colon >= at || colon == line))
+        return tbh_h1_stop_in_field(r, line, at);
+    int id = tbh_h1_name_id(line, colon, end);
+    if (TBH_UNLIKELY(id < 0)) return tbh_h1_stop_in_field(r, line, at);
+    tbh_marks_drop(marks, r->begin, end);
+    const char *value = tbh_h1_skip_blanks(colon + 1, at), *value_end = at;
+    while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
     row->name = line;
     row->value = value;
     row->value_length = (uint32_t)(value_end - value);
-    row->name_length = (uint16_t)name_length;
-    row->id = id;
+    row->name_length = (uint16_t)(colon - line);
+    row->id = (uint16_t)id;
     return at + 2;
 }
 
@@ -6725,42 +6893,81 @@ TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
     return true;
 }
 
+/* The lane's rule (scan.h) for words of 4 to 16 characters: two halves that overlap. */
+TBH_ALWAYS_INLINE bool tbh_h1_same(const char *p, const char *lower, size_t n) {
+    if (n >= 8) {
+        uint64_t a = tbh_load64(lower), b = tbh_load64(lower + n - 8);
+        const uint64_t bit6 = UINT64_C(0x4040404040404040);
+        return (((tbh_load64(p) | (a & bit6) >> 1) ^ a) |
+                ((tbh_load64(p + n - 8) | (b & bit6) >> 1) ^ b)) == 0;
+    }
+    uint32_t a = tbh_load32(lower), b = tbh_load32(lower + n - 4);
+    const uint32_t bit6 = 0x40404040u;
+    return (((tbh_load32(p) | (a & bit6) >> 1) ^ a) |
+            ((tbh_load32(p + n - 4) | (b & bit6) >> 1) ^ b)) == 0;
+}
+
+/* Is it that word, in any case? */
+TBH_ALWAYS_INLINE bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
+    return a.length == n && tbh_h1_same(a.data, word, n);
+}
+
+/* Up to 18 digits cannot overflow; anything else is for the careful function. */
+static bool tbh_h1_number(turbohttp_span text, uint64_t *n) {
+    uint64_t value = 0;
+    if (text.length > 18) return tbh_parse_u64(text.data, text.length, INT64_MAX, n);
+    for (size_t i = 0; i < text.length; i++) {
+        if (!tbh_is_digit((uint8_t)text.data[i])) return false;
+        value = value * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *n = value;
+    return text.length > 0;
+}
+
+static turbohttp_status tbh_h1_one_length(tbh_h1_run *r, uint64_t n) {
+    if (r->has_content_length && n != r->content_length) return TURBOHTTP_ERR_CONTENT_LENGTH;
+    r->has_content_length = true;
+    r->content_length = n;
+    return TURBOHTTP_OK;
+}
+
 /* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
 static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+    uint64_t n = 0;
     turbohttp_span element;
+    if (TBH_LIKELY(tbh_h1_number(rest, &n))) return tbh_h1_one_length(r, n);
     while (tbh_list_next(&rest, &element)) {
-        uint64_t n = 0;
-        if (!tbh_parse_u64(element.data, element.length, INT64_MAX, &n))
-            return TURBOHTTP_ERR_CONTENT_LENGTH;
-        if (r->has_content_length && n != r->content_length) return TURBOHTTP_ERR_CONTENT_LENGTH;
-        r->has_content_length = true;
-        r->content_length = n;
+        if (!tbh_h1_number(element, &n)) return TURBOHTTP_ERR_CONTENT_LENGTH;
+        if (tbh_h1_one_length(r, n) != TURBOHTTP_OK) return TURBOHTTP_ERR_CONTENT_LENGTH;
     }
     return TURBOHTTP_OK;
 }
 
 /* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
 static turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
-    if (r->chunked || !tbh_span_equal_nocase(value, "chunked"))
-        return TURBOHTTP_ERR_TRANSFER_ENCODING;
+    if (r->chunked || !tbh_h1_is(value, "chunked", 7)) return TURBOHTTP_ERR_TRANSFER_ENCODING;
     r->chunked = value.data;
     return TURBOHTTP_OK;
 }
 
+static bool tbh_h1_option(tbh_h1_run *r, turbohttp_span option) {
+    if (tbh_h1_is(option, "keep-alive", 10)) return r->says_keep_alive = true;
+    if (tbh_h1_is(option, "close", 5)) return r->says_close = true;
+    if (tbh_h1_is(option, "upgrade", 7)) return r->says_upgrade = true;
+    return false;
+}
+
 static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
     turbohttp_span option;
-    while (tbh_list_next(&rest, &option)) {
-        if (tbh_span_equal_nocase(option, "keep-alive")) r->says_keep_alive = true;
-        if (tbh_span_equal_nocase(option, "close")) r->says_close = true;
-        if (tbh_span_equal_nocase(option, "upgrade")) r->says_upgrade = true;
-    }
+    if (tbh_h1_option(r, rest)) return TURBOHTTP_OK;
+    while (tbh_list_next(&rest, &option)) tbh_h1_option(r, option);
     return TURBOHTTP_OK;
 }
 
 static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
-    if (tbh_span_equal_nocase(name, "gzip")) return TURBOHTTP_CODING_GZIP;
+    if (tbh_h1_is(name, "gzip", 4)) return TURBOHTTP_CODING_GZIP;
     if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
-    if (tbh_span_equal_nocase(name, "deflate")) return TURBOHTTP_CODING_DEFLATE;
+    if (tbh_h1_is(name, "deflate", 7)) return TURBOHTTP_CODING_DEFLATE;
     return TURBOHTTP_CODING_OTHER;
 }
 
@@ -6811,12 +7018,13 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    tbh_marks marks = r->marks;
     for (;;) {
         if (p == r->end) return TURBOHTTP_PENDING;
         if (*p == '\r') return tbh_h1_last_line(r, p, after);
         if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
         turbohttp_header *row = &r->table[r->count];
-        p = tbh_h1_field_line(r, p, row);
+        p = tbh_h1_field_line(r, &marks, p, row);
         if (!p) return r->status;
         r->count++;
         if (!(r->watched >> row->id & 1)) continue;
@@ -6854,8 +7062,9 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_scan_control(r->begin, reason, r->end);
+    const char *at = tbh_h1_line_end(r, &r->marks);
     if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
     out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
     out->reason = tbh_span(reason, (size_t)(at - reason));
@@ -12128,6 +12337,8 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_ALWAYS_INLINE
 #undef TBH_ASAN
 #undef TBH_AVX2
+#undef TBH_BLOCK
+#undef TBH_BLOCK_SHIFT
 #undef TBH_BODY_RATIO_FROM
 #undef TBH_BYTE_POOL_DEFAULT_LARGEST
 #undef TBH_BYTE_POOL_DEFAULT_SMALLEST

@@ -41,6 +41,7 @@ typedef struct tbh_h1_run {
     uint32_t line_bytes, head_bytes;
     turbohttp_status status; /* why a function returned NULL */
     bool in_trailer;
+    tbh_marks marks; /* where lines may end */
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
     uint8_t coding_layers;
@@ -69,6 +70,7 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     r->begin = data;
     r->end = data + tbh_min_size(length, r->head_bytes);
     r->watched = TBH_H1_WATCHED_IN_HEAD;
+    r->marks = tbh_marks_start(r->begin, r->end);
 }
 
 /* ------------------------------------------------------------ lines */
@@ -88,42 +90,72 @@ static TBH_NOINLINE const char *tbh_h1_stop_at_end(tbh_h1_run *r, const char *li
     return tbh_h1_stop(r, line, at, cut ? TURBOHTTP_PENDING : status);
 }
 
-/* No colon after a token: the byte that is none, be it the colon itself (RFC 9112 §5.1). */
-static TBH_NOINLINE const char *tbh_h1_stop_at_name(tbh_h1_run *r, const char *line,
-                                                    const char *colon) {
-    const char *at = tbh_scan_token(line, colon);
-    return tbh_h1_stop(r, line, at, at == r->end ? TURBOHTTP_PENDING : TURBOHTTP_ERR_HEADER_LINE);
+/* A header line without a good name, or without its CRLF at `at`: which byte is the first wrong one?
+ * Blanks before the colon, a folded line and an empty name are bytes that no token has. */
+static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *line,
+                                                     const char *at) {
+    const char *token_end = tbh_scan_token(line, at);
+    bool named = token_end == at || (token_end > line && *token_end == ':');
+    if (!named) return tbh_h1_stop(r, line, token_end, TURBOHTTP_ERR_HEADER_LINE);
+    return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
 }
 
 TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
+TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
+    uint16_t found, crlf;
+    memcpy(&found, p, 2);
+    memcpy(&crlf, "\r\n", 2);
+    return found == crlf;
+}
+
 TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
-    return r->end - at >= 2 && at[0] == '\r' && at[1] == '\n' &&
-           (size_t)(at - line) <= r->line_bytes;
+    return r->end - at >= 2 && tbh_h1_is_crlf(at) && (size_t)(at - line) <= r->line_bytes;
+}
+
+/* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
+TBH_ALWAYS_INLINE const char *tbh_h1_skip_blanks(const char *p, const char *end) {
+    if (TBH_LIKELY(p[0] == ' ' && (uint8_t)p[1] > ' ')) return p + 1;
+    while (p < end && tbh_h1_is_blank(*p)) p++;
+    return p;
+}
+
+/* The end of the line: the next byte that is a control byte in earnest. */
+TBH_ALWAYS_INLINE const char *tbh_h1_line_end(const tbh_h1_run *r, tbh_marks *marks) {
+    const char *at = tbh_marks_next(marks, r->begin, r->end);
+    while (TBH_UNLIKELY(at < r->end && *at != '\r' && !tbh_scan_is_control(*at)))
+        at = tbh_marks_next(marks, r->begin, r->end);
+    return at;
+}
+
+/* The id of the name before the colon; -1 if it is no token. */
+TBH_ALWAYS_INLINE int tbh_h1_name_id(const char *name, const char *colon, const char *end) {
+    size_t n = (size_t)(colon - name);
+    uint16_t id = tbh_header_id_within(name, n, end);
+    if (id || tbh_scan_is_common(name, n, end)) return id;
+    return tbh_scan_token(name, colon) == colon ? id : -1;
 }
 
 /* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const char *line,
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
                                                 turbohttp_header *row) {
-    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
-    size_t name_length = (size_t)(colon - line);
-    uint16_t id = tbh_header_id(line, name_length);
-    bool named = id || (name_length && colon < r->end && tbh_scan_token(line, colon) == colon);
-    if (TBH_UNLIKELY(!named || colon == r->end)) return tbh_h1_stop_at_name(r, line, colon);
-    const char *value = colon + 1;
-    while (value < r->end && tbh_h1_is_blank(*value)) value++;
-    const char *at = tbh_scan_control(r->begin, value, r->end);
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at)))
-        return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
-    const char *value_end = at;
-    while (value_end > value && tbh_h1_is_blank(value_end[-1])) value_end--;
+    const char *const end = r->end;
+    const char *at = tbh_h1_line_end(r, marks);
+    const char *colon = tbh_scan_byte(r->begin, line, end, ':');
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at) || colon >= at || colon == line))
+        return tbh_h1_stop_in_field(r, line, at);
+    int id = tbh_h1_name_id(line, colon, end);
+    if (TBH_UNLIKELY(id < 0)) return tbh_h1_stop_in_field(r, line, at);
+    tbh_marks_drop(marks, r->begin, end);
+    const char *value = tbh_h1_skip_blanks(colon + 1, at), *value_end = at;
+    while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
     row->name = line;
     row->value = value;
     row->value_length = (uint32_t)(value_end - value);
-    row->name_length = (uint16_t)name_length;
-    row->id = id;
+    row->name_length = (uint16_t)(colon - line);
+    row->id = (uint16_t)id;
     return at + 2;
 }
 
@@ -142,42 +174,81 @@ TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
     return true;
 }
 
+/* The lane's rule (scan.h) for words of 4 to 16 characters: two halves that overlap. */
+TBH_ALWAYS_INLINE bool tbh_h1_same(const char *p, const char *lower, size_t n) {
+    if (n >= 8) {
+        uint64_t a = tbh_load64(lower), b = tbh_load64(lower + n - 8);
+        const uint64_t bit6 = UINT64_C(0x4040404040404040);
+        return (((tbh_load64(p) | (a & bit6) >> 1) ^ a) |
+                ((tbh_load64(p + n - 8) | (b & bit6) >> 1) ^ b)) == 0;
+    }
+    uint32_t a = tbh_load32(lower), b = tbh_load32(lower + n - 4);
+    const uint32_t bit6 = 0x40404040u;
+    return (((tbh_load32(p) | (a & bit6) >> 1) ^ a) |
+            ((tbh_load32(p + n - 4) | (b & bit6) >> 1) ^ b)) == 0;
+}
+
+/* Is it that word, in any case? */
+TBH_ALWAYS_INLINE bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
+    return a.length == n && tbh_h1_same(a.data, word, n);
+}
+
+/* Up to 18 digits cannot overflow; anything else is for the careful function. */
+static bool tbh_h1_number(turbohttp_span text, uint64_t *n) {
+    uint64_t value = 0;
+    if (text.length > 18) return tbh_parse_u64(text.data, text.length, INT64_MAX, n);
+    for (size_t i = 0; i < text.length; i++) {
+        if (!tbh_is_digit((uint8_t)text.data[i])) return false;
+        value = value * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *n = value;
+    return text.length > 0;
+}
+
+static turbohttp_status tbh_h1_one_length(tbh_h1_run *r, uint64_t n) {
+    if (r->has_content_length && n != r->content_length) return TURBOHTTP_ERR_CONTENT_LENGTH;
+    r->has_content_length = true;
+    r->content_length = n;
+    return TURBOHTTP_OK;
+}
+
 /* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
 static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+    uint64_t n = 0;
     turbohttp_span element;
+    if (TBH_LIKELY(tbh_h1_number(rest, &n))) return tbh_h1_one_length(r, n);
     while (tbh_list_next(&rest, &element)) {
-        uint64_t n = 0;
-        if (!tbh_parse_u64(element.data, element.length, INT64_MAX, &n))
-            return TURBOHTTP_ERR_CONTENT_LENGTH;
-        if (r->has_content_length && n != r->content_length) return TURBOHTTP_ERR_CONTENT_LENGTH;
-        r->has_content_length = true;
-        r->content_length = n;
+        if (!tbh_h1_number(element, &n)) return TURBOHTTP_ERR_CONTENT_LENGTH;
+        if (tbh_h1_one_length(r, n) != TURBOHTTP_OK) return TURBOHTTP_ERR_CONTENT_LENGTH;
     }
     return TURBOHTTP_OK;
 }
 
 /* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
 static turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
-    if (r->chunked || !tbh_span_equal_nocase(value, "chunked"))
-        return TURBOHTTP_ERR_TRANSFER_ENCODING;
+    if (r->chunked || !tbh_h1_is(value, "chunked", 7)) return TURBOHTTP_ERR_TRANSFER_ENCODING;
     r->chunked = value.data;
     return TURBOHTTP_OK;
 }
 
+static bool tbh_h1_option(tbh_h1_run *r, turbohttp_span option) {
+    if (tbh_h1_is(option, "keep-alive", 10)) return r->says_keep_alive = true;
+    if (tbh_h1_is(option, "close", 5)) return r->says_close = true;
+    if (tbh_h1_is(option, "upgrade", 7)) return r->says_upgrade = true;
+    return false;
+}
+
 static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
     turbohttp_span option;
-    while (tbh_list_next(&rest, &option)) {
-        if (tbh_span_equal_nocase(option, "keep-alive")) r->says_keep_alive = true;
-        if (tbh_span_equal_nocase(option, "close")) r->says_close = true;
-        if (tbh_span_equal_nocase(option, "upgrade")) r->says_upgrade = true;
-    }
+    if (tbh_h1_option(r, rest)) return TURBOHTTP_OK;
+    while (tbh_list_next(&rest, &option)) tbh_h1_option(r, option);
     return TURBOHTTP_OK;
 }
 
 static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
-    if (tbh_span_equal_nocase(name, "gzip")) return TURBOHTTP_CODING_GZIP;
+    if (tbh_h1_is(name, "gzip", 4)) return TURBOHTTP_CODING_GZIP;
     if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
-    if (tbh_span_equal_nocase(name, "deflate")) return TURBOHTTP_CODING_DEFLATE;
+    if (tbh_h1_is(name, "deflate", 7)) return TURBOHTTP_CODING_DEFLATE;
     return TURBOHTTP_CODING_OTHER;
 }
 
@@ -228,12 +299,13 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    tbh_marks marks = r->marks;
     for (;;) {
         if (p == r->end) return TURBOHTTP_PENDING;
         if (*p == '\r') return tbh_h1_last_line(r, p, after);
         if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
         turbohttp_header *row = &r->table[r->count];
-        p = tbh_h1_field_line(r, p, row);
+        p = tbh_h1_field_line(r, &marks, p, row);
         if (!p) return r->status;
         r->count++;
         if (!(r->watched >> row->id & 1)) continue;
@@ -271,8 +343,9 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_scan_control(r->begin, reason, r->end);
+    const char *at = tbh_h1_line_end(r, &r->marks);
     if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
     out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
     out->reason = tbh_span(reason, (size_t)(at - reason));

@@ -1,7 +1,15 @@
 /* Well-known header names as small numbers (turbohttp_header_id). */
 #pragma once
 #include "../api/h1.h"
-#include "../base/bytes.h"
+#include "scan.h"
+
+#define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
+
+/* One row is one load of the widest lane. */
+typedef struct tbh_header_name {
+    char text[31]; /* lower case, zero behind */
+    uint8_t length;
+} tbh_header_name;
 
 /* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
  * that has an id is a valid token. */
@@ -11,3 +19,96 @@ TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
 /* The first of the rows with that id, or NULL: of repeated singletons the first one counts. */
 TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
                                                uint16_t id);
+
+/* A perfect hash of length, first and last character. Names stand in the order of
+ * turbohttp_header_id; a test looks every one up, and a new one may ask for new multipliers. */
+#define TBH_NAME(text)                                                                             \
+    { text, sizeof(text) - 1 }
+
+static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
+    TBH_NAME(""),
+    TBH_NAME("content-length"),
+    TBH_NAME("transfer-encoding"),
+    TBH_NAME("connection"),
+    TBH_NAME("content-encoding"),
+    TBH_NAME("location"),
+    TBH_NAME("keep-alive"),
+    TBH_NAME("content-type"),
+    TBH_NAME("content-range"),
+    TBH_NAME("set-cookie"),
+    TBH_NAME("date"),
+    TBH_NAME("etag"),
+    TBH_NAME("last-modified"),
+    TBH_NAME("cache-control"),
+    TBH_NAME("expires"),
+    TBH_NAME("age"),
+    TBH_NAME("vary"),
+    TBH_NAME("retry-after"),
+    TBH_NAME("www-authenticate"),
+    TBH_NAME("proxy-authenticate"),
+    TBH_NAME("trailer"),
+    TBH_NAME("upgrade"),
+    TBH_NAME("server"),
+    TBH_NAME("accept-ranges"),
+    TBH_NAME("link"),
+    TBH_NAME("allow"),
+    TBH_NAME("alt-svc"),
+    TBH_NAME("via"),
+    TBH_NAME("pragma"),
+    TBH_NAME("refresh"),
+    TBH_NAME("content-disposition"),
+    TBH_NAME("content-language"),
+    TBH_NAME("content-location"),
+    TBH_NAME("content-security-policy"),
+    TBH_NAME("strict-transport-security"),
+    TBH_NAME("access-control-allow-origin"),
+    TBH_NAME("authentication-info"),
+    TBH_NAME("proxy-authentication-info"),
+    TBH_NAME("sec-websocket-accept"),
+    TBH_NAME("sec-websocket-extensions"),
+    TBH_NAME("sec-websocket-protocol"),
+    TBH_NAME("sec-websocket-key"),
+    TBH_NAME("sec-websocket-version"),
+    TBH_NAME("host"),
+    TBH_NAME("te"),
+    TBH_NAME("cookie"),
+    TBH_NAME("authorization"),
+    TBH_NAME("proxy-authorization"),
+    TBH_NAME("proxy-connection"),
+    TBH_NAME("http2-settings"),
+    TBH_NAME("user-agent"),
+    TBH_NAME("accept"),
+    TBH_NAME("accept-encoding"),
+    TBH_NAME("accept-language"),
+    TBH_NAME("expect"),
+    TBH_NAME("range"),
+    TBH_NAME("if-none-match"),
+    TBH_NAME("if-modified-since"),
+    TBH_NAME("origin"),
+    TBH_NAME("referer"),
+};
+
+/* clang-format off */
+static TBH_UNUSED const uint8_t tbh_header_slots[256] = {
+    0, 0, 0, 0, 43, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 26, 0, 0, 18, 0, 32,
+    0, 0, 0, 0, 0, 0, 8, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 55, 0, 11, 0, 12, 24, 0, 48, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 58, 30, 0, 0, 0, 0, 0, 0,
+    31, 0, 0, 0, 0, 0, 0, 35, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 0, 0, 14, 0, 28, 59, 46, 54,
+    0, 0, 0, 0, 44, 1, 34, 0, 0, 0, 0, 51, 0, 0, 0, 0, 0, 4, 0, 50, 33, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 19, 29, 0, 0, 0, 0, 0, 0, 49, 22, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 27,
+    0, 0, 0, 45, 25, 0, 0, 0, 0, 17, 0, 38, 0, 3, 0, 0, 5, 0, 0, 0, 13, 0, 0, 9, 0, 0, 0, 0,
+    0, 0, 10, 0, 16, 0, 53, 0, 0, 0, 0, 0, 0, 0, 56, 0, 57, 0, 0, 6, 0, 0, 0, 0, 23, 0, 0, 0,
+    0, 39, 0, 37, 0, 0, 0, 20, 0, 0, 36, 0, 0, 0, 41, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0,
+    0, 0, 15, 0
+};
+/* clang-format on */
+
+/* tbh_header_id for a name with bytes up to `end` behind it, which makes it faster. */
+TBH_ALWAYS_INLINE uint16_t tbh_header_id_within(const char *name, size_t n, const char *end) {
+    if (n == 0) return TURBOHTTP_HEADER_OTHER;
+    unsigned first = (uint8_t)name[0] | 0x20u, last = (uint8_t)name[n - 1] | 0x20u;
+    unsigned id = tbh_header_slots[((unsigned)n * 17 + first * 61 + last * 22) & 255];
+    const tbh_header_name *row = &tbh_header_names[id];
+    if (row->length != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_name(name, n, end, row->text) ? (uint16_t)id : 0;
+}

@@ -3,7 +3,7 @@
  * last byte of a page. Input: any bytes. Does not know: lines, names, or why somebody looks. */
 #include "scan.h"
 
-static bool tbh_scan_is_control(char c) {
+TBH_FN bool tbh_scan_is_control(char c) {
     return ((uint8_t)c < 0x20 && c != '\t') || c == 0x7f;
 }
 
@@ -17,6 +17,18 @@ TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const
     }
     while (p < end && !tbh_scan_is_control(*p)) p++;
     return p;
+}
+
+TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end) {
+    size_t left = (size_t)(end - block);
+    if (left >= TBH_BLOCK) return tbh_block_marks(block);
+    if (left == 0) return 0;
+    if ((size_t)(end - begin) >= TBH_BLOCK)
+        return tbh_block_marks(end - TBH_BLOCK) >> ((TBH_BLOCK - left) << TBH_BLOCK_SHIFT);
+    uint64_t mask = 0;
+    for (size_t i = 0; i < left; i++)
+        if (tbh_scan_is_control(block[i])) mask |= (uint64_t)1 << (i << TBH_BLOCK_SHIFT);
+    return mask;
 }
 
 TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c) {

@@ -21,8 +21,10 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 #endif
 }
 
-/* Bytes that are not letters, digits or '-' (`odd`), control bytes other than HTAB (`control`),
- * and a given byte (`equal`): the three questions each platform answers. */
+/* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
+ * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a name in
+ * lower case by more than the case of a letter (`differ`). In names, letters are the characters with
+ * bit 6, and only they may differ in bit 5. */
 #if TBH_AVX2
 #include <immintrin.h>
 #define TBH_LANE       32 /* bytes */
@@ -60,10 +62,28 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
     tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
     return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
 }
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    tbh_lane letter = _mm256_and_si256(lower, _mm256_set1_epi8(0x40));
+    v = _mm256_or_si256(v, _mm256_srli_epi16(letter, 1));
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, lower)) ^ 0xffffffffu;
+}
+
+#define TBH_BLOCK       64 /* bytes that share a mask of marks */
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    tbh_lane v = tbh_lane_load(p);
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
+}
 #elif TBH_SSE2
 #include <emmintrin.h>
-#define TBH_LANE       16
-#define TBH_LANE_SHIFT 0
+#define TBH_LANE        16
+#define TBH_LANE_SHIFT  0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -96,10 +116,30 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
     tbh_lane dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
     return tbh_lane_mask(_mm_or_si128(_mm_or_si128(alpha, digit), dash)) ^ 0xffffu;
 }
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    tbh_lane letter = _mm_and_si128(lower, _mm_set1_epi8(0x40));
+    v = _mm_or_si128(v, _mm_srli_epi16(letter, 1));
+    return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
+}
+
+#define TBH_BLOCK       64
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    tbh_lane v = tbh_lane_load(p);
+    tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm_or_si128(tbh_lane_range(v, 0, 0x1f), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t low = tbh_lane_suspect(p) | tbh_lane_suspect(p + 16) << 16;
+    uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
+    return low | high << 32;
+}
 #elif TBH_NEON
 #include <arm_neon.h>
-#define TBH_LANE       16
-#define TBH_LANE_SHIFT 2
+#define TBH_LANE        16
+#define TBH_LANE_SHIFT  2
 typedef uint8x16_t tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -131,9 +171,20 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
     tbh_lane dash = vceqq_u8(v, vdupq_n_u8('-'));
     return ~tbh_lane_mask(vorrq_u8(vorrq_u8(alpha, digit), dash));
 }
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    tbh_lane letter = vandq_u8(lower, vdupq_n_u8(0x40));
+    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vshrq_n_u8(letter, 1)), lower));
+}
+
+#define TBH_BLOCK       16
+#define TBH_BLOCK_SHIFT 2
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_control(tbh_lane_load(p)) & UINT64_C(0x1111111111111111);
+}
 #else
-#define TBH_LANE       8
-#define TBH_LANE_SHIFT 3
+#define TBH_LANE        8
+#define TBH_LANE_SHIFT  3
 typedef uint64_t tbh_lane; /* little-endian, so that the first byte is the lowest */
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_fill(uint8_t c) {
@@ -171,6 +222,20 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
                       ~((x ^ tbh_lane_fill('-')) + tbh_lane_fill(0x7f));
     return (~common | v) & tbh_lane_fill(0x80);
 }
+
+/* Not one bit but any bits of a byte that differs. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
+}
+
+/* Borrows and carries may mark one byte too many, never one too few. */
+#define TBH_BLOCK       8
+#define TBH_BLOCK_SHIFT 3
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t v = tbh_lane_load(p);
+    uint64_t low = v - tbh_lane_fill(0x20), del = v + tbh_lane_fill(1);
+    return (low | del) & ~v & tbh_lane_fill(0x80);
+}
 #endif
 
 /* Index of the first byte that a mask marks; the mask is not 0. */
@@ -188,8 +253,54 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
     return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
 }
 
+/* ------------------------------------------------------------ marks
+ * The places of control bytes in order, found a block ahead of whoever asks for them: masks of
+ * neighbouring blocks do not wait for each other, and that is most of the speed. HTAB is marked too,
+ * and the portable lane may mark a byte that follows a marked one or 0xff: look at what you get. */
+typedef struct tbh_marks {
+    const char *block; /* TBH_BLOCK bytes, fewer at the end */
+    uint64_t mask;     /* the marks in it that were not asked for yet */
+} tbh_marks;
+
+/* The mask of a block that may end early. */
+TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end);
+
+TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end) {
+    if (TBH_UNLIKELY(end - block < TBH_BLOCK)) return tbh_marks_of_tail(begin, block, end);
+    return tbh_block_marks(block);
+}
+
+TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *end) {
+    tbh_marks m;
+    m.block = begin;
+    m.mask = tbh_marks_of(begin, begin, end);
+    return m;
+}
+
+/* The next marked byte, or end. */
+TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
+    while (m->mask == 0) {
+        if (end - m->block <= TBH_BLOCK) return end;
+        m->block += TBH_BLOCK;
+        m->mask = tbh_marks_of(begin, m->block, end);
+    }
+    const char *at = m->block + (tbh_scan_lowest_bit(m->mask) >> TBH_BLOCK_SHIFT);
+    m->mask &= m->mask - 1;
+    return at;
+}
+
+/* Drops the next mark, which is known to be at the byte after the one before. */
+TBH_ALWAYS_INLINE void tbh_marks_drop(tbh_marks *m, const char *begin, const char *end) {
+    if (TBH_UNLIKELY(m->mask == 0)) {
+        m->block += TBH_BLOCK;
+        m->mask = tbh_marks_of_tail(begin, m->block, end);
+    }
+    m->mask &= m->mask - 1;
+}
+
 /* The last stretch of a scan, shorter than a lane. */
 TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end);
+TBH_FN bool tbh_scan_is_control(char c);
 TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c);
 
 /* First control byte other than HTAB in [p, end), or end. Bytes from begin on may be read. */
@@ -211,6 +322,33 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
         p += TBH_LANE;
     }
     return tbh_scan_byte_tail(begin, p, end, c);
+}
+
+/* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
+ * lane can be read at `lower`, and bytes up to `end` after the name. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
+                                        const char *lower) {
+    if (TBH_LIKELY(n >= TBH_LANE)) {
+        const size_t last = n - TBH_LANE;
+        uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
+        for (size_t i = 0; i < last; i += TBH_LANE)
+            differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
+        return differ == 0;
+    }
+    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_equal_nocase(p, lower, n);
+    return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
+}
+
+/* Are all n bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *end) {
+    if (n >= TBH_LANE) {
+        uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
+        for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE)
+            odd |= tbh_lane_odd(tbh_lane_load(p + i));
+        return odd == 0;
+    }
+    if ((size_t)(end - p) < TBH_LANE) return false;
+    return tbh_lane_keep(tbh_lane_odd(tbh_lane_load(p)), n) == 0;
 }
 
 /* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
