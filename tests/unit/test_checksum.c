@@ -1,5 +1,4 @@
 /* Checksums: known values, any split, any alignment, and every path against one bit at a time. */
-#define _GNU_SOURCE
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "check.h"
