@@ -346,7 +346,6 @@ static turbohttp_status tbh_inflate_match(turbohttp_inflate *s, tbh_inflate_io *
 static turbohttp_status tbh_inflate_length(turbohttp_inflate *s, tbh_inflate_io *io,
                                            uint32_t entry) {
     uint32_t used = entry & 63;
-    if (used > s->bit_count) return TURBOHTTP_PENDING;
     uint64_t bits = s->bits >> used;
     uint32_t d = tbh_inflate_lookup(s->distance_table, bits, TBH_INFLATE_D_BITS);
     if (used + (d >> 8 & 31) > s->bit_count) return TURBOHTTP_PENDING;

@@ -16,7 +16,7 @@ static bit_writer w;
 static void put(uint32_t value, uint32_t count) {
     for (uint32_t i = 0; i < count; i++, w.bits++) {
         if (w.bits % 8 == 0) w.bytes[w.bits / 8] = 0;
-        w.bytes[w.bits / 8] |= (uint8_t)((value >> i & 1) << (w.bits % 8));
+        w.bytes[w.bits / 8] |= (uint8_t)(((i < 32 ? value >> i : 0) & 1) << (w.bits % 8));
     }
 }
 
@@ -338,6 +338,8 @@ static const wrapper_row wrapper_rows[] = {
      TURBOHTTP_ERR_INFLATE_DATA, TURBOHTTP_ERR_INFLATE_DATA},
     {"preset dictionary", TURBOHTTP_INFLATE_ZLIB, "78bb00000001cb48cdc9c90700062c0215", "",
      TURBOHTTP_ERR_INFLATE_DATA, TURBOHTTP_ERR_INFLATE_DATA},
+    {"preset dictionary, no id", TURBOHTTP_INFLATE_ZLIB, "78bbcb48cdc9c90700062c0215", "",
+     TURBOHTTP_ERR_INFLATE_DATA, TURBOHTTP_ERR_INFLATE_DATA},
     {"raw", TURBOHTTP_INFLATE_RAW, "cb48cdc9c90700", "hello", TURBOHTTP_DONE, TURBOHTTP_OK},
     {"raw of nothing", TURBOHTTP_INFLATE_RAW, "0300", "", TURBOHTTP_DONE, TURBOHTTP_OK},
     {"raw, bytes behind stay", TURBOHTTP_INFLATE_RAW, "03007a7a7a7a7a7a7a7a7a7a7a7a", "",
@@ -473,7 +475,9 @@ static turbohttp_status dynamic(const uint8_t (*set)[2], size_t pairs, uint32_t 
                                 uint32_t hdist, uint32_t body, uint32_t body_bits) {
     uint8_t lengths[320] = {0};
     for (size_t i = 0; i < pairs; i++)
-        lengths[set[i][0] < 99 ? hlit + set[i][0] : set[i][0] + 157u] = set[i][1];
+        lengths[set[i][0] < 30   ? hlit + set[i][0]
+                : set[i][0] < 99 ? set[i][0]
+                                 : set[i][0] + 157u] = set[i][1];
     w.bits = 0;
     put(5, 3);
     put_dynamic_head(lengths, hlit, hdist);
@@ -482,11 +486,11 @@ static turbohttp_status dynamic(const uint8_t (*set)[2], size_t pairs, uint32_t 
     return decode(TURBOHTTP_INFLATE_RAW, w.bytes, written(), 0, 0);
 }
 
-/* In the sets, 0 to 29 are distances, and 99 + k is the symbol 256 + k. */
+/* In the sets, 0 to 29 are distances, 30 to 98 literals, and 99 + k is the symbol 256 + k. */
 static void S_61_odd_code_sets_have_zlibs_answer(void) {
     const uint8_t lone_end[][2] = {{99, 1}};
     const uint8_t lone_end_long[][2] = {{99, 2}};
-    const uint8_t no_end[][2] = {{100, 1}};
+    const uint8_t no_end[][2] = {{65, 1}, {66, 1}};
     const uint8_t two[][2] = {{99, 1}, {100, 1}};
     const uint8_t two_and_distance[][2] = {{99, 1}, {100, 1}, {0, 1}};
     const uint8_t distance_of_two[][2] = {{99, 1}, {0, 2}};
@@ -513,6 +517,29 @@ static void S_61_odd_code_sets_have_zlibs_answer(void) {
     CHECK_INT(dynamic(lone_end, 1, 286, 31, 0, 1), bad);
 }
 
+/* A repetition of the length before the first: precode symbols 0, 1, 16 and 18 of two bits each. */
+static void S_61_nothing_to_repeat_is_refused(void) {
+    static const uint8_t precode[18] = {2, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
+    for (int repeat = 0; repeat < 2; repeat++) {
+        w.bits = 0;
+        put(5, 3);
+        put(0, 10);
+        put(14, 4);
+        for (int i = 0; i < 18; i++) put(precode[i], 3);
+        put_code(repeat ? 2 : 0, 2); /* 16 for three lengths, or 0 three times */
+        put(0, repeat ? 2 : 4);
+        put_code(3, 2); /* zeros up to symbol 256: 138 and 115 */
+        put(127, 7);
+        put_code(3, 2);
+        put(104, 7);
+        put_code(1, 2);
+        put_code(0, 2);
+        put(0, 32);
+        CHECK_INT(decode(TURBOHTTP_INFLATE_RAW, w.bytes, written(), 0, 0),
+                  repeat ? TURBOHTTP_ERR_INFLATE_DATA : TURBOHTTP_DONE);
+    }
+}
+
 static void fixed_symbols_without_meaning_are_refused(void) {
     for (uint32_t symbol = 286; symbol < 288; symbol++) {
         w.bits = 0;
@@ -529,6 +556,7 @@ static void fixed_symbols_without_meaning_are_refused(void) {
         w.bits = 0;
         put(3, 3);
         put_symbol(&litlens, 'a');
+        for (int i = 0; i < 300; i++) put_match(258, 1); /* far enough for any distance */
         put_symbol(&litlens, 257);
         put_code(code, 5);
         put(0, 200);
@@ -616,6 +644,7 @@ static const check_test tests[] = {
     CHECK_TEST(empty_calls_are_harmless),
     CHECK_TEST(S_61_longest_header_fields_at_many_splits),
     CHECK_TEST(S_61_odd_code_sets_have_zlibs_answer),
+    CHECK_TEST(S_61_nothing_to_repeat_is_refused),
     CHECK_TEST(fixed_symbols_without_meaning_are_refused),
     CHECK_TEST(distance_reaches_the_first_byte_and_no_further),
     CHECK_TEST(a_member_cannot_see_the_one_before_it),
