@@ -5695,7 +5695,6 @@ static turbohttp_status tbh_inflate_match(turbohttp_inflate *s, tbh_inflate_io *
 static turbohttp_status tbh_inflate_length(turbohttp_inflate *s, tbh_inflate_io *io,
                                            uint32_t entry) {
     uint32_t used = entry & 63;
-    if (used > s->bit_count) return TURBOHTTP_PENDING;
     uint64_t bits = s->bits >> used;
     uint32_t d = tbh_inflate_lookup(s->distance_table, bits, TBH_INFLATE_D_BITS);
     if (used + (d >> 8 & 31) > s->bit_count) return TURBOHTTP_PENDING;
@@ -5745,6 +5744,14 @@ TBH_ALWAYS_INLINE void tbh_inflate_bits_fill(tbh_inflate_bits *b) {
 TBH_ALWAYS_INLINE void tbh_inflate_bits_drop(tbh_inflate_bits *b, uint32_t entry) {
     b->bits >>= entry & 63;
     b->count -= entry;
+}
+
+/* Writes a literal and looks up what follows it. */
+TBH_ALWAYS_INLINE uint32_t tbh_inflate_put(tbh_inflate_bits *b, const uint32_t *litlen,
+                                           uint8_t **out, uint32_t entry) {
+    tbh_inflate_bits_drop(b, entry);
+    *(*out)++ = (uint8_t)(entry >> 16);
+    return litlen[b->bits & ((1u << TBH_INFLATE_LL_BITS) - 1)];
 }
 
 /* Copies in blocks and may write up to 31 bytes more than the length. */
@@ -5799,8 +5806,8 @@ TBH_ALWAYS_INLINE bool tbh_inflate_copy_fast(const turbohttp_inflate *s, tbh_inf
     return true;
 }
 
-/* Decodes while the margins last. After a refill there are 56 bits: four literals of at most 11
- * and the 11 to look up the next entry, or a length of 20, a distance of 28 and 8 to spare. */
+/* Decodes while the margins last. After a refill there are 56 bits: three literals of at most
+ * 11 and 11 to look up the next entry, or a length of 20, a distance of 28 and 8 to spare. */
 static turbohttp_status tbh_inflate_fast(turbohttp_inflate *s, tbh_inflate_io *io) {
     const uint32_t *litlen = s->litlen_table, *distances = s->distance_table;
     const uint32_t mask = (1u << TBH_INFLATE_LL_BITS) - 1, d_mask = (1u << TBH_INFLATE_D_BITS) - 1;
@@ -5813,10 +5820,10 @@ static turbohttp_status tbh_inflate_fast(turbohttp_inflate *s, tbh_inflate_io *i
     uint32_t entry = litlen[b.bits & mask];
     while (b.in <= in_stop && out <= out_stop) {
         if (entry & TBH_INFLATE_LITERAL) {
-            for (int i = 0; i < 4 && entry & TBH_INFLATE_LITERAL; i++) {
-                tbh_inflate_bits_drop(&b, entry);
-                *out++ = (uint8_t)(entry >> 16);
-                entry = litlen[b.bits & mask];
+            entry = tbh_inflate_put(&b, litlen, &out, entry);
+            if (entry & TBH_INFLATE_LITERAL) {
+                entry = tbh_inflate_put(&b, litlen, &out, entry);
+                if (entry & TBH_INFLATE_LITERAL) entry = tbh_inflate_put(&b, litlen, &out, entry);
             }
             tbh_inflate_bits_fill(&b);
             if (entry & TBH_INFLATE_LITERAL) continue;
@@ -5825,10 +5832,8 @@ static turbohttp_status tbh_inflate_fast(turbohttp_inflate *s, tbh_inflate_io *i
             entry = tbh_inflate_lookup(litlen, b.bits, TBH_INFLATE_LL_BITS);
             if (entry & TBH_INFLATE_SPECIAL) break;
             if (entry & TBH_INFLATE_LITERAL) {
-                tbh_inflate_bits_drop(&b, entry);
-                *out++ = (uint8_t)(entry >> 16);
+                entry = tbh_inflate_put(&b, litlen, &out, entry);
                 tbh_inflate_bits_fill(&b);
-                entry = litlen[b.bits & mask];
                 continue;
             }
         }
