@@ -4592,20 +4592,27 @@ TURBOHTTP_API turbohttp_status turbohttp_url_put_host(const turbohttp_url *url,
 }
 
 /* ------------------------------------------------------------ resolve (RFC 3986 §5.2.2) */
+/* Appends the directory of the base's path without its last slash. A last segment of dots is part of
+ * it, because such a base was requested without dots. */
+static void tbh_url_put_directory(turbohttp_writer *writer, turbohttp_span path) {
+    size_t last = path.length;
+    while (last > 0 && path.data[last - 1] != '/') last--;
+    bool is_directory = tbh_url_dots(path.data + last, path.length - last) > 0;
+    size_t n = is_directory ? path.length + 1 : last;
+    if (n > 1) tbh_url_put_segments(writer, writer->length, path.data + 1, n - 2, false);
+}
+
 /* A reference without scheme and authority, against the base. */
 static turbohttp_status tbh_url_merge(const turbohttp_url *base, const turbohttp_url *r,
                                       turbohttp_writer *writer) {
-    turbohttp_span from = base->path;
     if (r->path.length > 0 && r->path.data[0] == '/') {
         tbh_url_put_path(writer, r->path);
     } else if (r->path.length > 0) {
         size_t floor = writer->length;
-        while (from.length > 0 && from.data[from.length - 1] != '/') from.length--;
-        if (from.length > 1)
-            tbh_url_put_segments(writer, floor, from.data + 1, from.length - 2, false);
+        tbh_url_put_directory(writer, base->path);
         tbh_url_put_segments(writer, floor, r->path.data, r->path.length, true);
     } else {
-        tbh_url_put_path(writer, from);
+        tbh_url_put_path(writer, base->path);
     }
     bool inherits = r->path.length == 0 && !r->has_query;
     if (inherits) tbh_url_put_part(writer, base->has_query, '?', base->query);

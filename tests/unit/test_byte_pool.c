@@ -155,10 +155,50 @@ static void bounds_are_rounded_and_limited(void) {
     CHECK_INT(p->max_bytes, 128);
     turbohttp_byte_pool_init(p, &b.allocator, 16, SIZE_MAX, 1, TURBOHTTP_CLEAR_NONE, false);
     CHECK_INT(p->max_bytes, (size_t)16 << 19);
+    turbohttp_byte_pool_init(p, &b.allocator, 16, (size_t)16 << 20, 1, TURBOHTTP_CLEAR_NONE, false);
+    CHECK_INT(p->max_bytes, (size_t)16 << 19);
     turbohttp_byte_pool_init(p, &b.allocator, SIZE_MAX, 1, 1, TURBOHTTP_CLEAR_NONE, false);
     CHECK_INT(p->max_bytes, SIZE_MAX / 4 + 1);
     turbohttp_byte_pool_destroy(p);
     turbohttp_byte_pool_destroy(NULL);
+}
+
+static void counters_add_up_and_reset_keeps_active(void) {
+    bench b;
+    bench_open(&b, TURBOHTTP_CLEAR_NONE, false);
+    size_t c;
+    for (int i = 0; i < 3; i++)
+        turbohttp_byte_pool_return(&b.pool, turbohttp_byte_pool_rent(&b.pool, 64, &c), 64);
+    void *p = turbohttp_byte_pool_rent(&b.pool, 64, &c);
+    turbohttp_pool_stats s = turbohttp_byte_pool_stats(&b.pool);
+    CHECK_INT(s.rented, 4);
+    CHECK_INT(s.returned, 3);
+    CHECK_INT(s.missed, 1);
+    CHECK_INT(s.active, 1);
+    CHECK_INT(s.cleared + s.unpooled + s.violations, 0);
+    turbohttp_byte_pool_stats_reset(&b.pool);
+    s = turbohttp_byte_pool_stats(&b.pool);
+    CHECK_INT(s.rented + s.returned + s.missed, 0);
+    CHECK_INT(s.active, 1);
+    turbohttp_byte_pool_return(&b.pool, p, c);
+    s = turbohttp_byte_pool_stats(&b.pool);
+    CHECK_INT(s.returned, 1);
+    CHECK_INT(s.active, 0);
+    bench_shut(&b);
+}
+
+static void A11_no_allocation_after_warm_up(void) {
+    bench b;
+    bench_open(&b, TURBOHTTP_CLEAR_ON_RENT, false);
+    size_t c;
+    turbohttp_byte_pool_return(&b.pool, turbohttp_byte_pool_rent(&b.pool, 200, &c), 256);
+    uint64_t before = b.memory.requests;
+    for (size_t i = 129; i <= 256; i++) {
+        void *p = turbohttp_byte_pool_rent(&b.pool, i, &c);
+        turbohttp_byte_pool_return(&b.pool, p, c);
+    }
+    CHECK_INT(b.memory.requests - before, 0);
+    bench_shut(&b);
 }
 
 static void S_81_failed_allocation_changes_nothing(void) {
@@ -206,6 +246,8 @@ static const check_test tests[] = {
     CHECK_TEST(clear_on_rent_hands_out_zeros),
     CHECK_TEST(clear_on_return_wipes_before_the_block_rests_or_leaves),
     CHECK_TEST(bounds_are_rounded_and_limited),
+    CHECK_TEST(counters_add_up_and_reset_keeps_active),
+    CHECK_TEST(A11_no_allocation_after_warm_up),
     CHECK_TEST(S_81_failed_allocation_changes_nothing),
     CHECK_TEST(A10_runs_in_a_fixed_block),
 };

@@ -125,6 +125,38 @@ static void writes_after_return_are_found_at_rent(void) {
 #endif
 }
 
+/* Old bytes are recognisable, and secrets are zeroed in a guard build too. */
+static void resting_bytes_are_marked_or_wiped(void) {
+    for (int secret = 0; secret < 2; secret++) {
+        open_pools(4);
+        pool.clearing = secret ? TURBOHTTP_CLEAR_ON_RETURN : TURBOHTTP_CLEAR_NONE;
+        size_t c;
+        uint8_t *p = (uint8_t *)turbohttp_byte_pool_rent(&pool, 64, &c);
+        memset(p, 'x', c);
+        turbohttp_byte_pool_return(&pool, p, c);
+        p = (uint8_t *)turbohttp_byte_pool_rent(&pool, 64, &c);
+        for (size_t i = sizeof(void *); i < c; i++) CHECK_INT(p[i], secret ? 0 : 0xdb);
+        turbohttp_byte_pool_return(&pool, p, c);
+        CHECK_INT(reports, 0);
+        shut_pools();
+    }
+}
+
+static void reports_are_counted_without_a_hook_until_reset(void) {
+    open_pools(4);
+    turbohttp_byte_pool_on_violation(&pool, NULL, NULL);
+    char mine[64];
+    turbohttp_byte_pool_return(&pool, mine, 64);
+    turbohttp_object_pool_return(&objects, mine);
+    CHECK_INT(turbohttp_byte_pool_stats(&pool).violations, 1);
+    CHECK_INT(turbohttp_object_pool_stats(&objects).violations, 1);
+    turbohttp_byte_pool_stats_reset(&pool);
+    turbohttp_object_pool_stats_reset(&objects);
+    CHECK_INT(turbohttp_byte_pool_stats(&pool).violations, 0);
+    CHECK_INT(turbohttp_object_pool_stats(&objects).violations, 0);
+    shut_pools();
+}
+
 static void forgotten_blocks_are_named_at_the_end(void) {
     open_pools(4);
     size_t c;
@@ -178,6 +210,8 @@ static const check_test tests[] = {
     CHECK_TEST(foreign_blocks_are_refused),
     CHECK_TEST(writes_past_the_end_are_found_at_return),
     CHECK_TEST(writes_after_return_are_found_at_rent),
+    CHECK_TEST(resting_bytes_are_marked_or_wiped),
+    CHECK_TEST(reports_are_counted_without_a_hook_until_reset),
     CHECK_TEST(forgotten_blocks_are_named_at_the_end),
     CHECK_TEST(proper_use_of_many_blocks_is_silent),
     CHECK_TEST(S_81_no_memory_to_remember_a_block_fails_the_rent),

@@ -318,6 +318,8 @@ static const pair resolve_cases[] = {
     {"/%2e%2E/.%2e/x", "http://a/x"},
     {"%2e/g", "http://a/b/c/g"},
     {".../g", "http://a/b/c/.../g"},
+    {"%2e%2e%2e/g", "http://a/b/c/%2e%2e%2e/g"},
+    {"%2e./%2e", "http://a/b/"},
     {"a//../b", "http://a/b/c/a/b"},
     {"?", "http://a/b/c/d;p?"},
     {"<\">^`{|}[]", "http://a/b/c/%3C%22%3E%5E%60%7B%7C%7D[]"},
@@ -358,7 +360,11 @@ static void bases_without_a_path_or_with_dots_resolve_too(void) {
                  {"http://h?q", "../x", "http://h/x"},
                  {"wss://u@h:9/", "x", "wss://u@h:9/x"},
                  {"http://h/a/../b/./c", "d", "http://h/b/d"},
-                 {"http://h/a/..", "d", "http://h/a/d"},
+                 {"http://h/a/..", "d", "http://h/d"},
+                 {"http://h/a/.", "d", "http://h/a/d"},
+                 {"http://h/a/b/%2E.", "../d", "http://h/d"},
+                 {"http://h/..", "d", "http://h/d"},
+                 {"http://h/a/../", "d", "http://h/d"},
                  {"http://h//a//b", "../c", "http://h//a/c"},
                  {"http://h/a/", "?q", "http://h/a/?q"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -379,6 +385,10 @@ static void S_12_resolved_urls_obey_the_limit(void) {
     CHECK_INT(turbohttp_url_resolve(&base, "x", 1, 20, &w), TURBOHTTP_ERR_URL_TOO_LONG);
     CHECK_INT(turbohttp_url_resolve(&base, "x", 1, 21, &w), TURBOHTTP_OK);
     CHECK_INT(turbohttp_url_resolve(&base, "xxxxxx", 6, 5, &w), TURBOHTTP_ERR_URL_TOO_LONG);
+    turbohttp_writer_clear(&w);
+    CHECK_INT(turbohttp_url_resolve(&base, "http://b/", 9, 9, &w), TURBOHTTP_OK);
+    turbohttp_writer_clear(&w);
+    CHECK_INT(turbohttp_url_resolve(&base, "x", 1, 21, &w), TURBOHTTP_OK);
     CHECK_WRITTEN("http://a/0123456789/x");
     shut_writer();
 }
