@@ -4176,6 +4176,9 @@ TBH_FN bool tbh_is_ipv4(const char *p, size_t n);
 TBH_FN bool tbh_is_ipv6(const char *p, size_t n);
 /* A name that may be looked up: labels of letters, digits, '-' and '_'; not a number. */
 TBH_FN bool tbh_is_host_name(const char *p, size_t n);
+/* Bytes of the request target that the terminated text begins with, up to its fragment or end, if
+ * it can be sent as it stands; 0 if it must be parsed. */
+TBH_FN size_t tbh_url_plain_target(const char *p);
 TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url);
 
 /* ========================================================================
@@ -4235,43 +4238,24 @@ static size_t tbh_url_index(const char *p, size_t n, char c) {
 
 /* ------------------------------------------------------------ hosts */
 TBH_FN bool tbh_is_ipv4(const char *p, size_t n) {
-    size_t at = 0;
-    for (int part = 0; part < 4; part++) {
-        uint64_t value;
-        size_t digits = tbh_url_index(p + at, n - at, '.');
-        if (digits > 3 || !tbh_parse_u64(p + at, digits, 255, &value)) return false;
-        if (digits > 1 && p[at] == '0') return false;
-        at += digits;
-        if (part < 3 && at++ >= n) return false;
-    }
-    return at == n;
+    uint8_t bytes[4];
+    return tbh_address_parse_v4(tbh_span(p, n), bytes);
 }
 
-static size_t tbh_url_hex_digits(const char *p, size_t n) {
-    size_t i = 0;
-    while (i < n && i < 5 && tbh_hex_value((uint8_t)p[i]) >= 0) i++;
-    return i;
-}
-
-/* Groups of 1…4 digits, at most one "::" for one group or more, an IPv4 address as last two. */
 TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
-    size_t at = 0, groups = 0;
-    bool gap = n >= 2 && p[0] == ':' && p[1] == ':';
-    if (gap) at = 2;
-    while (at < n) {
-        if ((groups == 6 || gap) && tbh_is_ipv4(p + at, n - at))
-            return gap ? groups < 6 : groups == 6;
-        size_t digits = tbh_url_hex_digits(p + at, n - at);
-        if (digits == 0 || digits > 4 || ++groups > 8) return false;
-        at += digits;
-        if (at == n) break;
-        if (p[at++] != ':' || at == n) return false;
-        if (p[at] != ':') continue;
-        if (gap) return false;
-        gap = true;
-        at++;
+    uint8_t bytes[16];
+    return tbh_address_parse_v6(tbh_span(p, n), bytes);
+}
+
+/* A target that may be sent as it stands: nothing to encode, no dot segment, not empty. */
+TBH_FN size_t tbh_url_plain_target(const char *p) {
+    size_t n = 0;
+    if (p[0] != '/') return 0;
+    while (tbh_url_in(&tbh_url_sent, p[n])) {
+        if (p[n] == '/' && p[n + 1] == '.') return 0;
+        n++;
     }
-    return gap ? groups < 8 : groups == 8;
+    return p[n] == 0 || p[n] == '#' ? n : 0;
 }
 
 /* A label that other parsers read as a number: decimal, octal or 0x. */
@@ -7801,7 +7785,7 @@ TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
 }
 
 TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store) {
-    tbh_conn_reset(h);
+    if (h->rx != TBH_RX_IDLE) tbh_conn_reset(h);
     h->request = *request;
     h->out = request->head;
     h->store = store;
@@ -10219,6 +10203,8 @@ typedef struct tbh_origin_key {
 struct tbh_origin {
     tbh_origin *next;
     tbh_origin_key key; /* its texts lie behind this struct, each terminated */
+    turbohttp_span prefix; /* a URL that begins so, and asks for nothing special, is ours */
+    turbohttp_span host_field; /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle; /* last used first */
@@ -10287,12 +10273,21 @@ TBH_FN void tbh_request_rewind(tbh_request *request);
 TBH_FN void tbh_request_reset(void *user, void *element);
 
 /* request_head.c */
+/* Where a request goes: slices that live until it is built. */
+typedef struct tbh_target {
+    const turbohttp_url *url;  /* NULL: the two below are ready to be sent */
+    turbohttp_span path;       /* request target */
+    turbohttp_span host_field; /* value of Host */
+} tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
-                                          const turbohttp_url *url, turbohttp_error *error);
+                                          const tbh_target *target, turbohttp_error *error);
 
 /* origin.c */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc);
+/* The origin of a URL that was seen before, without parsing it again; NULL: parse it. */
+TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
+                                     tbh_target *target);
 TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin);
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front);
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request);
@@ -10358,9 +10353,25 @@ static turbohttp_span tbh_origin_copy(char **at, turbohttp_span text, bool to_lo
     return copy;
 }
 
-static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key) {
-    size_t texts = 4 + key->host.length + key->zone.length + key->connect_host.length +
-                   key->unix_path.length;
+/* Everything before the path, as the user wrote it: equal text means an equal origin, as long as
+ * the request overrides nothing. */
+static turbohttp_span tbh_origin_prefix(const turbohttp_url *url) {
+    const char *end = url->authority.data + url->authority.length;
+    return tbh_span(url->text.data, (size_t)(end - url->text.data));
+}
+
+static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
+    turbohttp_span authority = url->authority;
+    bool is_default = url->port == tbh_url_default_port(url) && url->port_text.length;
+    return url->has_userinfo || url->is_ipv6 || is_default ? tbh_span(NULL, 0) : authority;
+}
+
+static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
+                                     const turbohttp_url *url) {
+    turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
+    bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length;
+    size_t texts = 6 + key->host.length + key->zone.length + key->connect_host.length +
+                   key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
     if (!origin) return NULL;
@@ -10373,6 +10384,10 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.zone = tbh_origin_copy(&at, key->zone, false);
     origin->key.connect_host = tbh_origin_copy(&at, key->connect_host, true);
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
+    if (is_plain && host_field.length) {
+        origin->prefix = tbh_origin_copy(&at, prefix, false);
+        origin->host_field = tbh_origin_copy(&at, host_field, true);
+    }
     origin->next = client->origins;
     client->origins = origin;
     return origin;
@@ -10391,7 +10406,22 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     key.is_tls = url->is_tls;
     for (tbh_origin *origin = client->origins; origin; origin = origin->next)
         if (tbh_origin_matches(&origin->key, &key)) return origin;
-    return tbh_origin_create(client, &key);
+    return tbh_origin_create(client, &key, url);
+}
+
+TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
+                                     tbh_target *target) {
+    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path;
+    for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
+        size_t n = origin->prefix.length;
+        if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
+        size_t path = tbh_url_plain_target(desc->url + n);
+        if (path == 0 || n + path > client->limits.url_bytes) continue;
+        target->path = tbh_span(desc->url + n, path);
+        target->host_field = origin->host_field;
+        return origin;
+    }
+    return NULL;
 }
 
 TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin) {
@@ -11118,7 +11148,7 @@ TBH_FN bool tbh_link_deliver(tbh_link *link) {
 /* Bodies up to this size travel behind the head; larger ones are sent from where they lie. */
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
-#define TBH_USER_AGENT "turbohttp/" TURBOHTTP_VERSION
+#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
 
 typedef struct tbh_head_writer {
     turbohttp_writer out;
@@ -11135,6 +11165,16 @@ static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status sta
         tbh_error_append_span(w->error, what);
     }
     return status;
+}
+
+/* Text that is known to be clean. The room was reserved in one go; the writer copes if it was not. */
+TBH_ALWAYS_INLINE void tbh_head_put(tbh_head_writer *w, const char *text, size_t n) {
+    turbohttp_writer *out = &w->out;
+    if (out->status == TURBOHTTP_OK && n <= out->capacity - out->length) {
+        memcpy(out->data + out->length, text, n);
+        out->length += n;
+    } else
+        turbohttp_writer_put(out, text, n);
 }
 
 static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
@@ -11181,41 +11221,51 @@ static turbohttp_status tbh_head_user_fields(tbh_head_writer *w) {
 }
 
 /* ------------------------------------------------------------ headers of ours */
-static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_request *request,
-                                      const turbohttp_url *url) {
+static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *target) {
+    const char *host = w->desc->host;
+    turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
+    if (host && !tbh_is_field_value(host, value.length))
+        return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
+    if (value.length)
+        tbh_head_put(w, value.data, value.length);
+    else
+        turbohttp_url_put_host(target->url, &w->out);
+    tbh_head_put(w, "\r\n", 2);
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *target) {
     const turbohttp_request_desc *desc = w->desc;
     const turbohttp_body *body = &desc->body;
     bool has_body = body->data || body->path || body->read;
     const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
-    char *target;
-    (void)request;
-    turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &target);
+    size_t method_length = strlen(method);
+    char *unused;
+    turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &unused);
     if (status != TURBOHTTP_OK) return tbh_head_refuse(w, status, tbh_span(NULL, 0));
-    if (!tbh_is_token(method, strlen(method)))
+    if (desc->method && !tbh_is_token(method, method_length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_METHOD, tbh_span_of(method));
-    turbohttp_writer_put_text(&w->out, method);
-    turbohttp_writer_put_byte(&w->out, ' ');
-    turbohttp_url_put_target(url, &w->out);
-    turbohttp_writer_put_text(&w->out, desc->use_http10 ? " HTTP/1.0\r\nHost: "
-                                                        : " HTTP/1.1\r\nHost: ");
-    if (desc->host && !tbh_is_field_value(desc->host, strlen(desc->host)))
-        return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (desc->host)
-        turbohttp_writer_put_text(&w->out, desc->host);
+    tbh_head_put(w, method, method_length);
+    tbh_head_put(w, " ", 1);
+    if (target->url)
+        turbohttp_url_put_target(target->url, &w->out);
     else
-        turbohttp_url_put_host(url, &w->out);
-    return turbohttp_writer_put(&w->out, "\r\n", 2);
+        tbh_head_put(w, target->path.data, target->path.length);
+    tbh_head_put(w, desc->use_http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ", 17);
+    return tbh_head_host(w, target);
 }
 
 static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
     const char *agent = request->client->desc.user_agent;
     turbohttp_status status = TURBOHTTP_OK;
-    if (!agent) agent = TBH_USER_AGENT;
-    if (!w->has_user_agent && *agent) status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
-    if (!w->has_accept) turbohttp_writer_put_text(&w->out, "Accept: */*\r\n");
+    if (!w->has_user_agent && !agent)
+        tbh_head_put(w, TBH_USER_AGENT_LINE, sizeof TBH_USER_AGENT_LINE - 1);
+    else if (!w->has_user_agent && *agent)
+        status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
+    if (!w->has_accept) tbh_head_put(w, "Accept: */*\r\n", 13);
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode) turbohttp_writer_put_text(&w->out, "Accept-Encoding: gzip, deflate\r\n");
+    if (request->decode) tbh_head_put(w, "Accept-Encoding: gzip, deflate\r\n", 32);
     return status;
 }
 
@@ -11244,7 +11294,7 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *
         turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
     if (request->disable_reuse && !desc->use_http10)
         turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
-    turbohttp_writer_put(&w->out, "\r\n", 2);
+    tbh_head_put(w, "\r\n", 2);
     return status;
 }
 
@@ -11322,12 +11372,12 @@ typedef struct tbh_head_layout {
 } tbh_head_layout;
 
 static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
-                                       const turbohttp_url *url, tbh_head_layout *layout) {
+                                       const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
     bool has_body = body->data || body->path || body->read;
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !w->desc->expect_continue;
-    turbohttp_status status = tbh_head_line(w, request, url);
+    turbohttp_status status = tbh_head_line(w, target);
     if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
     if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
     if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request, has_body);
@@ -11360,15 +11410,14 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
 static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc) {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
     bool has_body = desc->body.data || desc->body.path || desc->body.read;
-    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
-    request->is_idempotent = desc->is_idempotent;
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-        if (strcmp(method, methods[i]) == 0) request->is_idempotent = true;
+    request->is_idempotent = desc->is_idempotent || (!desc->method && !has_body);
+    for (size_t i = 0; desc->method && i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(desc->method, methods[i]) == 0) request->is_idempotent = true;
     request->is_replayable = !desc->body.path && !desc->body.read;
 }
 
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
-                                          const turbohttp_url *url, turbohttp_error *error) {
+                                          const tbh_target *target, turbohttp_error *error) {
     tbh_head_writer w;
     tbh_head_layout layout;
     memset(&w, 0, sizeof w);
@@ -11381,7 +11430,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
         return tbh_head_refuse(&w, TURBOHTTP_ERR_UNSUPPORTED,
                                tbh_span_of("HTTP/1.0 needs the length of the body"));
     turbohttp_writer_init(&w.out, &request->client->heap->blocks, 0);
-    status = tbh_head_write(&w, request, url, &layout);
+    status = tbh_head_write(&w, request, target, &layout);
     if (status == TURBOHTTP_OK && w.out.status != TURBOHTTP_OK)
         status = tbh_head_refuse(&w, w.out.status, tbh_span(NULL, 0));
     if (status == TURBOHTTP_OK) status = turbohttp_writer_detach(&w.out, &request->text);
@@ -11608,13 +11657,12 @@ TURBOHTTP_API turbohttp_status turbohttp_take(turbohttp_client *client, turbohtt
 TBH_FN void tbh_request_call_done(turbohttp_client *client) {
     while (client->done_first) {
         tbh_request *request = client->done_first;
-        turbohttp_response response;
-        turbohttp_request handle = request->handle;
-        void (*on_done)(void *, turbohttp_request, turbohttp_response *) = request->on_done;
-        void *user = request->done_user;
-        turbohttp_take(client, handle, &response);
-        on_done(user, handle, &response);
-        turbohttp_response_free(&response);
+        void *object;
+        tbh_request_unqueue_call(request);
+        tbh_completion_take(&client->completions, request->handle.id, &object);
+        request->on_done(request->done_user, request->handle, &request->response);
+        turbohttp_response_free(&request->response);
+        turbohttp_object_pool_return(&client->request_pool, request);
     }
 }
 
@@ -11715,10 +11763,17 @@ static turbohttp_status tbh_submit_prepare(tbh_request *request,
                                            turbohttp_error *error) {
     turbohttp_client *client = request->client;
     turbohttp_url url;
-    turbohttp_status status = tbh_submit_parse_url(client, desc->url, &url, error);
-    if (status == TURBOHTTP_OK) status = tbh_request_build(request, desc, &url, error);
+    tbh_target target;
+    turbohttp_status status = TURBOHTTP_OK;
+    memset(&target, 0, sizeof target);
+    if (desc->url) request->origin = tbh_origin_recall(client, desc, &target);
+    if (!request->origin) {
+        status = tbh_submit_parse_url(client, desc->url, &url, error);
+        target.url = &url;
+    }
+    if (status == TURBOHTTP_OK) status = tbh_request_build(request, desc, &target, error);
     if (status != TURBOHTTP_OK) return status;
-    request->origin = tbh_origin_get(client, &url, desc);
+    if (!request->origin) request->origin = tbh_origin_get(client, &url, desc);
     if (!request->origin) return tbh_submit_refuse(error, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL);
     status = tbh_completion_issue(&client->completions, request, &request->handle.id);
     if (status != TURBOHTTP_OK) {
@@ -12433,6 +12488,6 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_UNLIKELY
 #undef TBH_UNPOISON
 #undef TBH_UNUSED
-#undef TBH_USER_AGENT
+#undef TBH_USER_AGENT_LINE
 #undef TBH_AMALGAM
 #endif /* TURBOHTTP_IMPLEMENTATION */

@@ -78,6 +78,8 @@ typedef struct tbh_origin_key {
 struct tbh_origin {
     tbh_origin *next;
     tbh_origin_key key; /* its texts lie behind this struct, each terminated */
+    turbohttp_span prefix; /* a URL that begins so, and asks for nothing special, is ours */
+    turbohttp_span host_field; /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle; /* last used first */
@@ -146,12 +148,21 @@ TBH_FN void tbh_request_rewind(tbh_request *request);
 TBH_FN void tbh_request_reset(void *user, void *element);
 
 /* request_head.c */
+/* Where a request goes: slices that live until it is built. */
+typedef struct tbh_target {
+    const turbohttp_url *url;  /* NULL: the two below are ready to be sent */
+    turbohttp_span path;       /* request target */
+    turbohttp_span host_field; /* value of Host */
+} tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
-                                          const turbohttp_url *url, turbohttp_error *error);
+                                          const tbh_target *target, turbohttp_error *error);
 
 /* origin.c */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc);
+/* The origin of a URL that was seen before, without parsing it again; NULL: parse it. */
+TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
+                                     tbh_target *target);
 TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin);
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front);
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request);

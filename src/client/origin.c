@@ -3,6 +3,7 @@
  * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
+#include "../format/url.h"
 #include "internal.h"
 
 /* Requests that may not be repeated do not trust a connection that was idle for longer
@@ -38,9 +39,25 @@ static turbohttp_span tbh_origin_copy(char **at, turbohttp_span text, bool to_lo
     return copy;
 }
 
-static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key) {
-    size_t texts = 4 + key->host.length + key->zone.length + key->connect_host.length +
-                   key->unix_path.length;
+/* Everything before the path, as the user wrote it: equal text means an equal origin, as long as
+ * the request overrides nothing. */
+static turbohttp_span tbh_origin_prefix(const turbohttp_url *url) {
+    const char *end = url->authority.data + url->authority.length;
+    return tbh_span(url->text.data, (size_t)(end - url->text.data));
+}
+
+static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
+    turbohttp_span authority = url->authority;
+    bool is_default = url->port == tbh_url_default_port(url) && url->port_text.length;
+    return url->has_userinfo || url->is_ipv6 || is_default ? tbh_span(NULL, 0) : authority;
+}
+
+static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
+                                     const turbohttp_url *url) {
+    turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
+    bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length;
+    size_t texts = 6 + key->host.length + key->zone.length + key->connect_host.length +
+                   key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
     if (!origin) return NULL;
@@ -53,6 +70,10 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.zone = tbh_origin_copy(&at, key->zone, false);
     origin->key.connect_host = tbh_origin_copy(&at, key->connect_host, true);
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
+    if (is_plain && host_field.length) {
+        origin->prefix = tbh_origin_copy(&at, prefix, false);
+        origin->host_field = tbh_origin_copy(&at, host_field, true);
+    }
     origin->next = client->origins;
     client->origins = origin;
     return origin;
@@ -71,7 +92,22 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     key.is_tls = url->is_tls;
     for (tbh_origin *origin = client->origins; origin; origin = origin->next)
         if (tbh_origin_matches(&origin->key, &key)) return origin;
-    return tbh_origin_create(client, &key);
+    return tbh_origin_create(client, &key, url);
+}
+
+TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
+                                     tbh_target *target) {
+    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path;
+    for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
+        size_t n = origin->prefix.length;
+        if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
+        size_t path = tbh_url_plain_target(desc->url + n);
+        if (path == 0 || n + path > client->limits.url_bytes) continue;
+        target->path = tbh_span(desc->url + n, path);
+        target->host_field = origin->host_field;
+        return origin;
+    }
+    return NULL;
 }
 
 TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin) {

@@ -212,13 +212,12 @@ TURBOHTTP_API turbohttp_status turbohttp_take(turbohttp_client *client, turbohtt
 TBH_FN void tbh_request_call_done(turbohttp_client *client) {
     while (client->done_first) {
         tbh_request *request = client->done_first;
-        turbohttp_response response;
-        turbohttp_request handle = request->handle;
-        void (*on_done)(void *, turbohttp_request, turbohttp_response *) = request->on_done;
-        void *user = request->done_user;
-        turbohttp_take(client, handle, &response);
-        on_done(user, handle, &response);
-        turbohttp_response_free(&response);
+        void *object;
+        tbh_request_unqueue_call(request);
+        tbh_completion_take(&client->completions, request->handle.id, &object);
+        request->on_done(request->done_user, request->handle, &request->response);
+        turbohttp_response_free(&request->response);
+        turbohttp_object_pool_return(&client->request_pool, request);
     }
 }
 
@@ -319,10 +318,17 @@ static turbohttp_status tbh_submit_prepare(tbh_request *request,
                                            turbohttp_error *error) {
     turbohttp_client *client = request->client;
     turbohttp_url url;
-    turbohttp_status status = tbh_submit_parse_url(client, desc->url, &url, error);
-    if (status == TURBOHTTP_OK) status = tbh_request_build(request, desc, &url, error);
+    tbh_target target;
+    turbohttp_status status = TURBOHTTP_OK;
+    memset(&target, 0, sizeof target);
+    if (desc->url) request->origin = tbh_origin_recall(client, desc, &target);
+    if (!request->origin) {
+        status = tbh_submit_parse_url(client, desc->url, &url, error);
+        target.url = &url;
+    }
+    if (status == TURBOHTTP_OK) status = tbh_request_build(request, desc, &target, error);
     if (status != TURBOHTTP_OK) return status;
-    request->origin = tbh_origin_get(client, &url, desc);
+    if (!request->origin) request->origin = tbh_origin_get(client, &url, desc);
     if (!request->origin) return tbh_submit_refuse(error, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL);
     status = tbh_completion_issue(&client->completions, request, &request->handle.id);
     if (status != TURBOHTTP_OK) {

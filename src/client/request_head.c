@@ -9,7 +9,7 @@
 /* Bodies up to this size travel behind the head; larger ones are sent from where they lie. */
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
-#define TBH_USER_AGENT "turbohttp/" TURBOHTTP_VERSION
+#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
 
 typedef struct tbh_head_writer {
     turbohttp_writer out;
@@ -26,6 +26,16 @@ static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status sta
         tbh_error_append_span(w->error, what);
     }
     return status;
+}
+
+/* Text that is known to be clean. The room was reserved in one go; the writer copes if it was not. */
+TBH_ALWAYS_INLINE void tbh_head_put(tbh_head_writer *w, const char *text, size_t n) {
+    turbohttp_writer *out = &w->out;
+    if (out->status == TURBOHTTP_OK && n <= out->capacity - out->length) {
+        memcpy(out->data + out->length, text, n);
+        out->length += n;
+    } else
+        turbohttp_writer_put(out, text, n);
 }
 
 static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
@@ -72,41 +82,51 @@ static turbohttp_status tbh_head_user_fields(tbh_head_writer *w) {
 }
 
 /* ------------------------------------------------------------ headers of ours */
-static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_request *request,
-                                      const turbohttp_url *url) {
+static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *target) {
+    const char *host = w->desc->host;
+    turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
+    if (host && !tbh_is_field_value(host, value.length))
+        return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
+    if (value.length)
+        tbh_head_put(w, value.data, value.length);
+    else
+        turbohttp_url_put_host(target->url, &w->out);
+    tbh_head_put(w, "\r\n", 2);
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *target) {
     const turbohttp_request_desc *desc = w->desc;
     const turbohttp_body *body = &desc->body;
     bool has_body = body->data || body->path || body->read;
     const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
-    char *target;
-    (void)request;
-    turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &target);
+    size_t method_length = strlen(method);
+    char *unused;
+    turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &unused);
     if (status != TURBOHTTP_OK) return tbh_head_refuse(w, status, tbh_span(NULL, 0));
-    if (!tbh_is_token(method, strlen(method)))
+    if (desc->method && !tbh_is_token(method, method_length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_METHOD, tbh_span_of(method));
-    turbohttp_writer_put_text(&w->out, method);
-    turbohttp_writer_put_byte(&w->out, ' ');
-    turbohttp_url_put_target(url, &w->out);
-    turbohttp_writer_put_text(&w->out, desc->use_http10 ? " HTTP/1.0\r\nHost: "
-                                                        : " HTTP/1.1\r\nHost: ");
-    if (desc->host && !tbh_is_field_value(desc->host, strlen(desc->host)))
-        return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (desc->host)
-        turbohttp_writer_put_text(&w->out, desc->host);
+    tbh_head_put(w, method, method_length);
+    tbh_head_put(w, " ", 1);
+    if (target->url)
+        turbohttp_url_put_target(target->url, &w->out);
     else
-        turbohttp_url_put_host(url, &w->out);
-    return turbohttp_writer_put(&w->out, "\r\n", 2);
+        tbh_head_put(w, target->path.data, target->path.length);
+    tbh_head_put(w, desc->use_http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ", 17);
+    return tbh_head_host(w, target);
 }
 
 static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
     const char *agent = request->client->desc.user_agent;
     turbohttp_status status = TURBOHTTP_OK;
-    if (!agent) agent = TBH_USER_AGENT;
-    if (!w->has_user_agent && *agent) status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
-    if (!w->has_accept) turbohttp_writer_put_text(&w->out, "Accept: */*\r\n");
+    if (!w->has_user_agent && !agent)
+        tbh_head_put(w, TBH_USER_AGENT_LINE, sizeof TBH_USER_AGENT_LINE - 1);
+    else if (!w->has_user_agent && *agent)
+        status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
+    if (!w->has_accept) tbh_head_put(w, "Accept: */*\r\n", 13);
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode) turbohttp_writer_put_text(&w->out, "Accept-Encoding: gzip, deflate\r\n");
+    if (request->decode) tbh_head_put(w, "Accept-Encoding: gzip, deflate\r\n", 32);
     return status;
 }
 
@@ -135,7 +155,7 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *
         turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
     if (request->disable_reuse && !desc->use_http10)
         turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
-    turbohttp_writer_put(&w->out, "\r\n", 2);
+    tbh_head_put(w, "\r\n", 2);
     return status;
 }
 
@@ -213,12 +233,12 @@ typedef struct tbh_head_layout {
 } tbh_head_layout;
 
 static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
-                                       const turbohttp_url *url, tbh_head_layout *layout) {
+                                       const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
     bool has_body = body->data || body->path || body->read;
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !w->desc->expect_continue;
-    turbohttp_status status = tbh_head_line(w, request, url);
+    turbohttp_status status = tbh_head_line(w, target);
     if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
     if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
     if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request, has_body);
@@ -251,15 +271,14 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
 static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc) {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
     bool has_body = desc->body.data || desc->body.path || desc->body.read;
-    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
-    request->is_idempotent = desc->is_idempotent;
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-        if (strcmp(method, methods[i]) == 0) request->is_idempotent = true;
+    request->is_idempotent = desc->is_idempotent || (!desc->method && !has_body);
+    for (size_t i = 0; desc->method && i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(desc->method, methods[i]) == 0) request->is_idempotent = true;
     request->is_replayable = !desc->body.path && !desc->body.read;
 }
 
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
-                                          const turbohttp_url *url, turbohttp_error *error) {
+                                          const tbh_target *target, turbohttp_error *error) {
     tbh_head_writer w;
     tbh_head_layout layout;
     memset(&w, 0, sizeof w);
@@ -272,7 +291,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
         return tbh_head_refuse(&w, TURBOHTTP_ERR_UNSUPPORTED,
                                tbh_span_of("HTTP/1.0 needs the length of the body"));
     turbohttp_writer_init(&w.out, &request->client->heap->blocks, 0);
-    status = tbh_head_write(&w, request, url, &layout);
+    status = tbh_head_write(&w, request, target, &layout);
     if (status == TURBOHTTP_OK && w.out.status != TURBOHTTP_OK)
         status = tbh_head_refuse(&w, w.out.status, tbh_span(NULL, 0));
     if (status == TURBOHTTP_OK) status = turbohttp_writer_detach(&w.out, &request->text);

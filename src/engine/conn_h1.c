@@ -35,7 +35,7 @@ TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
 }
 
 TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store) {
-    tbh_conn_reset(h);
+    if (h->rx != TBH_RX_IDLE) tbh_conn_reset(h);
     h->request = *request;
     h->out = request->head;
     h->store = store;

@@ -53,43 +53,24 @@ static size_t tbh_url_index(const char *p, size_t n, char c) {
 
 /* ------------------------------------------------------------ hosts */
 TBH_FN bool tbh_is_ipv4(const char *p, size_t n) {
-    size_t at = 0;
-    for (int part = 0; part < 4; part++) {
-        uint64_t value;
-        size_t digits = tbh_url_index(p + at, n - at, '.');
-        if (digits > 3 || !tbh_parse_u64(p + at, digits, 255, &value)) return false;
-        if (digits > 1 && p[at] == '0') return false;
-        at += digits;
-        if (part < 3 && at++ >= n) return false;
-    }
-    return at == n;
+    uint8_t bytes[4];
+    return tbh_address_parse_v4(tbh_span(p, n), bytes);
 }
 
-static size_t tbh_url_hex_digits(const char *p, size_t n) {
-    size_t i = 0;
-    while (i < n && i < 5 && tbh_hex_value((uint8_t)p[i]) >= 0) i++;
-    return i;
-}
-
-/* Groups of 1…4 digits, at most one "::" for one group or more, an IPv4 address as last two. */
 TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
-    size_t at = 0, groups = 0;
-    bool gap = n >= 2 && p[0] == ':' && p[1] == ':';
-    if (gap) at = 2;
-    while (at < n) {
-        if ((groups == 6 || gap) && tbh_is_ipv4(p + at, n - at))
-            return gap ? groups < 6 : groups == 6;
-        size_t digits = tbh_url_hex_digits(p + at, n - at);
-        if (digits == 0 || digits > 4 || ++groups > 8) return false;
-        at += digits;
-        if (at == n) break;
-        if (p[at++] != ':' || at == n) return false;
-        if (p[at] != ':') continue;
-        if (gap) return false;
-        gap = true;
-        at++;
+    uint8_t bytes[16];
+    return tbh_address_parse_v6(tbh_span(p, n), bytes);
+}
+
+/* A target that may be sent as it stands: nothing to encode, no dot segment, not empty. */
+TBH_FN size_t tbh_url_plain_target(const char *p) {
+    size_t n = 0;
+    if (p[0] != '/') return 0;
+    while (tbh_url_in(&tbh_url_sent, p[n])) {
+        if (p[n] == '/' && p[n + 1] == '.') return 0;
+        n++;
     }
-    return gap ? groups < 8 : groups == 8;
+    return p[n] == 0 || p[n] == '#' ? n : 0;
 }
 
 /* A label that other parsers read as a number: decimal, octal or 0x. */
