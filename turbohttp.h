@@ -1575,7 +1575,7 @@ typedef struct turbohttp_timeouts {
 typedef struct turbohttp_client_desc {
     turbohttp_allocator allocator; /**< malloc and free */
     void *memory;        /**< fixed-memory mode: the one block to live in */
-    size_t memory_bytes; /**< its size; see turbohttp_fixed_bytes */
+    size_t memory_bytes; /**< its size; see TURBOHTTP_FIXED_BYTES */
     const turbohttp_transport *transport; /**< the system's sockets */
     const turbohttp_resolver *resolver;   /**< `name_service` */
     turbohttp_name_service name_service;  /**< which built-in look-up */
@@ -1699,6 +1699,16 @@ struct turbohttp_response {
         size_t table_bytes, trailer_bytes, text_bytes;
     } owned; /**< private: what `turbohttp_response_free` returns */
 };
+
+/** Memory for a client in fixed-memory mode (`desc.memory`), in bytes, for
+ *  these limits and `limits.receive_bytes` equal to `block_bytes`: all
+ *  requests and connections at work at once, each response one block, or two
+ *  when it is decoded. Larger buffered responses need `block_bytes` more for
+ *  each block that they fill. */
+#define TURBOHTTP_FIXED_BYTES(requests, connections, block_bytes, header_count) \
+    (4096 + (requests) * (2560 + 3 * (size_t)(block_bytes) +                    \
+                          48 * (size_t)(header_count)) +                        \
+     (connections) * (2048 + sizeof(turbohttp_inflate) + 2 * (size_t)(block_bytes)))
 
 /**
  * Create a client.

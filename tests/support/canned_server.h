@@ -1,0 +1,94 @@
+/* A transport whose server answers every request with the same bytes: for tests of the client that
+ * do not care about the conversation. Time stands still unless a test moves it. */
+#ifndef TEST_CANNED_SERVER_H
+#define TEST_CANNED_SERVER_H
+#include "turbohttp.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct canned_server {
+    const char *answer;
+    size_t answer_length;
+    uint64_t now_us;
+    int opened, shut;      /* connections */
+    bool is_silent;        /* takes requests, never answers */
+    bool refuses;          /* no connection comes up */
+    size_t portion;        /* bytes given per receive; 0: all */
+} canned_server;
+
+typedef struct canned_connection {
+    canned_server *server;
+    size_t tail;           /* of the last four bytes received: CR LF CR LF ends a head */
+    size_t left;           /* of the answer */
+} canned_connection;
+
+static turbohttp_status canned_open(void *user, const turbohttp_endpoint *to, void **connection,
+                                    turbohttp_error *error) {
+    canned_server *server = (canned_server *)user;
+    (void)to, (void)error;
+    if (server->refuses) return TURBOHTTP_ERR_CONNECT;
+    canned_connection *c = (canned_connection *)calloc(1, sizeof *c);
+    c->server = server;
+    server->opened++;
+    *connection = c;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status canned_send(void *user, void *connection, const void *data, size_t length,
+                                    size_t *sent) {
+    canned_connection *c = (canned_connection *)connection;
+    const char *bytes = (const char *)data;
+    (void)user;
+    for (size_t i = 0; i < length; i++) {
+        c->tail = bytes[i] == "\r\n\r\n"[c->tail] ? c->tail + 1 : bytes[i] == '\r';
+        if (c->tail < 4) continue;
+        c->tail = 0;
+        if (!c->server->is_silent) c->left += c->server->answer_length;
+    }
+    *sent = length;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status canned_receive(void *user, void *connection, void *data, size_t room,
+                                       size_t *received) {
+    canned_connection *c = (canned_connection *)connection;
+    canned_server *server = c->server;
+    size_t n = c->left < room ? c->left : room;
+    (void)user;
+    if (server->portion && n > server->portion) n = server->portion;
+    if (n == 0) return TURBOHTTP_PENDING;
+    memcpy(data, server->answer + (server->answer_length - c->left), n);
+    c->left -= n;
+    *received = n;
+    return TURBOHTTP_OK;
+}
+
+static void canned_shut(void *user, void *connection) {
+    ((canned_server *)user)->shut++;
+    free(connection);
+}
+
+static uint64_t canned_now(void *user) {
+    return ((canned_server *)user)->now_us;
+}
+
+static inline turbohttp_transport canned_transport(canned_server *server) {
+    turbohttp_transport t;
+    memset(&t, 0, sizeof t);
+    t.user = server;
+    t.io_open = canned_open;
+    t.io_send = canned_send;
+    t.io_receive = canned_receive;
+    t.io_shut = canned_shut;
+    return t;
+}
+
+static inline canned_server canned_server_make(const char *answer, size_t length) {
+    canned_server s;
+    memset(&s, 0, sizeof s);
+    s.answer = answer;
+    s.answer_length = length;
+    s.now_us = 1000000;
+    return s;
+}
+#endif

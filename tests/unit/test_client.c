@@ -1,0 +1,639 @@
+/* The client over a canned server: handles, callbacks, cancel, shutdown, memory. What goes over the
+ * wire is the scripts' business. */
+#define TURBOHTTP_IMPLEMENTATION
+#include "turbohttp.h"
+#include "canned_server.h"
+#include "check.h"
+#include "counting_allocator.h"
+
+static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Name: value\r\n\r\nhello";
+/* "hello hello hello hello\n", gzip -9 */
+static const char zipped[] =
+    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n1d\r\n"
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x27\xb9\x00\x00\x88\x59\x0b\x18\x00\x00\x00"
+    "\r\n0\r\n\r\n";
+
+typedef struct fixture {
+    canned_server server;
+    counting_allocator memory;
+    turbohttp_transport transport;
+    turbohttp_client_desc desc;
+    turbohttp_client *client;
+    turbohttp_request_desc request;
+} fixture;
+
+static void fixture_describe(fixture *f, const char *answer, size_t length) {
+    memset(f, 0, sizeof *f);
+    f->server = canned_server_make(answer, length);
+    f->transport = canned_transport(&f->server);
+    f->desc.allocator = counting_allocator_hooks(&f->memory);
+    f->desc.transport = &f->transport;
+    f->desc.clock.user = &f->server;
+    f->desc.clock.now_us = canned_now;
+    f->request.url = "http://server.test/path";
+}
+
+static void fixture_open(fixture *f, const char *answer, size_t length) {
+    fixture_describe(f, answer, length);
+    CHECK_INT(turbohttp_client_create(&f->client, &f->desc), TURBOHTTP_OK);
+}
+
+static void fixture_close(fixture *f) {
+    turbohttp_client_destroy(f->client);
+    CHECK_INT(f->server.opened, f->server.shut);
+    CHECK(counting_allocator_balanced(&f->memory));
+}
+
+static turbohttp_request submit(fixture *f) {
+    turbohttp_request request;
+    turbohttp_error error;
+    CHECK_INT(turbohttp_submit(f->client, &f->request, &request, &error), TURBOHTTP_OK);
+    return request;
+}
+
+static void run_until_idle(fixture *f) {
+    for (int i = 0; i < 1000 && turbohttp_poll(f->client, 0) == TURBOHTTP_PENDING; i++) {
+    }
+}
+
+/* ------------------------------------------------------------ one request */
+static void a_response_has_everything(void) {
+    fixture f;
+    turbohttp_response response;
+    fixture_open(&f, plain, sizeof plain - 1);
+    CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_OK);
+    CHECK_INT(response.status, 200);
+    CHECK(strcmp(turbohttp_response_header(&response, "x-name"), "value") == 0);
+    CHECK(turbohttp_response_header(&response, "X-Nothing") == NULL);
+    CHECK(strcmp(turbohttp_response_text(&response), "hello") == 0);
+    CHECK(turbohttp_response_text(&response) == turbohttp_response_text(&response));
+    CHECK_TEXT(response.reason.data, response.reason.length, "OK");
+    turbohttp_response_free(&response);
+    turbohttp_response_free(&response);
+    CHECK(turbohttp_response_header(&response, "x-name") == NULL);
+    fixture_close(&f);
+}
+
+static void a_response_may_outlive_its_client(void) {
+    fixture f;
+    turbohttp_response response;
+    fixture_open(&f, plain, sizeof plain - 1);
+    turbohttp_send(f.client, &f.request, &response);
+    turbohttp_client_destroy(f.client);
+    CHECK(strcmp(turbohttp_response_text(&response), "hello") == 0);
+    CHECK(!counting_allocator_balanced(&f.memory));
+    turbohttp_response_free(&response);
+    CHECK(counting_allocator_balanced(&f.memory));
+}
+
+/* ------------------------------------------------------------ C4: completions */
+static void C4_a_handle_is_taken_once_and_then_stale(void) {
+    fixture f;
+    turbohttp_response response;
+    turbohttp_request done;
+    fixture_open(&f, plain, sizeof plain - 1);
+    turbohttp_request first = submit(&f);
+    CHECK_INT(turbohttp_take(f.client, first, &response), TURBOHTTP_PENDING);
+    run_until_idle(&f);
+    CHECK_INT(turbohttp_next_done(f.client, &done), TURBOHTTP_OK);
+    CHECK(done.id == first.id);
+    CHECK_INT(turbohttp_take(f.client, first, &response), TURBOHTTP_OK);
+    turbohttp_response_free(&response);
+    turbohttp_request second = submit(&f); /* the same slot, another generation */
+    CHECK(second.id != first.id);
+    CHECK_INT((uint32_t)second.id, (uint32_t)first.id);
+    run_until_idle(&f);
+    CHECK_INT(turbohttp_take(f.client, first, &response), TURBOHTTP_ERR_STALE);
+    CHECK_INT(turbohttp_cancel(f.client, first), TURBOHTTP_ERR_STALE);
+    CHECK_INT(turbohttp_resume(f.client, first), TURBOHTTP_ERR_STALE);
+    CHECK_INT(turbohttp_take(f.client, second, &response), TURBOHTTP_OK);
+    turbohttp_response_free(&response);
+    CHECK_INT(turbohttp_next_done(f.client, &done), TURBOHTTP_PENDING);
+    turbohttp_request zero = {0};
+    CHECK_INT(turbohttp_take(f.client, zero, &response), TURBOHTTP_ERR_STALE);
+    fixture_close(&f);
+}
+
+static void C4_every_step_of_a_slot_but_the_right_one_is_refused(void) {
+    counting_allocator memory = {0};
+    turbohttp_allocator a = counting_allocator_hooks(&memory);
+    tbh_completions c;
+    uint64_t id, other;
+    int object;
+    void *taken;
+    CHECK_INT(tbh_completions_init(&c, &a, 1), TURBOHTTP_OK);
+    CHECK(!tbh_completion_set(&c, 1ull << 32 | 1)); /* free */
+    CHECK_INT(tbh_completion_issue(&c, &object, &id), TURBOHTTP_OK);
+    CHECK_INT(tbh_completion_issue(&c, &object, &other), TURBOHTTP_ERR_QUEUE_FULL);
+    CHECK_INT(tbh_completion_take(&c, id, &taken), TURBOHTTP_PENDING);
+    CHECK(tbh_completion_set(&c, id));
+    CHECK(!tbh_completion_set(&c, id)); /* exactly once */
+    CHECK(tbh_completion_cancelled_at(&c, 0) == NULL);
+    CHECK_INT(tbh_completion_cancel(&c, id), TURBOHTTP_OK);
+    CHECK(tbh_completion_cancelled_at(&c, 0) == NULL); /* too late: it is set */
+    CHECK_INT(tbh_completion_take(&c, id, &taken), TURBOHTTP_OK);
+    CHECK(taken == &object);
+    CHECK_INT(tbh_completion_take(&c, id, &taken), TURBOHTTP_ERR_STALE);
+    CHECK_INT(tbh_completion_issue(&c, &object, &other), TURBOHTTP_OK);
+    CHECK(tbh_completion_cancelled_at(&c, 0) == NULL); /* the old cancel does not hit the new one */
+    CHECK(tbh_completion_find(&c, id) == NULL);
+    CHECK(tbh_completion_find(&c, other) == &object);
+    tbh_completions_fini(&c, &a);
+    CHECK(counting_allocator_balanced(&memory));
+}
+
+typedef struct done_note {
+    int calls;
+    turbohttp_status code;
+    turbohttp_response kept;
+} done_note;
+
+static void keep_response(void *user, turbohttp_request request, turbohttp_response *response) {
+    done_note *note = (done_note *)user;
+    (void)request;
+    note->calls++;
+    note->code = response->error.code;
+    turbohttp_response_detach(response, &note->kept);
+}
+
+static void C4_a_callback_may_be_set_after_the_end(void) {
+    fixture f;
+    done_note note = {0};
+    fixture_open(&f, plain, sizeof plain - 1);
+    turbohttp_request request = submit(&f);
+    run_until_idle(&f);
+    CHECK_INT(turbohttp_on_done(f.client, request, keep_response, &note), TURBOHTTP_OK);
+    CHECK_INT(note.calls, 0); /* never from within the call */
+    turbohttp_poll(f.client, 0);
+    CHECK_INT(note.calls, 1);
+    CHECK(strcmp(turbohttp_response_text(&note.kept), "hello") == 0);
+    turbohttp_response_free(&note.kept);
+    CHECK_INT(turbohttp_on_done(f.client, request, keep_response, &note), TURBOHTTP_ERR_STALE);
+    fixture_close(&f);
+}
+
+static void C4_the_number_of_requests_is_bounded(void) {
+    fixture f;
+    turbohttp_request request;
+    turbohttp_error error;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.desc.limits.requests = 2;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    submit(&f);
+    submit(&f);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, &error), TURBOHTTP_ERR_QUEUE_FULL);
+    CHECK(strstr(error.text, "limits.requests") != NULL);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ cancel and shutdown */
+static void a_cancelled_request_completes_once(void) {
+    fixture f;
+    done_note note = {0};
+    fixture_open(&f, plain, sizeof plain - 1);
+    f.server.is_silent = true;
+    f.request.on_done = keep_response;
+    f.request.user = &note;
+    turbohttp_request request = submit(&f);
+    turbohttp_poll(f.client, 0);
+    CHECK_INT(turbohttp_cancel(f.client, request), TURBOHTTP_OK);
+    CHECK_INT(turbohttp_cancel(f.client, request), TURBOHTTP_OK);
+    CHECK_INT(turbohttp_poll(f.client, 0), TURBOHTTP_OK);
+    CHECK_INT(note.calls, 1);
+    CHECK_INT(note.code, TURBOHTTP_ERR_CANCELLED);
+    CHECK_INT(f.server.shut, 1); /* HTTP/1.1: the connection is of no use any more */
+    turbohttp_response_free(&note.kept);
+    fixture_close(&f);
+}
+
+static void E17_shutdown_ends_everything_and_says_so(void) {
+    fixture f;
+    done_note notes[3] = {{0}, {0}, {0}};
+    turbohttp_request request;
+    turbohttp_error error;
+    fixture_open(&f, plain, sizeof plain - 1);
+    f.server.is_silent = true;
+    f.request.on_done = keep_response;
+    for (int i = 0; i < 3; i++) {
+        f.request.user = &notes[i];
+        submit(&f);
+        if (i == 1) turbohttp_poll(f.client, 0); /* two are under way, one waits */
+    }
+    turbohttp_client_shutdown(f.client);
+    turbohttp_client_shutdown(f.client);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, &error), TURBOHTTP_ERR_SHUTDOWN);
+    turbohttp_poll(f.client, 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(notes[i].calls, 1);
+        CHECK_INT(notes[i].code, TURBOHTTP_ERR_SHUTDOWN);
+        turbohttp_response_free(&notes[i].kept);
+    }
+    fixture_close(&f);
+}
+
+static void count_release(void *user) {
+    ++*(int *)user;
+}
+
+static void a_body_is_released_exactly_once_in_every_end(void) {
+    int released = 0;
+    fixture f;
+    turbohttp_request request;
+    turbohttp_error error;
+    turbohttp_response response;
+    fixture_open(&f, plain, sizeof plain - 1);
+    f.request.body.data = "x";
+    f.request.body.length = 1;
+    f.request.body.release = count_release;
+    f.request.body.user = &released;
+    turbohttp_send(f.client, &f.request, &response); /* success */
+    turbohttp_response_free(&response);
+    CHECK_INT(released, 1);
+    f.request.url = "nonsense"; /* refused */
+    CHECK(turbohttp_submit(f.client, &f.request, &request, &error) < 0);
+    CHECK_INT(released, 2);
+    f.request.url = "http://server.test/";
+    request = submit(&f); /* cancelled before it started */
+    turbohttp_cancel(f.client, request);
+    turbohttp_poll(f.client, 0);
+    CHECK_INT(released, 3);
+    submit(&f); /* the client ends first */
+    turbohttp_client_shutdown(f.client);
+    CHECK_INT(released, 4);
+    CHECK(turbohttp_submit(f.client, &f.request, &request, &error) < 0);
+    CHECK_INT(released, 5);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ S-80: callbacks × calls */
+typedef struct matrix {
+    fixture *f;
+    turbohttp_request request, other;
+    int call;    /* which API call the callback makes */
+    int where;   /* in which callback */
+    int done;
+} matrix;
+
+static void matrix_call(matrix *m) {
+    turbohttp_client *client = m->f->client;
+    turbohttp_request fresh;
+    turbohttp_response response;
+    turbohttp_request_desc desc = {0};
+    desc.url = "http://other.test/";
+    switch (m->call) {
+    case 0: turbohttp_cancel(client, m->request); break;
+    case 1: turbohttp_cancel(client, m->other); break;
+    case 2: CHECK_INT(turbohttp_submit(client, &desc, &fresh, NULL), TURBOHTTP_OK); break;
+    case 3: CHECK_INT(turbohttp_poll(client, 0), TURBOHTTP_ERR_STATE); break;
+    case 4:
+        if (turbohttp_take(client, m->other, &response) == TURBOHTTP_OK) turbohttp_response_free(&response);
+        break;
+    case 5: turbohttp_resume(client, m->request); break;
+    case 6: turbohttp_client_shutdown(client); break;
+    case 7: turbohttp_client_destroy(client); break;
+    case 8: turbohttp_on_done(client, m->other, NULL, NULL); break;
+    case 9: turbohttp_wake(client); break;
+    }
+}
+
+enum { MATRIX_CALLS = 10, IN_HEAD = 0, IN_BODY, IN_PROGRESS, IN_DONE, IN_READ, MATRIX_PLACES };
+
+static void matrix_at(matrix *m, int where) {
+    if (m->where != where) return;
+    m->where = -1; /* once */
+    matrix_call(m);
+}
+
+static void matrix_on_head(void *user, const turbohttp_response *head) {
+    (void)head;
+    matrix_at((matrix *)user, IN_HEAD);
+}
+
+static turbohttp_status matrix_on_body(void *user, const void *data, size_t length) {
+    (void)data, (void)length;
+    matrix_at((matrix *)user, IN_BODY);
+    return TURBOHTTP_OK;
+}
+
+static void matrix_on_progress(void *user, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+    (void)a, (void)b, (void)c, (void)d;
+    matrix_at((matrix *)user, IN_PROGRESS);
+}
+
+static turbohttp_status matrix_on_read(void *user, void *data, size_t room, size_t *length) {
+    matrix_at((matrix *)user, IN_READ);
+    *length = room < 10 ? room : 10;
+    memset(data, 'x', *length);
+    return TURBOHTTP_DONE;
+}
+
+static void matrix_on_done(void *user, turbohttp_request request, turbohttp_response *response) {
+    (void)request, (void)response;
+    ((matrix *)user)->done++;
+    matrix_at((matrix *)user, IN_DONE);
+}
+
+static void matrix_run(int where, int call) {
+    fixture f;
+    matrix m;
+    fixture_open(&f, plain, sizeof plain - 1);
+    memset(&m, 0, sizeof m);
+    m.f = &f;
+    m.where = where;
+    m.call = call;
+    m.other = submit(&f);
+    f.request.on_head = matrix_on_head;
+    f.request.on_body = matrix_on_body;
+    f.request.on_progress = matrix_on_progress;
+    f.request.on_done = matrix_on_done;
+    f.request.body.read = matrix_on_read;
+    f.request.body.length = 10;
+    f.request.body.user = f.request.user = &m;
+    m.request = submit(&f);
+    if (call == 7) { /* the poll that called back destroys the client */
+        for (int i = 0; i < 20 && m.where >= 0; i++) turbohttp_poll(f.client, 0);
+        CHECK_INT(m.done, 1);
+        CHECK(counting_allocator_balanced(&f.memory));
+        CHECK_INT(f.server.opened, f.server.shut);
+        return;
+    }
+    for (int i = 0; i < 20; i++) turbohttp_poll(f.client, 0);
+    CHECK_INT(m.where, -1);
+    CHECK_INT(m.done, 1);
+    fixture_close(&f);
+}
+
+static void S_80_every_call_from_every_callback(void) {
+    for (int where = 0; where < MATRIX_PLACES; where++)
+        for (int call = 0; call < MATRIX_CALLS; call++) matrix_run(where, call);
+}
+
+/* ------------------------------------------------------------ memory */
+static uint64_t allocations_of(fixture *f, int requests) {
+    uint64_t before = f->memory.requests;
+    for (int i = 0; i < requests; i++) {
+        turbohttp_response response;
+        CHECK_INT(turbohttp_send(f->client, &f->request, &response), TURBOHTTP_OK);
+        turbohttp_response_free(&response);
+    }
+    return f->memory.requests - before;
+}
+
+static void A11_no_allocation_after_warm_up(void) {
+    fixture f;
+    fixture_open(&f, plain, sizeof plain - 1);
+    CHECK(allocations_of(&f, 10) > 0);
+    CHECK_INT(allocations_of(&f, 1000), 0);
+    fixture_close(&f);
+}
+
+static void A11_no_allocation_with_a_gzip_body(void) {
+    fixture f;
+    turbohttp_response response;
+    fixture_open(&f, zipped, sizeof zipped - 1);
+    CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_OK);
+    CHECK(strcmp(turbohttp_response_text(&response), "hello hello hello hello\n") == 0);
+    turbohttp_response_free(&response);
+    CHECK(allocations_of(&f, 10) < 20);
+    CHECK_INT(allocations_of(&f, 1000), 0);
+    fixture_close(&f);
+}
+
+static void A11_no_allocation_with_16_requests_in_flight(void) {
+    fixture f;
+    turbohttp_request requests[16];
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.desc.limits.connections_per_host = 16;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    uint64_t before = 0;
+    for (int round = 0; round < 50; round++) {
+        turbohttp_response response;
+        if (round == 3) before = f.memory.requests;
+        for (int i = 0; i < 16; i++) requests[i] = submit(&f);
+        run_until_idle(&f);
+        for (int i = 0; i < 16; i++) {
+            CHECK_INT(turbohttp_take(f.client, requests[i], &response), TURBOHTTP_OK);
+            turbohttp_response_free(&response);
+        }
+    }
+    CHECK_INT(f.memory.requests - before, 0);
+    fixture_close(&f);
+}
+
+static void A9_without_pools_everything_goes_to_the_allocator(void) {
+    fixture f;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.desc.disable_pooling = true;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    CHECK(allocations_of(&f, 100) >= 300);
+    fixture_close(&f);
+}
+
+static void A10_a_client_lives_in_one_block(void) {
+    static uint64_t block[TURBOHTTP_FIXED_BYTES(4, 2, 2048, 32) / 8 + 1];
+    fixture f;
+    turbohttp_response response;
+    fixture_describe(&f, zipped, sizeof zipped - 1);
+    memset(&f.desc.allocator, 0, sizeof f.desc.allocator);
+    f.desc.memory = block;
+    f.desc.memory_bytes = sizeof block;
+    f.desc.limits.requests = 4;
+    f.desc.limits.connections = f.desc.limits.connections_per_host = 2;
+    f.desc.limits.block_bytes = f.desc.limits.receive_bytes = 2048;
+    f.desc.limits.header_count = 32;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    for (int i = 0; i < 100; i++) {
+        turbohttp_request requests[4];
+        for (int k = 0; k < 4; k++) requests[k] = submit(&f);
+        run_until_idle(&f);
+        for (int k = 0; k < 4; k++) {
+            CHECK_INT(turbohttp_take(f.client, requests[k], &response), TURBOHTTP_OK);
+            CHECK_INT(response.error.code, TURBOHTTP_OK);
+            turbohttp_response_free(&response);
+        }
+    }
+    CHECK_INT(f.memory.requests, 0);
+    turbohttp_client_destroy(f.client);
+}
+
+static void A10_running_out_is_an_error_of_that_request_only(void) {
+    static uint64_t block[4096];
+    static char large[30000];
+    fixture f;
+    turbohttp_response response;
+    int n = snprintf(large, sizeof large, "HTTP/1.1 200 OK\r\nContent-Length: 25000\r\n\r\n");
+    memset(large + n, 'x', 25000);
+    fixture_describe(&f, large, (size_t)n + 25000);
+    memset(&f.desc.allocator, 0, sizeof f.desc.allocator);
+    f.desc.memory = block;
+    f.desc.memory_bytes = sizeof block;
+    f.desc.limits.requests = 2;
+    f.desc.limits.connections = 1;
+    f.desc.limits.block_bytes = f.desc.limits.receive_bytes = 1024;
+    f.desc.limits.header_count = 16;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_ERR_OUT_OF_MEMORY);
+    turbohttp_response_free(&response);
+    f.server.answer = plain;
+    f.server.answer_length = sizeof plain - 1;
+    CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_OK);
+    turbohttp_response_free(&response);
+    turbohttp_client_destroy(f.client);
+}
+
+/* ------------------------------------------------------------ connections */
+static void E4_idle_connections_are_shut_when_they_are_old(void) {
+    fixture f;
+    turbohttp_response response;
+    turbohttp_client_stats stats;
+    fixture_open(&f, plain, sizeof plain - 1);
+    turbohttp_send(f.client, &f.request, &response);
+    turbohttp_response_free(&response);
+    turbohttp_client_stats_get(f.client, &stats);
+    CHECK_INT(stats.connections_idle, 1);
+    f.server.now_us += 31000000; /* S-05 */
+    turbohttp_poll(f.client, 0);
+    turbohttp_client_stats_get(f.client, &stats);
+    CHECK_INT(stats.connections_open, 0);
+    CHECK_INT(f.server.shut, 1);
+    fixture_close(&f);
+}
+
+static void E4_caps_per_host_and_in_total_hold(void) {
+    fixture f;
+    turbohttp_client_stats stats;
+    char url[64];
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.desc.limits.connections = 5;
+    f.desc.limits.connections_per_host = 2;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    f.server.is_silent = true;
+    for (int i = 0; i < 12; i++) {
+        snprintf(url, sizeof url, "http://host%d.test/", i % 4);
+        f.request.url = url;
+        submit(&f);
+    }
+    turbohttp_poll(f.client, 0);
+    turbohttp_client_stats_get(f.client, &stats);
+    CHECK_INT(stats.connections_open, 5);
+    CHECK_INT(stats.requests_waiting, 7);
+    f.server.is_silent = false;
+    fixture_close(&f);
+}
+
+static void E4_an_idle_connection_of_another_host_makes_room(void) {
+    fixture f;
+    turbohttp_response response;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.desc.limits.connections = 1;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    for (int i = 0; i < 4; i++) {
+        f.request.url = i % 2 ? "http://one.test/" : "http://two.test/";
+        CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_OK);
+        turbohttp_response_free(&response);
+    }
+    CHECK_INT(f.server.opened, 4);
+    CHECK_INT(f.server.shut, 3);
+    fixture_close(&f);
+}
+
+/* S-01: each field of the key, changed alone, is another connection. */
+static void S_01_another_key_is_another_connection(void) {
+    fixture f;
+    turbohttp_response response;
+    turbohttp_request_desc variants[7];
+    fixture_open(&f, plain, sizeof plain - 1);
+    for (int i = 0; i < 7; i++) {
+        memset(&variants[i], 0, sizeof variants[i]);
+        variants[i].url = "http://server.test/path";
+    }
+    variants[1].url = "http://server2.test/path";
+    variants[2].url = "http://server.test:81/path";
+    variants[3].connect_host = "elsewhere.test";
+    variants[4].connect_port = 8080;
+    variants[5].unix_path = "/socket";
+    variants[6].unix_path = "/Socket";
+    for (int i = 0; i < 7; i++) {
+        turbohttp_send(f.client, &variants[i], &response);
+        CHECK(!response.is_reused);
+        turbohttp_response_free(&response);
+        CHECK_INT(f.server.opened, i + 1);
+    }
+    for (int i = 0; i < 7; i++) {
+        turbohttp_send(f.client, &variants[i], &response);
+        CHECK(i < 0 || response.is_reused || f.server.opened > 7);
+        turbohttp_response_free(&response);
+    }
+    CHECK_INT(f.server.opened, 7);
+    fixture_close(&f);
+}
+
+static void S_01_hosts_differ_in_case_and_trailing_dot_only(void) {
+    fixture f;
+    turbohttp_response response;
+    static const char *const urls[] = {"http://server.test/", "http://SERVER.test/", "http://server.test./",
+                                       "http://server.test:80/"};
+    fixture_open(&f, plain, sizeof plain - 1);
+    for (int i = 0; i < 4; i++) {
+        f.request.url = urls[i];
+        turbohttp_send(f.client, &f.request, &response);
+        turbohttp_response_free(&response);
+    }
+    CHECK_INT(f.server.opened, 1);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ work budget */
+static size_t streamed;
+
+static turbohttp_status count_body(void *user, const void *data, size_t length) {
+    (void)user, (void)data;
+    streamed += length;
+    return TURBOHTTP_OK;
+}
+
+static void D1_one_poll_does_a_bounded_amount_of_work(void) {
+    static char large[1000100];
+    fixture f;
+    int n = snprintf(large, sizeof large, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    memset(large + n, 'x', 1000000);
+    fixture_describe(&f, large, (size_t)n + 1000000);
+    f.desc.limits.poll_bytes = 10000;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    f.request.on_body = count_body;
+    streamed = 0;
+    submit(&f);
+    size_t before = 0;
+    for (int i = 0; i < 1000 && turbohttp_poll(f.client, 0) == TURBOHTTP_PENDING; i++) {
+        CHECK(streamed - before <= 10000);
+        before = streamed;
+    }
+    CHECK_INT(streamed, 1000000);
+    fixture_close(&f);
+}
+
+static const check_test tests[] = {
+    CHECK_TEST(a_response_has_everything),
+    CHECK_TEST(a_response_may_outlive_its_client),
+    CHECK_TEST(C4_a_handle_is_taken_once_and_then_stale),
+    CHECK_TEST(C4_every_step_of_a_slot_but_the_right_one_is_refused),
+    CHECK_TEST(C4_a_callback_may_be_set_after_the_end),
+    CHECK_TEST(C4_the_number_of_requests_is_bounded),
+    CHECK_TEST(a_cancelled_request_completes_once),
+    CHECK_TEST(E17_shutdown_ends_everything_and_says_so),
+    CHECK_TEST(a_body_is_released_exactly_once_in_every_end),
+    CHECK_TEST(S_80_every_call_from_every_callback),
+    CHECK_TEST(A11_no_allocation_after_warm_up),
+    CHECK_TEST(A11_no_allocation_with_a_gzip_body),
+    CHECK_TEST(A11_no_allocation_with_16_requests_in_flight),
+    CHECK_TEST(A9_without_pools_everything_goes_to_the_allocator),
+    CHECK_TEST(A10_a_client_lives_in_one_block),
+    CHECK_TEST(A10_running_out_is_an_error_of_that_request_only),
+    CHECK_TEST(E4_idle_connections_are_shut_when_they_are_old),
+    CHECK_TEST(E4_caps_per_host_and_in_total_hold),
+    CHECK_TEST(E4_an_idle_connection_of_another_host_makes_room),
+    CHECK_TEST(S_01_another_key_is_another_connection),
+    CHECK_TEST(S_01_hosts_differ_in_case_and_trailing_dot_only),
+    CHECK_TEST(D1_one_poll_does_a_bounded_amount_of_work),
+};
+CHECK_MAIN(tests)
