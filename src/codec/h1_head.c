@@ -64,6 +64,7 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
     uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
     r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
+    if (r->head_bytes < 2) r->head_bytes = 2; /* an empty trailer section always fits */
     r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
     r->capacity = header_count < capacity ? header_count : capacity;
     r->table = table;
