@@ -1326,7 +1326,8 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  *   missing; or ERR_NOT_HTTP, ERR_STATUS_LINE, ERR_HEADER_LINE,
  *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS,
  *   ERR_CONTENT_LENGTH, ERR_TRANSFER_ENCODING with the place in
- *   `error_offset` (may be NULL). `out` is only written on success.
+ *   `error_offset` (may be NULL). `out` says
+ *   nothing unless the status is OK.
  * Valid until: the bytes of `data` or the table move or change.
  * Thread: one at a time for each parser. Blocks: never.
  */
@@ -6381,13 +6382,22 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
     return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
 }
 
-/* Borrows and carries may mark one byte too many, never one too few. */
-#define TBH_BLOCK       8
-#define TBH_BLOCK_SHIFT 3
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+#define TBH_BLOCK       64
+#define TBH_BLOCK_SHIFT 0
+/* Borrows and carries may mark one byte too many, never one too few. The product gathers the high
+ * bits of all bytes in its highest byte. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     uint64_t v = tbh_lane_load(p);
     uint64_t low = v - tbh_lane_fill(0x20), del = v + tbh_lane_fill(1);
-    return (low | del) & ~v & tbh_lane_fill(0x80);
+    return ((low | del) & ~v & tbh_lane_fill(0x80)) * UINT64_C(0x0002040810204081) >> 56;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t low = tbh_lane_suspect(p) | tbh_lane_suspect(p + 8) << 8 |
+                   tbh_lane_suspect(p + 16) << 16 | tbh_lane_suspect(p + 24) << 24;
+    uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 40) << 8 |
+                    tbh_lane_suspect(p + 48) << 16 | tbh_lane_suspect(p + 56) << 24;
+    return low | high << 32;
 }
 #endif
 
@@ -6477,6 +6487,10 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
     return tbh_scan_byte_tail(begin, p, end, c);
 }
 
+/* The rule of tbh_lane_differ without a byte behind the name: two halves that overlap, and for long
+ * names the words between them. */
+TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
+
 /* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
  * lane can be read at `lower`, and bytes up to `end` after the name. */
 TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
@@ -6488,7 +6502,7 @@ TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end
             differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
         return differ == 0;
     }
-    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_equal_nocase(p, lower, n);
+    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_scan_is_word(p, lower, n);
     return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
 }
 
@@ -6567,6 +6581,25 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
     return p;
 }
 
+static uint64_t tbh_scan_differ8(const char *p, const char *lower) {
+    uint64_t word = tbh_load64(lower);
+    return (tbh_load64(p) | (word & UINT64_C(0x4040404040404040)) >> 1) ^ word;
+}
+
+static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
+    uint32_t word = tbh_load32(lower);
+    return (tbh_load32(p) | (word & 0x40404040u) >> 1) ^ word;
+}
+
+TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
+    if (n < 4) return tbh_equal_nocase(p, lower, n);
+    if (n < 8)
+        return (tbh_scan_differ4(p, lower) | tbh_scan_differ4(p + n - 4, lower + n - 4)) == 0;
+    uint64_t differ = tbh_scan_differ8(p + n - 8, lower + n - 8);
+    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_scan_differ8(p + i, lower + i);
+    return differ == 0;
+}
+
 /* ========================================================================
  * src/codec/header_id.h
  * ======================================================================= */
@@ -6589,8 +6622,10 @@ TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
 TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
                                                uint16_t id);
 
-/* A perfect hash of length, first and last character. Names stand in the order of
- * turbohttp_header_id; a test looks every one up, and a new one may ask for new multipliers. */
+/* A perfect hash of the length, the first four characters, and the last three with the colon. Names
+ * stand in the order of turbohttp_header_id; a test looks every one up, and a new one may ask for a
+ * new multiplier (any odd number that gives each name its own slot). */
+#define TBH_HEADER_HASH 2786401065u
 #define TBH_NAME(text)                                                                             \
     { text, sizeof(text) - 1 }
 
@@ -6658,25 +6693,23 @@ static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
 };
 
 /* clang-format off */
-static TBH_UNUSED const uint8_t tbh_header_slots[256] = {
-    0, 0, 0, 0, 43, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 26, 0, 0, 18, 0, 32,
-    0, 0, 0, 0, 0, 0, 8, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 55, 0, 11, 0, 12, 24, 0, 48, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 58, 30, 0, 0, 0, 0, 0, 0,
-    31, 0, 0, 0, 0, 0, 0, 35, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 0, 0, 14, 0, 28, 59, 46, 54,
-    0, 0, 0, 0, 44, 1, 34, 0, 0, 0, 0, 51, 0, 0, 0, 0, 0, 4, 0, 50, 33, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 19, 29, 0, 0, 0, 0, 0, 0, 49, 22, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 27,
-    0, 0, 0, 45, 25, 0, 0, 0, 0, 17, 0, 38, 0, 3, 0, 0, 5, 0, 0, 0, 13, 0, 0, 9, 0, 0, 0, 0,
-    0, 0, 10, 0, 16, 0, 53, 0, 0, 0, 0, 0, 0, 0, 56, 0, 57, 0, 0, 6, 0, 0, 0, 0, 23, 0, 0, 0,
-    0, 39, 0, 37, 0, 0, 0, 20, 0, 0, 36, 0, 0, 0, 41, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0,
-    0, 0, 15, 0
+static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
+    0, 0, 38, 0, 0, 0, 49, 0, 0, 0, 0, 0, 0, 8, 17, 6, 0, 0, 0, 0, 2, 0, 0, 28, 0, 0, 0, 29,
+    30, 22, 20, 33, 0, 13, 0, 32, 0, 0, 42, 5, 4, 25, 0, 0, 3, 56, 0, 0, 0, 14, 0, 26, 18, 0,
+    0, 0, 0, 9, 0, 34, 57, 0, 0, 0, 10, 50, 0, 45, 47, 36, 52, 0, 0, 46, 48, 0, 43, 0, 0, 0,
+    51, 0, 0, 23, 0, 40, 54, 0, 0, 0, 0, 0, 0, 0, 0, 35, 19, 0, 0, 0, 7, 59, 0, 11, 37, 21,
+    53, 24, 0, 12, 58, 0, 0, 55, 0, 16, 0, 31, 0, 0, 39, 1, 41, 0, 0, 0, 0, 0
 };
 /* clang-format on */
 
-/* tbh_header_id for a name with bytes up to `end` behind it, which makes it faster. */
-TBH_ALWAYS_INLINE uint16_t tbh_header_id_within(const char *name, size_t n, const char *end) {
-    if (n == 0) return TURBOHTTP_HEADER_OTHER;
-    unsigned first = (uint8_t)name[0] | 0x20u, last = (uint8_t)name[n - 1] | 0x20u;
-    unsigned id = tbh_header_slots[((unsigned)n * 17 + first * 61 + last * 22) & 255];
+/* tbh_header_id for names that are too short for the hash. */
+TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
+
+/* tbh_header_id for a name with a colon behind it and more bytes up to `end`. */
+TBH_ALWAYS_INLINE uint16_t tbh_header_id_before_colon(const char *name, size_t n, const char *end) {
+    if (TBH_UNLIKELY(n < 4)) return tbh_header_id_short(name, n);
+    uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
+    unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
     const tbh_header_name *row = &tbh_header_names[id];
     if (row->length != n) return TURBOHTTP_HEADER_OTHER;
     return tbh_scan_is_name(name, n, end, row->text) ? (uint16_t)id : 0;
@@ -6688,8 +6721,21 @@ TBH_ALWAYS_INLINE uint16_t tbh_header_id_within(const char *name, size_t n, cons
 /* Header names: the look-ups that are not worth inlining; the tables stand in header_id.h.
  * Owns nothing. Input: any bytes. Does not know: what a header means. */
 
+TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
+    static const uint8_t ids[] = {TURBOHTTP_HEADER_AGE, TURBOHTTP_HEADER_VIA, TURBOHTTP_HEADER_TE};
+    for (size_t i = 0; i < sizeof ids; i++) {
+        const tbh_header_name *row = &tbh_header_names[ids[i]];
+        if (row->length == n && tbh_equal_nocase(name, row->text, n)) return ids[i];
+    }
+    return TURBOHTTP_HEADER_OTHER;
+}
+
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
-    return tbh_header_id_within(name, n, name + n);
+    char line[sizeof(tbh_header_name)];
+    if (n >= sizeof line) return TURBOHTTP_HEADER_OTHER;
+    memcpy(line, name, n);
+    line[n] = ':';
+    return tbh_header_id_before_colon(line, n, line + n);
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
@@ -6789,6 +6835,7 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
     uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
     r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
+    if (r->head_bytes < 2) r->head_bytes = 2; /* an empty trailer section always fits */
     r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
     r->capacity = header_count < capacity ? header_count : capacity;
     r->table = table;
@@ -6847,40 +6894,77 @@ TBH_ALWAYS_INLINE const char *tbh_h1_skip_blanks(const char *p, const char *end)
     return p;
 }
 
-/* The end of the line: the next byte that is a control byte in earnest. */
-TBH_ALWAYS_INLINE const char *tbh_h1_line_end(const tbh_h1_run *r, tbh_marks *marks) {
-    const char *at = tbh_marks_next(marks, r->begin, r->end);
-    while (TBH_UNLIKELY(at < r->end && *at != '\r' && !tbh_scan_is_control(*at)))
-        at = tbh_marks_next(marks, r->begin, r->end);
-    return at;
+typedef struct tbh_h1_place {
+    const char *at;
+    tbh_marks marks; /* those behind it */
+} tbh_h1_place;
+
+/* `at` is marked, but no line ends there: on to the next byte that is a control byte in earnest.
+ * By value, so that the caller can keep its marks in registers. */
+static TBH_NOINLINE tbh_h1_place tbh_h1_line_goes_on(const tbh_h1_run *r, const char *at,
+                                                     tbh_marks marks) {
+    tbh_h1_place place;
+    while (at < r->end && !tbh_scan_is_control(*at)) at = tbh_marks_next(&marks, r->begin, r->end);
+    place.at = at;
+    place.marks = marks;
+    return place;
 }
 
-/* The id of the name before the colon; -1 if it is no token. */
-TBH_ALWAYS_INLINE int tbh_h1_name_id(const char *name, const char *colon, const char *end) {
-    size_t n = (size_t)(colon - name);
-    uint16_t id = tbh_header_id_within(name, n, end);
-    if (id || tbh_scan_is_common(name, n, end)) return id;
-    return tbh_scan_token(name, colon) == colon ? id : -1;
+typedef struct tbh_h1_name {
+    const char *colon;
+    int id; /* -1: not a token before a colon */
+} tbh_h1_name;
+
+static TBH_NOINLINE tbh_h1_name tbh_h1_other_name(const char *line, const char *colon) {
+    tbh_h1_name name;
+    name.colon = colon;
+    name.id = colon > line && tbh_scan_token(line, colon) == colon ? 0 : -1;
+    return name;
+}
+
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
+    tbh_h1_name name;
+    name.colon = tbh_scan_byte(r->begin, line, r->end, ':');
+    size_t n = (size_t)(name.colon - line);
+    if (TBH_UNLIKELY(n == 0 || name.colon == r->end)) return tbh_h1_other_name(line, name.colon);
+    name.id = tbh_header_id_before_colon(line, n, r->end);
+    if (name.id || tbh_scan_is_common(line, n, r->end)) return name;
+    return tbh_h1_other_name(line, name.colon);
+}
+
+/* The last lines, where a lane would reach beyond the end: the same, but not inline. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const tbh_h1_run *r, const char *line) {
+    return tbh_h1_name_of(r, line);
+}
+
+TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
+                                       const char *at) {
+    const char *value = tbh_h1_skip_blanks(name.colon + 1, at), *value_end = at;
+    while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
+    row->name = line;
+    row->value = value;
+    row->value_length = (uint32_t)(value_end - value);
+    row->name_length = (uint16_t)(name.colon - line);
+    row->id = (uint16_t)name.id;
 }
 
 /* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
 TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
                                                 turbohttp_header *row) {
-    const char *const end = r->end;
-    const char *at = tbh_h1_line_end(r, marks);
-    const char *colon = tbh_scan_byte(r->begin, line, end, ':');
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at) || colon >= at || colon == line))
-        return tbh_h1_stop_in_field(r, line, at);
-    int id = tbh_h1_name_id(line, colon, end);
-    if (TBH_UNLIKELY(id < 0)) return tbh_h1_stop_in_field(r, line, at);
-    tbh_marks_drop(marks, r->begin, end);
-    const char *value = tbh_h1_skip_blanks(colon + 1, at), *value_end = at;
-    while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
-    row->name = line;
-    row->value = value;
-    row->value_length = (uint32_t)(value_end - value);
-    row->name_length = (uint16_t)(colon - line);
-    row->id = (uint16_t)id;
+    const char *const begin = r->begin, *const end = r->end;
+    const char *at = tbh_marks_next(marks, begin, end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at))) {
+        tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
+        at = place.at;
+        *marks = place.marks;
+        if (!tbh_h1_ends_line(r, line, at)) return tbh_h1_stop_in_field(r, line, at);
+    }
+    tbh_marks_drop(marks, begin, end);
+    tbh_h1_name name;
+    if (TBH_LIKELY(end - line >= TBH_LANE)) name = tbh_h1_name_of(r, line);
+    else name = tbh_h1_name_near_end(r, line);
+    if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
+    tbh_h1_row_fill(row, line, name, at);
     return at + 2;
 }
 
@@ -6899,23 +6983,9 @@ TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
     return true;
 }
 
-/* The lane's rule (scan.h) for words of 4 to 16 characters: two halves that overlap. */
-TBH_ALWAYS_INLINE bool tbh_h1_same(const char *p, const char *lower, size_t n) {
-    if (n >= 8) {
-        uint64_t a = tbh_load64(lower), b = tbh_load64(lower + n - 8);
-        const uint64_t bit6 = UINT64_C(0x4040404040404040);
-        return (((tbh_load64(p) | (a & bit6) >> 1) ^ a) |
-                ((tbh_load64(p + n - 8) | (b & bit6) >> 1) ^ b)) == 0;
-    }
-    uint32_t a = tbh_load32(lower), b = tbh_load32(lower + n - 4);
-    const uint32_t bit6 = 0x40404040u;
-    return (((tbh_load32(p) | (a & bit6) >> 1) ^ a) |
-            ((tbh_load32(p + n - 4) | (b & bit6) >> 1) ^ b)) == 0;
-}
-
 /* Is it that word, in any case? */
-TBH_ALWAYS_INLINE bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
-    return a.length == n && tbh_h1_same(a.data, word, n);
+static bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
+    return a.length == n && tbh_scan_is_word(a.data, word, n);
 }
 
 /* Up to 18 digits cannot overflow; anything else is for the careful function. */
@@ -7025,18 +7095,20 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
     tbh_marks marks = r->marks;
-    for (;;) {
-        if (p == r->end) return TURBOHTTP_PENDING;
-        if (*p == '\r') return tbh_h1_last_line(r, p, after);
-        if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        turbohttp_header *row = &r->table[r->count];
+    turbohttp_header *row = r->table, *const table_end = row + r->capacity;
+    for (; p != r->end; row++) {
+        if (*p == '\r') {
+            r->count = (uint32_t)(row - r->table);
+            return tbh_h1_last_line(r, p, after);
+        }
+        if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
         p = tbh_h1_field_line(r, &marks, p, row);
         if (!p) return r->status;
-        r->count++;
         if (!(r->watched >> row->id & 1)) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
+    return TURBOHTTP_PENDING;
 }
 
 /* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
@@ -7068,7 +7140,12 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_h1_line_end(r, &r->marks);
+    const char *at = tbh_marks_next(&r->marks, r->begin, r->end);
+    if (!tbh_h1_ends_line(r, p, at)) {
+        tbh_h1_place place = tbh_h1_line_goes_on(r, at, r->marks);
+        at = place.at;
+        r->marks = place.marks;
+    }
     if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
     tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
@@ -7146,16 +7223,14 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
     turbohttp_h1_head *out, uint64_t *error_offset) {
     tbh_h1_run r;
-    turbohttp_h1_head head;
     if (length == 0) return TURBOHTTP_PENDING;
     tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
-    const char *after = NULL, *fields = tbh_h1_status_line(&r, &head);
+    const char *after = NULL, *fields = tbh_h1_status_line(&r, out);
     turbohttp_status status = fields ? tbh_h1_fields(&r, fields, &after) : r.status;
-    if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, &head);
+    if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, out);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
-    head.head_length = (uint32_t)(after - data);
-    *out = head;
+    out->head_length = (uint32_t)(after - data);
     return TURBOHTTP_OK;
 }
 
@@ -7319,7 +7394,7 @@ static uint8_t tbh_chunk_step(turbohttp_chunked *c, uint8_t byte) {
 
 /* The line is complete; `bytes` is its length with CRLF. The CRLF after the data, which must come,
  * is paid here as well. */
-TBH_ALWAYS_INLINE void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes) {
+static void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes) {
     c->line_length = 0;
     c->budget -= (int64_t)bytes + (c->remaining ? 2 : 0);
     c->state = c->budget < 0  ? TBH_CHUNK_BAD_OVERHEAD
@@ -7327,25 +7402,21 @@ TBH_ALWAYS_INLINE void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes)
                               : TBH_CHUNK_LAST;
 }
 
-static TBH_NOINLINE const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p,
-                                                  const uint8_t *end) {
+static const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p, const uint8_t *end) {
     while (p < end && c->state < TBH_CHUNK_LINE_END) c->state = tbh_chunk_step(c, *p++);
     if (c->state == TBH_CHUNK_LINE_END) tbh_chunk_line_done(c, c->line_length + 1u);
     return p;
 }
 
-/* A line of digits and CRLF that is all there; otherwise nothing is used. */
-TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_plain_line(turbohttp_chunked *c, const uint8_t *p,
-                                                      const uint8_t *end) {
-    if (end - p < TBH_CHUNK_FAST) return p;
-    uint64_t size = 0;
+/* The bytes of a line of digits and CRLF that is all there, and its size; 0 for any other line. */
+TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, const uint8_t *end,
+                                                uint64_t *size) {
     unsigned n = 0;
+    *size = 0;
+    if (end - p < TBH_CHUNK_FAST) return 0;
     for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
-        size = size << 4 | (uint64_t)digit;
-    if (n == 0 || p[n] != '\r' || p[n + 1] != '\n') return p;
-    c->remaining = size;
-    tbh_chunk_line_done(c, n + 2);
-    return p + n + 2;
+        *size = *size << 4 | (uint64_t)digit;
+    return n && p[n] == '\r' && p[n + 1] == '\n' ? n + 2 : 0;
 }
 
 /* ------------------------------------------------------------ data */
@@ -7359,8 +7430,8 @@ static const uint8_t *tbh_chunk_data_end(turbohttp_chunked *c, const uint8_t *p,
 }
 
 /* Hands out what is there of the chunk, and takes the CRLF behind it at once if it is there. */
-TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint8_t *p,
-                                                const uint8_t *end, turbohttp_span *data) {
+static const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint8_t *p, const uint8_t *end,
+                                     turbohttp_span *data) {
     size_t n = (size_t)(end - p);
     if (n > c->remaining) n = (size_t)c->remaining;
     *data = tbh_span((const char *)p, n);
@@ -7373,6 +7444,25 @@ TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint
     return crlf ? p + 2 : p;
 }
 
+/* A whole chunk at once, from its line to the CRLF behind its data; false, and nothing used, when it
+ * is not all there or not plain. Most chunks of most bodies come this way. */
+TBH_ALWAYS_INLINE bool tbh_chunk_whole(turbohttp_chunked *c, const uint8_t **in, size_t *in_length,
+                                       turbohttp_span *data) {
+    uint64_t size;
+    const uint8_t *p = *in;
+    unsigned line = tbh_chunk_plain_line(p, p + *in_length, &size);
+    if (line == 0 || size == 0 || *in_length - line < size || *in_length - line - size < 2)
+        return false;
+    const uint8_t *after = p + line + size;
+    int64_t budget = c->budget - (int64_t)line - 2;
+    if (budget < 0 || after[0] != '\r' || after[1] != '\n') return false;
+    c->budget = budget < TBH_CHUNK_CREDIT ? budget + (int64_t)size * TBH_CHUNK_PER_BYTE : budget;
+    *data = tbh_span((const char *)p + line, (size_t)size);
+    *in = after + 2;
+    *in_length -= line + (size_t)size + 2;
+    return true;
+}
+
 static turbohttp_status tbh_chunk_final(unsigned state) {
     switch (state) {
     case TBH_CHUNK_LAST: return TURBOHTTP_DONE;
@@ -7382,21 +7472,27 @@ static turbohttp_status tbh_chunk_final(unsigned state) {
     }
 }
 
+/* The general way: any part of a chunk, byte by byte where there are not many. */
+static TBH_NOINLINE turbohttp_status tbh_chunk_piece(turbohttp_chunked *c, const uint8_t **in,
+                                                     size_t *in_length, turbohttp_span *data) {
+    if (*in_length == 0) return tbh_chunk_final(c->state);
+    const uint8_t *p = *in, *end = p + *in_length;
+    if (c->state == TBH_CHUNK_DATA_CR || c->state == TBH_CHUNK_DATA_LF)
+        p = tbh_chunk_data_end(c, p, end);
+    if (c->state < TBH_CHUNK_LINE_END) p = tbh_chunk_line(c, p, end);
+    bool has_data = c->state == TBH_CHUNK_DATA && p < end;
+    if (has_data) p = tbh_chunk_data(c, p, end, data);
+    *in = p;
+    *in_length = (size_t)(end - p);
+    return has_data ? TURBOHTTP_OK : tbh_chunk_final(c->state);
+}
+
 TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked,
                                                       const uint8_t **in, size_t *in_length,
                                                       turbohttp_span *data) {
-    if (*in_length == 0) return tbh_chunk_final(chunked->state);
-    const uint8_t *p = *in, *end = p + *in_length;
-    turbohttp_status status = TURBOHTTP_OK;
-    if (chunked->state == TBH_CHUNK_DATA_CR || chunked->state == TBH_CHUNK_DATA_LF)
-        p = tbh_chunk_data_end(chunked, p, end);
-    if (chunked->state == TBH_CHUNK_START) p = tbh_chunk_plain_line(chunked, p, end);
-    if (chunked->state < TBH_CHUNK_LINE_END) p = tbh_chunk_line(chunked, p, end);
-    if (chunked->state == TBH_CHUNK_DATA && p < end) p = tbh_chunk_data(chunked, p, end, data);
-    else status = tbh_chunk_final(chunked->state);
-    *in = p;
-    *in_length = (size_t)(end - p);
-    return status;
+    if (chunked->state == TBH_CHUNK_START && tbh_chunk_whole(chunked, in, in_length, data))
+        return TURBOHTTP_OK;
+    return tbh_chunk_piece(chunked, in, in_length, data);
 }
 
 TBH_FN size_t tbh_chunk_head_write(char out[20], uint64_t size) {
@@ -12462,6 +12558,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_LINE_MAX
 #undef TBH_H1_REFUSED_IN_TRAILER
 #undef TBH_H1_WATCHED_IN_HEAD
+#undef TBH_HEADER_HASH
 #undef TBH_HEADER_NAMES
 #undef TBH_IDLE_TRUST_US
 #undef TBH_INFLATE

@@ -154,7 +154,8 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  *   missing; or ERR_NOT_HTTP, ERR_STATUS_LINE, ERR_HEADER_LINE,
  *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS,
  *   ERR_CONTENT_LENGTH, ERR_TRANSFER_ENCODING with the place in
- *   `error_offset` (may be NULL). `out` is only written on success.
+ *   `error_offset` (may be NULL). `out` says
+ *   nothing unless the status is OK.
  * Valid until: the bytes of `data` or the table move or change.
  * Thread: one at a time for each parser. Blocks: never.
  */

@@ -108,7 +108,7 @@ static uint8_t tbh_chunk_step(turbohttp_chunked *c, uint8_t byte) {
 
 /* The line is complete; `bytes` is its length with CRLF. The CRLF after the data, which must come,
  * is paid here as well. */
-TBH_ALWAYS_INLINE void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes) {
+static void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes) {
     c->line_length = 0;
     c->budget -= (int64_t)bytes + (c->remaining ? 2 : 0);
     c->state = c->budget < 0  ? TBH_CHUNK_BAD_OVERHEAD
@@ -116,25 +116,21 @@ TBH_ALWAYS_INLINE void tbh_chunk_line_done(turbohttp_chunked *c, unsigned bytes)
                               : TBH_CHUNK_LAST;
 }
 
-static TBH_NOINLINE const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p,
-                                                  const uint8_t *end) {
+static const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p, const uint8_t *end) {
     while (p < end && c->state < TBH_CHUNK_LINE_END) c->state = tbh_chunk_step(c, *p++);
     if (c->state == TBH_CHUNK_LINE_END) tbh_chunk_line_done(c, c->line_length + 1u);
     return p;
 }
 
-/* A line of digits and CRLF that is all there; otherwise nothing is used. */
-TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_plain_line(turbohttp_chunked *c, const uint8_t *p,
-                                                      const uint8_t *end) {
-    if (end - p < TBH_CHUNK_FAST) return p;
-    uint64_t size = 0;
+/* The bytes of a line of digits and CRLF that is all there, and its size; 0 for any other line. */
+TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, const uint8_t *end,
+                                                uint64_t *size) {
     unsigned n = 0;
+    *size = 0;
+    if (end - p < TBH_CHUNK_FAST) return 0;
     for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
-        size = size << 4 | (uint64_t)digit;
-    if (n == 0 || p[n] != '\r' || p[n + 1] != '\n') return p;
-    c->remaining = size;
-    tbh_chunk_line_done(c, n + 2);
-    return p + n + 2;
+        *size = *size << 4 | (uint64_t)digit;
+    return n && p[n] == '\r' && p[n + 1] == '\n' ? n + 2 : 0;
 }
 
 /* ------------------------------------------------------------ data */
@@ -148,8 +144,8 @@ static const uint8_t *tbh_chunk_data_end(turbohttp_chunked *c, const uint8_t *p,
 }
 
 /* Hands out what is there of the chunk, and takes the CRLF behind it at once if it is there. */
-TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint8_t *p,
-                                                const uint8_t *end, turbohttp_span *data) {
+static const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint8_t *p, const uint8_t *end,
+                                     turbohttp_span *data) {
     size_t n = (size_t)(end - p);
     if (n > c->remaining) n = (size_t)c->remaining;
     *data = tbh_span((const char *)p, n);
@@ -162,6 +158,25 @@ TBH_ALWAYS_INLINE const uint8_t *tbh_chunk_data(turbohttp_chunked *c, const uint
     return crlf ? p + 2 : p;
 }
 
+/* A whole chunk at once, from its line to the CRLF behind its data; false, and nothing used, when it
+ * is not all there or not plain. Most chunks of most bodies come this way. */
+TBH_ALWAYS_INLINE bool tbh_chunk_whole(turbohttp_chunked *c, const uint8_t **in, size_t *in_length,
+                                       turbohttp_span *data) {
+    uint64_t size;
+    const uint8_t *p = *in;
+    unsigned line = tbh_chunk_plain_line(p, p + *in_length, &size);
+    if (line == 0 || size == 0 || *in_length - line < size || *in_length - line - size < 2)
+        return false;
+    const uint8_t *after = p + line + size;
+    int64_t budget = c->budget - (int64_t)line - 2;
+    if (budget < 0 || after[0] != '\r' || after[1] != '\n') return false;
+    c->budget = budget < TBH_CHUNK_CREDIT ? budget + (int64_t)size * TBH_CHUNK_PER_BYTE : budget;
+    *data = tbh_span((const char *)p + line, (size_t)size);
+    *in = after + 2;
+    *in_length -= line + (size_t)size + 2;
+    return true;
+}
+
 static turbohttp_status tbh_chunk_final(unsigned state) {
     switch (state) {
     case TBH_CHUNK_LAST: return TURBOHTTP_DONE;
@@ -171,21 +186,27 @@ static turbohttp_status tbh_chunk_final(unsigned state) {
     }
 }
 
+/* The general way: any part of a chunk, byte by byte where there are not many. */
+static TBH_NOINLINE turbohttp_status tbh_chunk_piece(turbohttp_chunked *c, const uint8_t **in,
+                                                     size_t *in_length, turbohttp_span *data) {
+    if (*in_length == 0) return tbh_chunk_final(c->state);
+    const uint8_t *p = *in, *end = p + *in_length;
+    if (c->state == TBH_CHUNK_DATA_CR || c->state == TBH_CHUNK_DATA_LF)
+        p = tbh_chunk_data_end(c, p, end);
+    if (c->state < TBH_CHUNK_LINE_END) p = tbh_chunk_line(c, p, end);
+    bool has_data = c->state == TBH_CHUNK_DATA && p < end;
+    if (has_data) p = tbh_chunk_data(c, p, end, data);
+    *in = p;
+    *in_length = (size_t)(end - p);
+    return has_data ? TURBOHTTP_OK : tbh_chunk_final(c->state);
+}
+
 TURBOHTTP_API turbohttp_status turbohttp_chunked_next(turbohttp_chunked *chunked,
                                                       const uint8_t **in, size_t *in_length,
                                                       turbohttp_span *data) {
-    if (*in_length == 0) return tbh_chunk_final(chunked->state);
-    const uint8_t *p = *in, *end = p + *in_length;
-    turbohttp_status status = TURBOHTTP_OK;
-    if (chunked->state == TBH_CHUNK_DATA_CR || chunked->state == TBH_CHUNK_DATA_LF)
-        p = tbh_chunk_data_end(chunked, p, end);
-    if (chunked->state == TBH_CHUNK_START) p = tbh_chunk_plain_line(chunked, p, end);
-    if (chunked->state < TBH_CHUNK_LINE_END) p = tbh_chunk_line(chunked, p, end);
-    if (chunked->state == TBH_CHUNK_DATA && p < end) p = tbh_chunk_data(chunked, p, end, data);
-    else status = tbh_chunk_final(chunked->state);
-    *in = p;
-    *in_length = (size_t)(end - p);
-    return status;
+    if (chunked->state == TBH_CHUNK_START && tbh_chunk_whole(chunked, in, in_length, data))
+        return TURBOHTTP_OK;
+    return tbh_chunk_piece(chunked, in, in_length, data);
 }
 
 TBH_FN size_t tbh_chunk_head_write(char out[20], uint64_t size) {

@@ -64,6 +64,7 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
     uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
     r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
+    if (r->head_bytes < 2) r->head_bytes = 2; /* an empty trailer section always fits */
     r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
     r->capacity = header_count < capacity ? header_count : capacity;
     r->table = table;
@@ -122,40 +123,77 @@ TBH_ALWAYS_INLINE const char *tbh_h1_skip_blanks(const char *p, const char *end)
     return p;
 }
 
-/* The end of the line: the next byte that is a control byte in earnest. */
-TBH_ALWAYS_INLINE const char *tbh_h1_line_end(const tbh_h1_run *r, tbh_marks *marks) {
-    const char *at = tbh_marks_next(marks, r->begin, r->end);
-    while (TBH_UNLIKELY(at < r->end && *at != '\r' && !tbh_scan_is_control(*at)))
-        at = tbh_marks_next(marks, r->begin, r->end);
-    return at;
+typedef struct tbh_h1_place {
+    const char *at;
+    tbh_marks marks; /* those behind it */
+} tbh_h1_place;
+
+/* `at` is marked, but no line ends there: on to the next byte that is a control byte in earnest.
+ * By value, so that the caller can keep its marks in registers. */
+static TBH_NOINLINE tbh_h1_place tbh_h1_line_goes_on(const tbh_h1_run *r, const char *at,
+                                                     tbh_marks marks) {
+    tbh_h1_place place;
+    while (at < r->end && !tbh_scan_is_control(*at)) at = tbh_marks_next(&marks, r->begin, r->end);
+    place.at = at;
+    place.marks = marks;
+    return place;
 }
 
-/* The id of the name before the colon; -1 if it is no token. */
-TBH_ALWAYS_INLINE int tbh_h1_name_id(const char *name, const char *colon, const char *end) {
-    size_t n = (size_t)(colon - name);
-    uint16_t id = tbh_header_id_within(name, n, end);
-    if (id || tbh_scan_is_common(name, n, end)) return id;
-    return tbh_scan_token(name, colon) == colon ? id : -1;
+typedef struct tbh_h1_name {
+    const char *colon;
+    int id; /* -1: not a token before a colon */
+} tbh_h1_name;
+
+static TBH_NOINLINE tbh_h1_name tbh_h1_other_name(const char *line, const char *colon) {
+    tbh_h1_name name;
+    name.colon = colon;
+    name.id = colon > line && tbh_scan_token(line, colon) == colon ? 0 : -1;
+    return name;
+}
+
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
+    tbh_h1_name name;
+    name.colon = tbh_scan_byte(r->begin, line, r->end, ':');
+    size_t n = (size_t)(name.colon - line);
+    if (TBH_UNLIKELY(n == 0 || name.colon == r->end)) return tbh_h1_other_name(line, name.colon);
+    name.id = tbh_header_id_before_colon(line, n, r->end);
+    if (name.id || tbh_scan_is_common(line, n, r->end)) return name;
+    return tbh_h1_other_name(line, name.colon);
+}
+
+/* The last lines, where a lane would reach beyond the end: the same, but not inline. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const tbh_h1_run *r, const char *line) {
+    return tbh_h1_name_of(r, line);
+}
+
+TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
+                                       const char *at) {
+    const char *value = tbh_h1_skip_blanks(name.colon + 1, at), *value_end = at;
+    while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
+    row->name = line;
+    row->value = value;
+    row->value_length = (uint32_t)(value_end - value);
+    row->name_length = (uint16_t)(name.colon - line);
+    row->id = (uint16_t)name.id;
 }
 
 /* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
 TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
                                                 turbohttp_header *row) {
-    const char *const end = r->end;
-    const char *at = tbh_h1_line_end(r, marks);
-    const char *colon = tbh_scan_byte(r->begin, line, end, ':');
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at) || colon >= at || colon == line))
-        return tbh_h1_stop_in_field(r, line, at);
-    int id = tbh_h1_name_id(line, colon, end);
-    if (TBH_UNLIKELY(id < 0)) return tbh_h1_stop_in_field(r, line, at);
-    tbh_marks_drop(marks, r->begin, end);
-    const char *value = tbh_h1_skip_blanks(colon + 1, at), *value_end = at;
-    while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
-    row->name = line;
-    row->value = value;
-    row->value_length = (uint32_t)(value_end - value);
-    row->name_length = (uint16_t)(colon - line);
-    row->id = (uint16_t)id;
+    const char *const begin = r->begin, *const end = r->end;
+    const char *at = tbh_marks_next(marks, begin, end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at))) {
+        tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
+        at = place.at;
+        *marks = place.marks;
+        if (!tbh_h1_ends_line(r, line, at)) return tbh_h1_stop_in_field(r, line, at);
+    }
+    tbh_marks_drop(marks, begin, end);
+    tbh_h1_name name;
+    if (TBH_LIKELY(end - line >= TBH_LANE)) name = tbh_h1_name_of(r, line);
+    else name = tbh_h1_name_near_end(r, line);
+    if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
+    tbh_h1_row_fill(row, line, name, at);
     return at + 2;
 }
 
@@ -174,23 +212,9 @@ TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
     return true;
 }
 
-/* The lane's rule (scan.h) for words of 4 to 16 characters: two halves that overlap. */
-TBH_ALWAYS_INLINE bool tbh_h1_same(const char *p, const char *lower, size_t n) {
-    if (n >= 8) {
-        uint64_t a = tbh_load64(lower), b = tbh_load64(lower + n - 8);
-        const uint64_t bit6 = UINT64_C(0x4040404040404040);
-        return (((tbh_load64(p) | (a & bit6) >> 1) ^ a) |
-                ((tbh_load64(p + n - 8) | (b & bit6) >> 1) ^ b)) == 0;
-    }
-    uint32_t a = tbh_load32(lower), b = tbh_load32(lower + n - 4);
-    const uint32_t bit6 = 0x40404040u;
-    return (((tbh_load32(p) | (a & bit6) >> 1) ^ a) |
-            ((tbh_load32(p + n - 4) | (b & bit6) >> 1) ^ b)) == 0;
-}
-
 /* Is it that word, in any case? */
-TBH_ALWAYS_INLINE bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
-    return a.length == n && tbh_h1_same(a.data, word, n);
+static bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
+    return a.length == n && tbh_scan_is_word(a.data, word, n);
 }
 
 /* Up to 18 digits cannot overflow; anything else is for the careful function. */
@@ -300,18 +324,20 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
     tbh_marks marks = r->marks;
-    for (;;) {
-        if (p == r->end) return TURBOHTTP_PENDING;
-        if (*p == '\r') return tbh_h1_last_line(r, p, after);
-        if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        turbohttp_header *row = &r->table[r->count];
+    turbohttp_header *row = r->table, *const table_end = row + r->capacity;
+    for (; p != r->end; row++) {
+        if (*p == '\r') {
+            r->count = (uint32_t)(row - r->table);
+            return tbh_h1_last_line(r, p, after);
+        }
+        if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
         p = tbh_h1_field_line(r, &marks, p, row);
         if (!p) return r->status;
-        r->count++;
         if (!(r->watched >> row->id & 1)) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
+    return TURBOHTTP_PENDING;
 }
 
 /* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
@@ -343,7 +369,12 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_h1_line_end(r, &r->marks);
+    const char *at = tbh_marks_next(&r->marks, r->begin, r->end);
+    if (!tbh_h1_ends_line(r, p, at)) {
+        tbh_h1_place place = tbh_h1_line_goes_on(r, at, r->marks);
+        at = place.at;
+        r->marks = place.marks;
+    }
     if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
     tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
@@ -421,16 +452,14 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
     turbohttp_h1_head *out, uint64_t *error_offset) {
     tbh_h1_run r;
-    turbohttp_h1_head head;
     if (length == 0) return TURBOHTTP_PENDING;
     tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
-    const char *after = NULL, *fields = tbh_h1_status_line(&r, &head);
+    const char *after = NULL, *fields = tbh_h1_status_line(&r, out);
     turbohttp_status status = fields ? tbh_h1_fields(&r, fields, &after) : r.status;
-    if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, &head);
+    if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, out);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
-    head.head_length = (uint32_t)(after - data);
-    *out = head;
+    out->head_length = (uint32_t)(after - data);
     return TURBOHTTP_OK;
 }
 

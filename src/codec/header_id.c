@@ -2,8 +2,21 @@
  * Owns nothing. Input: any bytes. Does not know: what a header means. */
 #include "header_id.h"
 
+TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
+    static const uint8_t ids[] = {TURBOHTTP_HEADER_AGE, TURBOHTTP_HEADER_VIA, TURBOHTTP_HEADER_TE};
+    for (size_t i = 0; i < sizeof ids; i++) {
+        const tbh_header_name *row = &tbh_header_names[ids[i]];
+        if (row->length == n && tbh_equal_nocase(name, row->text, n)) return ids[i];
+    }
+    return TURBOHTTP_HEADER_OTHER;
+}
+
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
-    return tbh_header_id_within(name, n, name + n);
+    char line[sizeof(tbh_header_name)];
+    if (n >= sizeof line) return TURBOHTTP_HEADER_OTHER;
+    memcpy(line, name, n);
+    line[n] = ':';
+    return tbh_header_id_before_colon(line, n, line + n);
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {

@@ -20,8 +20,10 @@ TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
 TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
                                                uint16_t id);
 
-/* A perfect hash of length, first and last character. Names stand in the order of
- * turbohttp_header_id; a test looks every one up, and a new one may ask for new multipliers. */
+/* A perfect hash of the length, the first four characters, and the last three with the colon. Names
+ * stand in the order of turbohttp_header_id; a test looks every one up, and a new one may ask for a
+ * new multiplier (any odd number that gives each name its own slot). */
+#define TBH_HEADER_HASH 2786401065u
 #define TBH_NAME(text)                                                                             \
     { text, sizeof(text) - 1 }
 
@@ -89,25 +91,23 @@ static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
 };
 
 /* clang-format off */
-static TBH_UNUSED const uint8_t tbh_header_slots[256] = {
-    0, 0, 0, 0, 43, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 26, 0, 0, 18, 0, 32,
-    0, 0, 0, 0, 0, 0, 8, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 55, 0, 11, 0, 12, 24, 0, 48, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 58, 30, 0, 0, 0, 0, 0, 0,
-    31, 0, 0, 0, 0, 0, 0, 35, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 0, 0, 14, 0, 28, 59, 46, 54,
-    0, 0, 0, 0, 44, 1, 34, 0, 0, 0, 0, 51, 0, 0, 0, 0, 0, 4, 0, 50, 33, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 19, 29, 0, 0, 0, 0, 0, 0, 49, 22, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 27,
-    0, 0, 0, 45, 25, 0, 0, 0, 0, 17, 0, 38, 0, 3, 0, 0, 5, 0, 0, 0, 13, 0, 0, 9, 0, 0, 0, 0,
-    0, 0, 10, 0, 16, 0, 53, 0, 0, 0, 0, 0, 0, 0, 56, 0, 57, 0, 0, 6, 0, 0, 0, 0, 23, 0, 0, 0,
-    0, 39, 0, 37, 0, 0, 0, 20, 0, 0, 36, 0, 0, 0, 41, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0,
-    0, 0, 15, 0
+static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
+    0, 0, 38, 0, 0, 0, 49, 0, 0, 0, 0, 0, 0, 8, 17, 6, 0, 0, 0, 0, 2, 0, 0, 28, 0, 0, 0, 29,
+    30, 22, 20, 33, 0, 13, 0, 32, 0, 0, 42, 5, 4, 25, 0, 0, 3, 56, 0, 0, 0, 14, 0, 26, 18, 0,
+    0, 0, 0, 9, 0, 34, 57, 0, 0, 0, 10, 50, 0, 45, 47, 36, 52, 0, 0, 46, 48, 0, 43, 0, 0, 0,
+    51, 0, 0, 23, 0, 40, 54, 0, 0, 0, 0, 0, 0, 0, 0, 35, 19, 0, 0, 0, 7, 59, 0, 11, 37, 21,
+    53, 24, 0, 12, 58, 0, 0, 55, 0, 16, 0, 31, 0, 0, 39, 1, 41, 0, 0, 0, 0, 0
 };
 /* clang-format on */
 
-/* tbh_header_id for a name with bytes up to `end` behind it, which makes it faster. */
-TBH_ALWAYS_INLINE uint16_t tbh_header_id_within(const char *name, size_t n, const char *end) {
-    if (n == 0) return TURBOHTTP_HEADER_OTHER;
-    unsigned first = (uint8_t)name[0] | 0x20u, last = (uint8_t)name[n - 1] | 0x20u;
-    unsigned id = tbh_header_slots[((unsigned)n * 17 + first * 61 + last * 22) & 255];
+/* tbh_header_id for names that are too short for the hash. */
+TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
+
+/* tbh_header_id for a name with a colon behind it and more bytes up to `end`. */
+TBH_ALWAYS_INLINE uint16_t tbh_header_id_before_colon(const char *name, size_t n, const char *end) {
+    if (TBH_UNLIKELY(n < 4)) return tbh_header_id_short(name, n);
+    uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
+    unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
     const tbh_header_name *row = &tbh_header_names[id];
     if (row->length != n) return TURBOHTTP_HEADER_OTHER;
     return tbh_scan_is_name(name, n, end, row->text) ? (uint16_t)id : 0;

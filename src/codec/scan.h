@@ -228,13 +228,22 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
     return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
 }
 
-/* Borrows and carries may mark one byte too many, never one too few. */
-#define TBH_BLOCK       8
-#define TBH_BLOCK_SHIFT 3
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+#define TBH_BLOCK       64
+#define TBH_BLOCK_SHIFT 0
+/* Borrows and carries may mark one byte too many, never one too few. The product gathers the high
+ * bits of all bytes in its highest byte. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     uint64_t v = tbh_lane_load(p);
     uint64_t low = v - tbh_lane_fill(0x20), del = v + tbh_lane_fill(1);
-    return (low | del) & ~v & tbh_lane_fill(0x80);
+    return ((low | del) & ~v & tbh_lane_fill(0x80)) * UINT64_C(0x0002040810204081) >> 56;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t low = tbh_lane_suspect(p) | tbh_lane_suspect(p + 8) << 8 |
+                   tbh_lane_suspect(p + 16) << 16 | tbh_lane_suspect(p + 24) << 24;
+    uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 40) << 8 |
+                    tbh_lane_suspect(p + 48) << 16 | tbh_lane_suspect(p + 56) << 24;
+    return low | high << 32;
 }
 #endif
 
@@ -324,6 +333,10 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
     return tbh_scan_byte_tail(begin, p, end, c);
 }
 
+/* The rule of tbh_lane_differ without a byte behind the name: two halves that overlap, and for long
+ * names the words between them. */
+TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
+
 /* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
  * lane can be read at `lower`, and bytes up to `end` after the name. */
 TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
@@ -335,7 +348,7 @@ TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end
             differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
         return differ == 0;
     }
-    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_equal_nocase(p, lower, n);
+    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_scan_is_word(p, lower, n);
     return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
 }
 
