@@ -1,7 +1,7 @@
 /* ------------------------------------------------------------------------
  * Inflate: gzip, zlib and raw deflate, streaming, in memory that you give.
  *
- *     turbohttp_inflate z;                              about 44 KiB
+ *     turbohttp_inflate z;                              about 40 KiB
  *     turbohttp_inflate_init(&z, TURBOHTTP_INFLATE_GZIP);
  *     for each piece of input:
  *         do {
@@ -27,8 +27,8 @@ typedef enum turbohttp_inflate_format {
 } turbohttp_inflate_format;
 
 /** Entries of the literal and length table: codes of up to 15 bits over 286
- *  symbols, the first 11 looked up at once, need no more. */
-#define TURBOHTTP_INFLATE_LITLEN_ENTRIES 2342
+ *  symbols, the first 10 looked up at once, need no more. */
+#define TURBOHTTP_INFLATE_LITLEN_ENTRIES 1334
 /** Entries of the distance table: 30 symbols, the first 8 bits at once. */
 #define TURBOHTTP_INFLATE_DISTANCE_ENTRIES 402
 /** Bytes that a match can reach back (RFC 1951 section 2). */

@@ -17,7 +17,7 @@
 #define TBH_INFLATE_LINK     0x4000u
 #define TBH_INFLATE_END      0x2000u
 #define TBH_INFLATE_ONE_BIT  0x101u
-#define TBH_INFLATE_LL_BITS  11
+#define TBH_INFLATE_LL_BITS  10
 #define TBH_INFLATE_D_BITS   8
 #define TBH_INFLATE_PRE_BITS 7
 
@@ -458,7 +458,7 @@ TBH_ALWAYS_INLINE bool tbh_inflate_copy_fast(const turbohttp_inflate *s, tbh_inf
 }
 
 /* Decodes while the margins last. After a refill there are 56 bits: three literals of at most
- * 11 and 11 to look up the next entry, or a length of 20, a distance of 28 and 8 to spare. */
+ * 10 and 10 to look up the next entry, or a length of 20, a distance of 28 and 8 to spare. */
 static turbohttp_status tbh_inflate_fast(turbohttp_inflate *s, tbh_inflate_io *io) {
     const uint32_t *litlen = s->litlen_table, *distances = s->distance_table;
     const uint32_t mask = (1u << TBH_INFLATE_LL_BITS) - 1, d_mask = (1u << TBH_INFLATE_D_BITS) - 1;
