@@ -4948,20 +4948,25 @@ TBH_ALWAYS_INLINE uint32_t tbh_sha256_word(uint32_t w[16], int t) {
 }
 
 static void tbh_sha256_block(uint32_t state[8], const uint8_t *block) {
-    uint32_t w[16], v[8];
+    uint32_t w[16];
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (int t = 0; t < 16; t++) w[t] = tbh_load32_be(block + 4 * t);
-    memcpy(v, state, sizeof v);
     for (int t = 0; t < 64; t++) {
-        uint32_t choose = (v[4] & (v[5] ^ v[6])) ^ v[6];
-        uint32_t major = (v[0] & v[1]) | (v[2] & (v[0] | v[1]));
-        uint32_t one = v[7] + tbh_sha256_big(v[4], 6, 11, 25) + choose + tbh_sha256_k[t] +
+        uint32_t one = h + tbh_sha256_big(e, 6, 11, 25) + ((e & (f ^ g)) ^ g) + tbh_sha256_k[t] +
                        tbh_sha256_word(w, t);
-        uint32_t two = tbh_sha256_big(v[0], 2, 13, 22) + major;
-        memmove(v + 1, v, 7 * sizeof v[0]);
-        v[4] += one;
-        v[0] = one + two;
+        uint32_t two = tbh_sha256_big(a, 2, 13, 22) + ((a & b) | (c & (a | b)));
+        h = g;
+        g = f;
+        f = e;
+        e = d + one;
+        d = c;
+        c = b;
+        b = a;
+        a = one + two;
     }
-    for (int i = 0; i < 8; i++) state[i] += v[i];
+    const uint32_t sum[8] = {a, b, c, d, e, f, g, h};
+    for (int i = 0; i < 8; i++) state[i] += sum[i];
 }
 
 TURBOHTTP_API void turbohttp_sha256_init(turbohttp_sha256 *sha) {

@@ -38,6 +38,8 @@ static void check_offsets(void) {
     CHECK_INT(at, s.end);
 }
 
+static size_t at_change; /* some byte, another one each time */
+
 static void appended_bytes_come_out_in_order(void) {
     for (int off = 0; off < 2; off++) {
         for (size_t step = 1; step < 300; step += 13) {
@@ -51,6 +53,8 @@ static void appended_bytes_come_out_in_order(void) {
             turbohttp_sequence q = turbohttp_segments_sequence(&s);
             CHECK(turbohttp_sequence_equals(&q, text, TEXT_BYTES));
             CHECK(!turbohttp_sequence_equals(&q, text, TEXT_BYTES - 1));
+            text[at_change = (at_change + 97) % TEXT_BYTES] ^= 1;
+            CHECK(!turbohttp_sequence_equals(&q, text, TEXT_BYTES));
             CHECK(!turbohttp_sequence_is_contiguous(&q));
             shut_segments();
         }
@@ -69,6 +73,8 @@ static void room_and_commit_write_in_place(void) {
         CHECK_INT(turbohttp_segments_commit(&s, part), TURBOHTTP_OK);
         at += part;
     }
+    size_t payload = tbh_segment_payload_bytes(s.first);
+    CHECK_INT(turbohttp_byte_pool_stats(&pool).active, (TEXT_BYTES + payload - 1) / payload);
     turbohttp_segments_room(&s, &n);
     CHECK_INT(turbohttp_segments_commit(&s, n + 1), TURBOHTTP_ERR_INVALID_ARGUMENT);
     turbohttp_sequence q = turbohttp_segments_sequence(&s);
@@ -162,6 +168,7 @@ static void views_of_nothing_and_of_plain_memory(void) {
     q = turbohttp_segments_sequence(&s);
     CHECK(turbohttp_sequence_equals(&q, "ab", 2) && turbohttp_sequence_is_contiguous(&q));
     q = turbohttp_sequence_of("hello", 5);
+    CHECK(q.offset == 0 && q.length == 5);
     CHECK_TEXT(q.head.data, q.head.length, "hello");
     q = turbohttp_sequence_slice(&q, 1, 3);
     char copy[8];
@@ -169,6 +176,14 @@ static void views_of_nothing_and_of_plain_memory(void) {
     CHECK_TEXT(copy, 3, "ell");
     CHECK_INT(turbohttp_sequence_copy_to(&q, copy, 2), 2);
     shut_segments();
+}
+
+static void block_sizes_have_a_default_and_a_least(void) {
+    static const size_t asked[] = {0, 1, 127, 128, 129}, given[] = {16384, 128, 128, 128, 129};
+    for (size_t i = 0; i < 5; i++) {
+        turbohttp_segments_init(&s, &pool, asked[i]);
+        CHECK_INT(s.block_bytes, given[i]);
+    }
 }
 
 static void a_view_does_not_grow_with_its_buffer(void) {
@@ -208,6 +223,7 @@ static const check_test tests[] = {
     CHECK_TEST(a_whole_segment_is_attached_and_detached),
     CHECK_TEST(every_slice_equals_its_part),
     CHECK_TEST(views_of_nothing_and_of_plain_memory),
+    CHECK_TEST(block_sizes_have_a_default_and_a_least),
     CHECK_TEST(a_view_does_not_grow_with_its_buffer),
     CHECK_TEST(S_81_append_is_all_or_nothing),
 };
