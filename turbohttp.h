@@ -1731,7 +1731,8 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client);
 
 /**
  * Stop: complete every request with SHUTDOWN and shut all connections; later
- * submits say SHUTDOWN. Idempotent. Never waits for the network.
+ * submits say SHUTDOWN. Idempotent. Never waits for the network. Inside a
+ * callback it takes effect when the poll that called back returns.
  */
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client);
 
@@ -10361,7 +10362,7 @@ struct turbohttp_client {
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
     uint64_t connects, replays;
-    bool is_polling, is_shut, is_doomed, disable_keep_alive;
+    bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 
 /* client.c */
@@ -12090,15 +12091,24 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
 }
 
 /* ------------------------------------------------------------ shutdown */
-TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
-    if (!client || client->is_shut) return;
-    client->is_shut = true;
+static void tbh_client_tear_down(turbohttp_client *client) {
+    client->must_tear_down = false;
     for (uint32_t i = 0; i < client->completions.capacity; i++) {
         tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
         if (request && request->state != TBH_REQUEST_DONE)
             tbh_request_complete(request, TURBOHTTP_ERR_SHUTDOWN);
     }
     while (client->links) tbh_link_destroy(client->links);
+}
+
+/* Inside a callback the objects that called are still in use (S-80): the round tears them down. */
+TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
+    if (!client || client->is_shut) return;
+    client->is_shut = true;
+    if (client->is_polling)
+        client->must_tear_down = true;
+    else
+        tbh_client_tear_down(client);
 }
 
 static void tbh_client_drop_requests(turbohttp_client *client) {
@@ -12317,6 +12327,10 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
         tbh_client_start_things(client, false);
     }
     tbh_request_call_done(client);
+    if (client->must_tear_down) {
+        tbh_client_tear_down(client);
+        tbh_request_call_done(client);
+    }
     bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
     client->is_polling = false;
     if (is_doomed) turbohttp_client_destroy(client);

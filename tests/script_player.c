@@ -9,7 +9,7 @@
 #include "script.h"
 #include <dirent.h>
 
-enum { MAX_WIRES = 32, MAX_REQUESTS = 32, WIRE_BYTES = 1 << 22 };
+enum { MAX_WIRES = 32, MAX_REQUESTS = 32, WIRE_BYTES = 1 << 18 };
 
 typedef enum delivery { WHOLE, BYTE_BY_BYTE, RANDOM, TINY, UNPOOLED, DELIVERIES } delivery;
 static const char *const delivery_names[] = {"whole", "byte by byte", "random", "one-byte segments",
@@ -36,6 +36,8 @@ typedef struct player {
     turbohttp_header_field fields[64], trailer_fields[8];
     size_t field_count;
     char url[20000], method[64];
+    char scratch[4096]; /* names and values cut out of script lines, which stay as they are */
+    size_t scratch_used;
     struct one {
         turbohttp_request handle;
         turbohttp_response response;
@@ -231,10 +233,27 @@ static void player_take(player *p, struct one *r) {
 }
 
 /* ------------------------------------------------------------ words: describing a request */
+/* "name: value" as two terminated texts of the player's own. */
+static bool player_split(player *p, const char *text, const char **name, const char **value) {
+    size_t n = strlen(text) + 1;
+    const char *colon = strstr(text, ": ");
+    if (!colon || p->scratch_used + n > sizeof p->scratch) {
+        player_fail(p, "not `name: value`, or too many", text);
+        return false;
+    }
+    char *copy = p->scratch + p->scratch_used;
+    memcpy(copy, text, n);
+    p->scratch_used += n;
+    copy[colon - text] = 0;
+    *name = copy;
+    *value = copy + (colon - text) + 2;
+    return true;
+}
+
 static void word_request(player *p, const script_line *line) {
     char *space = strchr(line->text, ' ');
     memset(&p->desc, 0, sizeof p->desc);
-    p->field_count = 0;
+    p->field_count = p->scratch_used = 0;
     if (p->request_count < MAX_REQUESTS) p->current = ++p->request_count;
     struct one *r = player_current(p);
     memset(r, 0, sizeof *r);
@@ -248,14 +267,9 @@ static void word_request(player *p, const script_line *line) {
 }
 
 static void word_header(player *p, const script_line *line) {
-    char *colon = strstr(line->text, ": ");
-    if (!colon) {
-        player_fail(p, "h: needs `name: value`", line->text);
-        return;
-    }
-    *colon = 0;
-    p->fields[p->field_count].name = line->text;
-    p->fields[p->field_count++].value = colon + 2;
+    turbohttp_header_field *field = &p->fields[p->field_count];
+    if (!player_split(p, line->text, &field->name, &field->value)) return;
+    p->field_count++;
     p->desc.headers = p->fields;
     p->desc.header_count = p->field_count;
 }
@@ -304,10 +318,8 @@ static void word_option(player *p, const script_line *line) {
     else if (!strcmp(name, "connect_ms")) p->desc.timeouts.connect_ms = (uint32_t)value;
     else if (!strcmp(name, "send_ms")) p->desc.timeouts.send_ms = (uint32_t)value;
     else if (!strcmp(name, "trailer")) {
-        char *colon = strstr(line->text, ": ");
-        *colon = 0;
-        p->trailer_fields[p->desc.body.trailer_count].name = line->text + 8;
-        p->trailer_fields[p->desc.body.trailer_count++].value = colon + 2;
+        turbohttp_header_field *field = &p->trailer_fields[p->desc.body.trailer_count++];
+        player_split(p, line->text + 8, &field->name, &field->value);
         p->desc.body.trailers = p->trailer_fields;
     } else player_fail(p, "no such option", line->text);
 }

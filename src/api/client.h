@@ -211,7 +211,8 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client);
 
 /**
  * Stop: complete every request with SHUTDOWN and shut all connections; later
- * submits say SHUTDOWN. Idempotent. Never waits for the network.
+ * submits say SHUTDOWN. Idempotent. Never waits for the network. Inside a
+ * callback it takes effect when the poll that called back returns.
  */
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client);
 

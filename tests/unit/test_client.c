@@ -458,12 +458,12 @@ static void A10_a_client_lives_in_one_block(void) {
 
 static void A10_running_out_is_an_error_of_that_request_only(void) {
     static uint64_t block[4096];
-    static char large[30000];
+    static char large[70000];
     fixture f;
     turbohttp_response response;
-    int n = snprintf(large, sizeof large, "HTTP/1.1 200 OK\r\nContent-Length: 25000\r\n\r\n");
-    memset(large + n, 'x', 25000);
-    fixture_describe(&f, large, (size_t)n + 25000);
+    int n = snprintf(large, sizeof large, "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n");
+    memset(large + n, 'x', 60000);
+    fixture_describe(&f, large, (size_t)n + 60000);
     memset(&f.desc.allocator, 0, sizeof f.desc.allocator);
     f.desc.memory = block;
     f.desc.memory_bytes = sizeof block;
