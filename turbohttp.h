@@ -10839,7 +10839,8 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
 }
 
 TBH_FN bool tbh_link_is_fresh(tbh_link *link) {
-    if (link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
+    bool is_socket = link->client->io.transport == NULL;
+    if (is_socket && link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
     return tbh_stream_is_quiet(&link->stream);
 }
 
@@ -12263,15 +12264,21 @@ static void tbh_client_note_ready(turbohttp_client *client) {
 }
 #endif
 
-/* A transport of the user's has no readiness: every busy link is asked in every round. */
+static void tbh_client_ask(tbh_link *link) {
+    link->may_receive = true;
+    link->is_send_blocked = false;
+    tbh_link_mark_dirty(link);
+}
+
+/* A transport of the user's has no readiness: every link is asked in every round. */
 static void tbh_client_ask_all(turbohttp_client *client) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state != TBH_LINK_BUSY) continue;
-        link->may_receive = true;
-        link->is_send_blocked = false;
-        tbh_link_mark_dirty(link);
+        if (link->state == TBH_LINK_IDLE)
+            tbh_link_on_idle_ready(link);
+        else if (link->state == TBH_LINK_BUSY)
+            tbh_client_ask(link);
     }
 }
 

@@ -330,15 +330,21 @@ static void tbh_client_note_ready(turbohttp_client *client) {
 }
 #endif
 
-/* A transport of the user's has no readiness: every busy link is asked in every round. */
+static void tbh_client_ask(tbh_link *link) {
+    link->may_receive = true;
+    link->is_send_blocked = false;
+    tbh_link_mark_dirty(link);
+}
+
+/* A transport of the user's has no readiness: every link is asked in every round. */
 static void tbh_client_ask_all(turbohttp_client *client) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state != TBH_LINK_BUSY) continue;
-        link->may_receive = true;
-        link->is_send_blocked = false;
-        tbh_link_mark_dirty(link);
+        if (link->state == TBH_LINK_IDLE)
+            tbh_link_on_idle_ready(link);
+        else if (link->state == TBH_LINK_BUSY)
+            tbh_client_ask(link);
     }
 }
 

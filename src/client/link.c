@@ -179,7 +179,8 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
 }
 
 TBH_FN bool tbh_link_is_fresh(tbh_link *link) {
-    if (link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
+    bool is_socket = link->client->io.transport == NULL;
+    if (is_socket && link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
     return tbh_stream_is_quiet(&link->stream);
 }
 
