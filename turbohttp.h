@@ -513,8 +513,12 @@ TBH_ALWAYS_INLINE uint32_t tbh_load32(const void *p) {
 }
 
 TBH_ALWAYS_INLINE uint32_t tbh_load32_le(const void *p) {
+#if TBH_LITTLE_ENDIAN
+    return tbh_load32(p);
+#else
     const uint8_t *b = (const uint8_t *)p;
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+#endif
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_load64_le(const void *p) {
@@ -855,9 +859,9 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 }
 
 /* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
- * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a name in
- * lower case by more than the case of a letter (`differ`). In names, letters are the characters with
- * bit 6, and only they may differ in bit 5. */
+ * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
+ * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
+ * before, since with bit 5 set CR is a dash). */
 #if TBH_AVX2
 #include <immintrin.h>
 #define TBH_LANE       32 /* bytes */
@@ -897,8 +901,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm256_and_si256(lower, _mm256_set1_epi8(0x40));
-    v = _mm256_or_si256(v, _mm256_srli_epi16(letter, 1));
+    v = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
     return tbh_lane_mask(_mm256_cmpeq_epi8(v, lower)) ^ 0xffffffffu;
 }
 
@@ -951,8 +954,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm_and_si128(lower, _mm_set1_epi8(0x40));
-    v = _mm_or_si128(v, _mm_srli_epi16(letter, 1));
+    v = _mm_or_si128(v, _mm_set1_epi8(0x20));
     return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
 }
 
@@ -1006,8 +1008,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = vandq_u8(lower, vdupq_n_u8(0x40));
-    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vshrq_n_u8(letter, 1)), lower));
+    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vdupq_n_u8(0x20)), lower));
 }
 
 #define TBH_BLOCK       16
@@ -1058,7 +1059,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 
 /* Not one bit but any bits of a byte that differs. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
+    return (v | tbh_lane_fill(0x20)) ^ lower;
 }
 
 #define TBH_BLOCK       64
@@ -1261,13 +1262,11 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
 }
 
 static uint64_t tbh_scan_differ8(const char *p, const char *lower) {
-    uint64_t word = tbh_load64(lower);
-    return (tbh_load64(p) | (word & UINT64_C(0x4040404040404040)) >> 1) ^ word;
+    return (tbh_load64(p) | UINT64_C(0x2020202020202020)) ^ tbh_load64(lower);
 }
 
 static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
-    uint32_t word = tbh_load32(lower);
-    return (tbh_load32(p) | (word & 0x40404040u) >> 1) ^ word;
+    return (tbh_load32(p) | 0x20202020u) ^ tbh_load32(lower);
 }
 
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
@@ -1384,9 +1383,9 @@ static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
 /* tbh_header_id for names that are too short for the hash. */
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 
-/* tbh_header_id for a name with a colon behind it and more bytes up to `end`. */
+/* tbh_header_id for a name of at least four bytes, none of them a control byte, with a colon behind
+ * it and more bytes up to `end`. */
 TBH_ALWAYS_INLINE uint16_t tbh_header_id_before_colon(const char *name, size_t n, const char *end) {
-    if (TBH_UNLIKELY(n < 4)) return tbh_header_id_short(name, n);
     uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
     unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
     const tbh_header_name *row = &tbh_header_names[id];
@@ -1411,7 +1410,8 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     char line[sizeof(tbh_header_name)];
-    if (n >= sizeof line) return TURBOHTTP_HEADER_OTHER;
+    if (n < 4) return tbh_header_id_short(name, n);
+    if (n >= sizeof line || !tbh_is_token(name, n)) return TURBOHTTP_HEADER_OTHER;
     memcpy(line, name, n);
     line[n] = ':';
     return tbh_header_id_before_colon(line, n, line + n);
@@ -1594,26 +1594,44 @@ typedef struct tbh_h1_name {
     int id; /* -1: not a token before a colon */
 } tbh_h1_name;
 
-static TBH_NOINLINE tbh_h1_name tbh_h1_other_name(const char *line, const char *colon) {
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
     tbh_h1_name name;
     name.colon = colon;
-    name.id = colon > line && tbh_scan_token(line, colon) == colon ? 0 : -1;
+    name.id = id;
     return name;
 }
 
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
-    tbh_h1_name name;
-    name.colon = tbh_scan_byte(r->begin, line, r->end, ':');
-    size_t n = (size_t)(name.colon - line);
-    if (TBH_UNLIKELY(n == 0 || name.colon == r->end)) return tbh_h1_other_name(line, name.colon);
-    name.id = tbh_header_id_before_colon(line, n, r->end);
-    if (name.id || tbh_scan_is_common(line, n, r->end)) return name;
-    return tbh_h1_other_name(line, name.colon);
+/* Names that are too short for the hash, or not in the table and not of common characters alone. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
+    size_t n = (size_t)(colon - line);
+    bool token = n && tbh_scan_token(line, colon) == colon;
+    return tbh_h1_named(colon, !token ? -1 : n < 4 ? tbh_header_id_short(line, n) : 0);
 }
 
-/* The last lines, where a lane would reach beyond the end: the same, but not inline. */
+/* The name of a line from which a lane can be read. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
+    const char *colon, *const end = r->end;
+    uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
+    if (TBH_LIKELY(mask)) {
+        colon = line + tbh_lane_first(mask);
+    } else {
+        colon = tbh_scan_byte(r->begin, line + TBH_LANE, end, ':');
+        if (colon == end) return tbh_h1_named(end, -1);
+    }
+    size_t n = (size_t)(colon - line);
+    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
+    uint16_t id = tbh_header_id_before_colon(line, n, end);
+    if (id || tbh_scan_is_common(line, n, end)) return tbh_h1_named(colon, id);
+    return tbh_h1_odd_name(line, colon);
+}
+
+/* The name of one of the last lines, where a lane would reach beyond the end. */
 static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const tbh_h1_run *r, const char *line) {
-    return tbh_h1_name_of(r, line);
+    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
+    size_t n = (size_t)(colon - line);
+    if (colon == r->end) return tbh_h1_named(colon, -1);
+    uint16_t id = n < 4 ? 0 : tbh_header_id_before_colon(line, n, r->end);
+    return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
@@ -1627,21 +1645,19 @@ TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, 
     row->id = (uint16_t)name.id;
 }
 
-/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
+/* Parses the header line from `line` to `at`, the next marked byte, into a row; returns the next line,
+ * or NULL with the status. */
 TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
-                                                turbohttp_header *row) {
-    const char *const begin = r->begin, *const end = r->end;
-    const char *at = tbh_marks_next(marks, begin, end);
+                                                const char *at, turbohttp_header *row) {
     if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at))) {
         tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
         at = place.at;
         *marks = place.marks;
         if (!tbh_h1_ends_line(r, line, at)) return tbh_h1_stop_in_field(r, line, at);
     }
-    tbh_marks_drop(marks, begin, end);
-    tbh_h1_name name;
-    if (TBH_LIKELY(end - line >= TBH_LANE)) name = tbh_h1_name_of(r, line);
-    else name = tbh_h1_name_near_end(r, line);
+    tbh_marks_drop(marks, r->begin, r->end);
+    tbh_h1_name name = TBH_LIKELY(r->end - line >= TBH_LANE) ? tbh_h1_name_of(r, line)
+                                                             : tbh_h1_name_near_end(r, line);
     if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
     tbh_h1_row_fill(row, line, name, at);
     return at + 2;
@@ -1764,9 +1780,12 @@ static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_sta
     return status;
 }
 
+/* The line at p is marked at its first byte: the empty line that ends the section, or a bad one. */
 static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
-    if (p + 1 == r->end) return TURBOHTTP_PENDING;
-    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    if (p == r->end || (*p == '\r' && p + 1 == r->end)) return TURBOHTTP_PENDING;
+    if (*p != '\r' && r->count == r->capacity)
+        return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+    if (*p != '\r' || p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
     *after = p + 2;
     return TURBOHTTP_OK;
 }
@@ -1775,19 +1794,18 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
     tbh_marks marks = r->marks;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
-    for (; p != r->end; row++) {
-        if (*p == '\r') {
-            r->count = (uint32_t)(row - r->table);
-            return tbh_h1_last_line(r, p, after);
-        }
+    for (;; row++) {
+        const char *at = tbh_marks_next(&marks, r->begin, r->end);
+        if (at == p) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &marks, p, row);
+        p = tbh_h1_field_line(r, &marks, p, at, row);
         if (!p) return r->status;
         if (!(r->watched >> row->id & 1)) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
-    return TURBOHTTP_PENDING;
+    r->count = (uint32_t)(row - r->table);
+    return tbh_h1_last_line(r, p, after);
 }
 
 /* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
@@ -2087,12 +2105,11 @@ static const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p, con
     return p;
 }
 
-/* The bytes of a line of digits and CRLF that is all there, and its size; 0 for any other line. */
-TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, const uint8_t *end,
-                                                uint64_t *size) {
+/* The bytes of a line of digits and CRLF, and its size; 0 for any other line. TBH_CHUNK_FAST bytes
+ * are there. */
+TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, uint64_t *size) {
     unsigned n = 0;
     *size = 0;
-    if (end - p < TBH_CHUNK_FAST) return 0;
     for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
         *size = *size << 4 | (uint64_t)digit;
     return n && p[n] == '\r' && p[n + 1] == '\n' ? n + 2 : 0;
@@ -2129,10 +2146,11 @@ TBH_ALWAYS_INLINE bool tbh_chunk_whole(turbohttp_chunked *c, const uint8_t **in,
                                        turbohttp_span *data) {
     uint64_t size;
     const uint8_t *p = *in;
-    unsigned line = tbh_chunk_plain_line(p, p + *in_length, &size);
+    if (*in_length < TBH_CHUNK_FAST) return false;
+    unsigned line = tbh_chunk_plain_line(p, &size);
     if (line == 0 || size == 0 || *in_length - line < size || *in_length - line - size < 2)
         return false;
-    const uint8_t *after = p + line + size;
+    const uint8_t *after = p + line + (size_t)size;
     int64_t budget = c->budget - (int64_t)line - 2;
     if (budget < 0 || after[0] != '\r' || after[1] != '\n') return false;
     c->budget = budget < TBH_CHUNK_CREDIT ? budget + (int64_t)size * TBH_CHUNK_PER_BYTE : budget;

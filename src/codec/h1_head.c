@@ -144,26 +144,44 @@ typedef struct tbh_h1_name {
     int id; /* -1: not a token before a colon */
 } tbh_h1_name;
 
-static TBH_NOINLINE tbh_h1_name tbh_h1_other_name(const char *line, const char *colon) {
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
     tbh_h1_name name;
     name.colon = colon;
-    name.id = colon > line && tbh_scan_token(line, colon) == colon ? 0 : -1;
+    name.id = id;
     return name;
 }
 
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
-    tbh_h1_name name;
-    name.colon = tbh_scan_byte(r->begin, line, r->end, ':');
-    size_t n = (size_t)(name.colon - line);
-    if (TBH_UNLIKELY(n == 0 || name.colon == r->end)) return tbh_h1_other_name(line, name.colon);
-    name.id = tbh_header_id_before_colon(line, n, r->end);
-    if (name.id || tbh_scan_is_common(line, n, r->end)) return name;
-    return tbh_h1_other_name(line, name.colon);
+/* Names that are too short for the hash, or not in the table and not of common characters alone. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
+    size_t n = (size_t)(colon - line);
+    bool token = n && tbh_scan_token(line, colon) == colon;
+    return tbh_h1_named(colon, !token ? -1 : n < 4 ? tbh_header_id_short(line, n) : 0);
 }
 
-/* The last lines, where a lane would reach beyond the end: the same, but not inline. */
+/* The name of a line from which a lane can be read. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
+    const char *colon, *const end = r->end;
+    uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
+    if (TBH_LIKELY(mask)) {
+        colon = line + tbh_lane_first(mask);
+    } else {
+        colon = tbh_scan_byte(r->begin, line + TBH_LANE, end, ':');
+        if (colon == end) return tbh_h1_named(end, -1);
+    }
+    size_t n = (size_t)(colon - line);
+    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
+    uint16_t id = tbh_header_id_before_colon(line, n, end);
+    if (id || tbh_scan_is_common(line, n, end)) return tbh_h1_named(colon, id);
+    return tbh_h1_odd_name(line, colon);
+}
+
+/* The name of one of the last lines, where a lane would reach beyond the end. */
 static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const tbh_h1_run *r, const char *line) {
-    return tbh_h1_name_of(r, line);
+    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
+    size_t n = (size_t)(colon - line);
+    if (colon == r->end) return tbh_h1_named(colon, -1);
+    uint16_t id = n < 4 ? 0 : tbh_header_id_before_colon(line, n, r->end);
+    return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
@@ -177,21 +195,19 @@ TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, 
     row->id = (uint16_t)name.id;
 }
 
-/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
+/* Parses the header line from `line` to `at`, the next marked byte, into a row; returns the next line,
+ * or NULL with the status. */
 TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
-                                                turbohttp_header *row) {
-    const char *const begin = r->begin, *const end = r->end;
-    const char *at = tbh_marks_next(marks, begin, end);
+                                                const char *at, turbohttp_header *row) {
     if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at))) {
         tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
         at = place.at;
         *marks = place.marks;
         if (!tbh_h1_ends_line(r, line, at)) return tbh_h1_stop_in_field(r, line, at);
     }
-    tbh_marks_drop(marks, begin, end);
-    tbh_h1_name name;
-    if (TBH_LIKELY(end - line >= TBH_LANE)) name = tbh_h1_name_of(r, line);
-    else name = tbh_h1_name_near_end(r, line);
+    tbh_marks_drop(marks, r->begin, r->end);
+    tbh_h1_name name = TBH_LIKELY(r->end - line >= TBH_LANE) ? tbh_h1_name_of(r, line)
+                                                             : tbh_h1_name_near_end(r, line);
     if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
     tbh_h1_row_fill(row, line, name, at);
     return at + 2;
@@ -314,9 +330,12 @@ static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_sta
     return status;
 }
 
+/* The line at p is marked at its first byte: the empty line that ends the section, or a bad one. */
 static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
-    if (p + 1 == r->end) return TURBOHTTP_PENDING;
-    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    if (p == r->end || (*p == '\r' && p + 1 == r->end)) return TURBOHTTP_PENDING;
+    if (*p != '\r' && r->count == r->capacity)
+        return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+    if (*p != '\r' || p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
     *after = p + 2;
     return TURBOHTTP_OK;
 }
@@ -325,19 +344,18 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
     tbh_marks marks = r->marks;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
-    for (; p != r->end; row++) {
-        if (*p == '\r') {
-            r->count = (uint32_t)(row - r->table);
-            return tbh_h1_last_line(r, p, after);
-        }
+    for (;; row++) {
+        const char *at = tbh_marks_next(&marks, r->begin, r->end);
+        if (at == p) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &marks, p, row);
+        p = tbh_h1_field_line(r, &marks, p, at, row);
         if (!p) return r->status;
         if (!(r->watched >> row->id & 1)) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
-    return TURBOHTTP_PENDING;
+    r->count = (uint32_t)(row - r->table);
+    return tbh_h1_last_line(r, p, after);
 }
 
 /* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */

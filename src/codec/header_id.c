@@ -13,7 +13,8 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     char line[sizeof(tbh_header_name)];
-    if (n >= sizeof line) return TURBOHTTP_HEADER_OTHER;
+    if (n < 4) return tbh_header_id_short(name, n);
+    if (n >= sizeof line || !tbh_is_token(name, n)) return TURBOHTTP_HEADER_OTHER;
     memcpy(line, name, n);
     line[n] = ':';
     return tbh_header_id_before_colon(line, n, line + n);

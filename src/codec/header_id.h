@@ -103,9 +103,9 @@ static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
 /* tbh_header_id for names that are too short for the hash. */
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 
-/* tbh_header_id for a name with a colon behind it and more bytes up to `end`. */
+/* tbh_header_id for a name of at least four bytes, none of them a control byte, with a colon behind
+ * it and more bytes up to `end`. */
 TBH_ALWAYS_INLINE uint16_t tbh_header_id_before_colon(const char *name, size_t n, const char *end) {
-    if (TBH_UNLIKELY(n < 4)) return tbh_header_id_short(name, n);
     uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
     unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
     const tbh_header_name *row = &tbh_header_names[id];

@@ -22,9 +22,9 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 }
 
 /* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
- * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a name in
- * lower case by more than the case of a letter (`differ`). In names, letters are the characters with
- * bit 6, and only they may differ in bit 5. */
+ * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
+ * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
+ * before, since with bit 5 set CR is a dash). */
 #if TBH_AVX2
 #include <immintrin.h>
 #define TBH_LANE       32 /* bytes */
@@ -64,8 +64,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm256_and_si256(lower, _mm256_set1_epi8(0x40));
-    v = _mm256_or_si256(v, _mm256_srli_epi16(letter, 1));
+    v = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
     return tbh_lane_mask(_mm256_cmpeq_epi8(v, lower)) ^ 0xffffffffu;
 }
 
@@ -118,8 +117,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm_and_si128(lower, _mm_set1_epi8(0x40));
-    v = _mm_or_si128(v, _mm_srli_epi16(letter, 1));
+    v = _mm_or_si128(v, _mm_set1_epi8(0x20));
     return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
 }
 
@@ -173,8 +171,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = vandq_u8(lower, vdupq_n_u8(0x40));
-    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vshrq_n_u8(letter, 1)), lower));
+    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vdupq_n_u8(0x20)), lower));
 }
 
 #define TBH_BLOCK       16
@@ -225,7 +222,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 
 /* Not one bit but any bits of a byte that differs. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
+    return (v | tbh_lane_fill(0x20)) ^ lower;
 }
 
 #define TBH_BLOCK       64
