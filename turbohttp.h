@@ -1091,9 +1091,9 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
 }
 
-/* Keeps the marks of the first n bytes, n < TBH_LANE. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
-    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
+/* Are there no marks at the first n bytes, 0 < n < TBH_LANE? */
+TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
+    return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
 /* ------------------------------------------------------------ marks
@@ -1171,7 +1171,7 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
  * names the words between them. */
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
 
-/* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
+/* Is the name at p, n > 0 bytes, equal to one in lower case, whatever the case of its letters? A whole
  * lane can be read at `lower`, and bytes up to `end` after the name. */
 TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
                                         const char *lower) {
@@ -1183,10 +1183,10 @@ TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end
         return differ == 0;
     }
     if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_scan_is_word(p, lower, n);
-    return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
+    return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
 }
 
-/* Are all n bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
+/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
 TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *end) {
     if (n >= TBH_LANE) {
         uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
@@ -1195,7 +1195,7 @@ TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *e
         return odd == 0;
     }
     if ((size_t)(end - p) < TBH_LANE) return false;
-    return tbh_lane_keep(tbh_lane_odd(tbh_lane_load(p)), n) == 0;
+    return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
 }
 
 /* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
@@ -1551,6 +1551,25 @@ static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *
     return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
 }
 
+/* What the loop over lines looks at all the time: a copy that nothing else points to stays in
+ * registers. */
+typedef struct tbh_h1_bounds {
+    const char *begin, *end;
+    const char *last;     /* the last byte */
+    const char *lane_end; /* from before it, a lane can be read */
+    size_t line_bytes;
+} tbh_h1_bounds;
+
+static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
+    tbh_h1_bounds b;
+    b.begin = r->begin;
+    b.end = r->end;
+    b.last = r->end - 1;
+    b.lane_end = r->end - r->begin >= TBH_LANE ? r->end - TBH_LANE + 1 : r->begin;
+    b.line_bytes = r->line_bytes;
+    return b;
+}
+
 TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
     return c == ' ' || c == '\t';
 }
@@ -1562,8 +1581,8 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
     return found == crlf;
 }
 
-TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
-    return r->end - at >= 2 && tbh_h1_is_crlf(at) && (size_t)(at - line) <= r->line_bytes;
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *at) {
+    return at < b->last && tbh_h1_is_crlf(at) && (size_t)(at - line) <= b->line_bytes;
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -1609,13 +1628,13 @@ static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *co
 }
 
 /* The name of a line from which a lane can be read. */
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
-    const char *colon, *const end = r->end;
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line) {
+    const char *colon, *const end = b->end;
     uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
     if (TBH_LIKELY(mask)) {
         colon = line + tbh_lane_first(mask);
     } else {
-        colon = tbh_scan_byte(r->begin, line + TBH_LANE, end, ':');
+        colon = tbh_scan_byte(b->begin, line + TBH_LANE, end, ':');
         if (colon == end) return tbh_h1_named(end, -1);
     }
     size_t n = (size_t)(colon - line);
@@ -1626,11 +1645,12 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *li
 }
 
 /* The name of one of the last lines, where a lane would reach beyond the end. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const tbh_h1_run *r, const char *line) {
-    const char *colon = tbh_scan_byte(r->begin, line, r->end, ':');
+static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *end,
+                                                     const char *line) {
+    const char *colon = tbh_scan_byte(begin, line, end, ':');
     size_t n = (size_t)(colon - line);
-    if (colon == r->end) return tbh_h1_named(colon, -1);
-    uint16_t id = n < 4 ? 0 : tbh_header_id_before_colon(line, n, r->end);
+    if (colon == end) return tbh_h1_named(colon, -1);
+    uint16_t id = n < 4 ? 0 : tbh_header_id_before_colon(line, n, end);
     return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
 }
 
@@ -1647,17 +1667,19 @@ TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, 
 
 /* Parses the header line from `line` to `at`, the next marked byte, into a row; returns the next line,
  * or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
-                                                const char *at, turbohttp_header *row) {
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at))) {
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const tbh_h1_bounds *b,
+                                                tbh_marks *marks, const char *line, const char *at,
+                                                turbohttp_header *row) {
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, at))) {
         tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
         at = place.at;
         *marks = place.marks;
-        if (!tbh_h1_ends_line(r, line, at)) return tbh_h1_stop_in_field(r, line, at);
+        if (!tbh_h1_ends_line(b, line, at)) return tbh_h1_stop_in_field(r, line, at);
     }
-    tbh_marks_drop(marks, r->begin, r->end);
-    tbh_h1_name name = TBH_LIKELY(r->end - line >= TBH_LANE) ? tbh_h1_name_of(r, line)
-                                                             : tbh_h1_name_near_end(r, line);
+    tbh_marks_drop(marks, b->begin, b->end);
+    tbh_h1_name name = TBH_LIKELY(line < b->lane_end)
+                           ? tbh_h1_name_of(b, line)
+                           : tbh_h1_name_near_end(b->begin, b->end, line);
     if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
     tbh_h1_row_fill(row, line, name, at);
     return at + 2;
@@ -1792,15 +1814,17 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
+    const uint64_t watched = r->watched;
     tbh_marks marks = r->marks;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
-        const char *at = tbh_marks_next(&marks, r->begin, r->end);
+        const char *at = tbh_marks_next(&marks, bounds.begin, bounds.end);
         if (at == p) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &marks, p, at, row);
+        p = tbh_h1_field_line(r, &bounds, &marks, p, at, row);
         if (!p) return r->status;
-        if (!(r->watched >> row->id & 1)) continue;
+        if (TBH_LIKELY(!(watched >> row->id & 1))) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
@@ -1837,13 +1861,16 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_marks_next(&r->marks, r->begin, r->end);
-    if (!tbh_h1_ends_line(r, p, at)) {
-        tbh_h1_place place = tbh_h1_line_goes_on(r, at, r->marks);
-        at = place.at;
+    const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
+    tbh_h1_place place;
+    place.at = tbh_marks_next(&r->marks, r->begin, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, place.at))) {
+        place = tbh_h1_line_goes_on(r, place.at, r->marks);
         r->marks = place.marks;
     }
-    if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    const char *at = place.at;
+    if (!tbh_h1_ends_line(&bounds, p, at))
+        return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
     tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
     out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));

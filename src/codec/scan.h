@@ -254,9 +254,9 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
 }
 
-/* Keeps the marks of the first n bytes, n < TBH_LANE. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
-    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
+/* Are there no marks at the first n bytes, 0 < n < TBH_LANE? */
+TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
+    return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
 /* ------------------------------------------------------------ marks
@@ -334,7 +334,7 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
  * names the words between them. */
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
 
-/* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
+/* Is the name at p, n > 0 bytes, equal to one in lower case, whatever the case of its letters? A whole
  * lane can be read at `lower`, and bytes up to `end` after the name. */
 TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
                                         const char *lower) {
@@ -346,10 +346,10 @@ TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end
         return differ == 0;
     }
     if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_scan_is_word(p, lower, n);
-    return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
+    return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
 }
 
-/* Are all n bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
+/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
 TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *end) {
     if (n >= TBH_LANE) {
         uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
@@ -358,7 +358,7 @@ TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *e
         return odd == 0;
     }
     if ((size_t)(end - p) < TBH_LANE) return false;
-    return tbh_lane_keep(tbh_lane_odd(tbh_lane_load(p)), n) == 0;
+    return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
 }
 
 /* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
