@@ -837,7 +837,7 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n) {
 /* ========================================================================
  * src/codec/scan.h
  * ======================================================================= */
-/* Wide scans over text: one lane of 8, 16 or 32 bytes at a time, the same code for every width.
+/* Wide scans over text: one lane of 8 or 16 bytes at a time, the same code for every width.
  *
  * A lane answers questions about its bytes with a mask; tbh_lane_first turns a mask into a byte's
  * index. A platform is a block below that defines the lane; what follows the blocks knows none.
@@ -862,64 +862,10 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
  * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
  * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
  * before, since with bit 5 set CR is a dash). */
-#if TBH_AVX2
-#include <immintrin.h>
-#define TBH_LANE       32 /* bytes */
-#define TBH_LANE_SHIFT 0  /* log2 of the mask bits for each byte */
-typedef __m256i tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
-}
-
-/* Bytes from `low` to `low + span`. */
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
-    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
-    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    v = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, lower)) ^ 0xffffffffu;
-}
-
-#define TBH_BLOCK       64 /* bytes that share a mask of marks */
-#define TBH_BLOCK_SHIFT 0
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    tbh_lane v = tbh_lane_load(p);
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
-}
-#elif TBH_SSE2
+#if TBH_SSE2
 #include <emmintrin.h>
-#define TBH_LANE        16
-#define TBH_LANE_SHIFT  0
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -958,8 +904,21 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
     return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
 }
 
-#define TBH_BLOCK       64
+#define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
+#if TBH_AVX2 /* names are too short to gain by it, whole blocks are not */
+#include <immintrin.h>
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
+    __m256i del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
+}
+#else
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
     tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
@@ -971,6 +930,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
     return low | high << 32;
 }
+#endif
 #elif TBH_NEON
 #include <arm_neon.h>
 #define TBH_LANE        16
@@ -1172,30 +1132,24 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
 
 /* Is the name at p, n > 0 bytes, equal to one in lower case, whatever the case of its letters? A whole
- * lane can be read at `lower`, and bytes up to `end` after the name. */
-TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
-                                        const char *lower) {
-    if (TBH_LIKELY(n >= TBH_LANE)) {
-        const size_t last = n - TBH_LANE;
-        uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
-        for (size_t i = 0; i < last; i += TBH_LANE)
-            differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
-        return differ == 0;
-    }
-    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_scan_is_word(p, lower, n);
-    return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
+ * lane can be read at `lower` and, if n is less, at p. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *lower) {
+    if (TBH_LIKELY(n < TBH_LANE))
+        return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
+    const size_t last = n - TBH_LANE;
+    uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
+    for (size_t i = 0; i < last; i += TBH_LANE)
+        differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
+    return differ == 0;
 }
 
-/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
-TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *end) {
-    if (n >= TBH_LANE) {
-        uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
-        for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE)
-            odd |= tbh_lane_odd(tbh_lane_load(p + i));
-        return odd == 0;
-    }
-    if ((size_t)(end - p) < TBH_LANE) return false;
-    return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
+/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. A
+ * whole lane can be read. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n) {
+    if (n < TBH_LANE) return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
+    uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
+    for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE) odd |= tbh_lane_odd(tbh_lane_load(p + i));
+    return odd == 0;
 }
 
 /* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
@@ -1285,7 +1239,7 @@ TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
 
 #define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
 
-/* One row is one load of the widest lane. */
+/* Whole lanes can be read at the text. */
 typedef struct tbh_header_name {
     char text[31]; /* lower case, zero behind */
     uint8_t length;
@@ -1383,14 +1337,15 @@ static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
 /* tbh_header_id for names that are too short for the hash. */
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 
-/* tbh_header_id for a name of at least four bytes, none of them a control byte, with a colon behind
- * it and more bytes up to `end`. */
-TBH_ALWAYS_INLINE uint16_t tbh_header_id_before_colon(const char *name, size_t n, const char *end) {
+/* tbh_header_id for a name without control bytes that has a colon behind it. */
+TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
+
+/* The only id that a name of at least four bytes with a colon behind it can have, if it is as long;
+ * otherwise 0. */
+TBH_ALWAYS_INLINE unsigned tbh_header_candidate(const char *name, size_t n) {
     uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
     unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
-    const tbh_header_name *row = &tbh_header_names[id];
-    if (row->length != n) return TURBOHTTP_HEADER_OTHER;
-    return tbh_scan_is_name(name, n, end, row->text) ? (uint16_t)id : 0;
+    return tbh_header_names[id].length == n ? id : 0;
 }
 
 /* ========================================================================
@@ -1414,7 +1369,14 @@ TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     if (n >= sizeof line || !tbh_is_token(name, n)) return TURBOHTTP_HEADER_OTHER;
     memcpy(line, name, n);
     line[n] = ':';
-    return tbh_header_id_before_colon(line, n, line + n);
+    return tbh_header_id_before_colon(line, n);
+}
+
+TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
+    if (n < 4) return tbh_header_id_short(name, n);
+    unsigned id = tbh_header_candidate(name, n);
+    if (!id) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_word(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
@@ -1620,37 +1582,38 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
     return name;
 }
 
-/* Names that are too short for the hash, or not in the table and not of common characters alone. */
+/* Names that are short, rare, or so near the end that no lane can be read. */
 static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
-    size_t n = (size_t)(colon - line);
-    bool token = n && tbh_scan_token(line, colon) == colon;
-    return tbh_h1_named(colon, !token ? -1 : n < 4 ? tbh_header_id_short(line, n) : 0);
+    bool token = colon > line && tbh_scan_token(line, colon) == colon;
+    if (!token) return tbh_h1_named(colon, -1);
+    return tbh_h1_named(colon, tbh_header_id_before_colon(line, (size_t)(colon - line)));
 }
 
 /* The name of a line from which a lane can be read. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line) {
-    const char *colon, *const end = b->end;
+    const char *colon;
     uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
     if (TBH_LIKELY(mask)) {
         colon = line + tbh_lane_first(mask);
     } else {
-        colon = tbh_scan_byte(b->begin, line + TBH_LANE, end, ':');
-        if (colon == end) return tbh_h1_named(end, -1);
+        colon = tbh_scan_byte(b->begin, line + TBH_LANE, b->end, ':');
+        if (colon == b->end) return tbh_h1_named(b->end, -1);
     }
     size_t n = (size_t)(colon - line);
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
-    uint16_t id = tbh_header_id_before_colon(line, n, end);
-    if (id || tbh_scan_is_common(line, n, end)) return tbh_h1_named(colon, id);
+    unsigned id = tbh_header_candidate(line, n);
+    if (id && tbh_scan_is_name(line, n, tbh_header_names[id].text))
+        return tbh_h1_named(colon, (int)id);
+    if (tbh_scan_is_common(line, n)) return tbh_h1_named(colon, 0);
     return tbh_h1_odd_name(line, colon);
 }
 
-/* The name of one of the last lines, where a lane would reach beyond the end. */
+/* The same for the last lines, where a lane would reach beyond the end. */
 static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *end,
                                                      const char *line) {
     const char *colon = tbh_scan_byte(begin, line, end, ':');
-    size_t n = (size_t)(colon - line);
     if (colon == end) return tbh_h1_named(colon, -1);
-    uint16_t id = n < 4 ? 0 : tbh_header_id_before_colon(line, n, end);
+    uint16_t id = tbh_header_id_before_colon(line, (size_t)(colon - line));
     return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
 }
 

@@ -141,6 +141,16 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static const char *vectors(void) {
+#if defined(TURBOHTTP_NO_SIMD)
+    return "portable";
+#elif defined(__AVX2__)
+    return "AVX2    ";
+#else
+    return "baseline";
+#endif
+}
+
 static void compare(const char *name, const sample *s) {
     double ours[ROUNDS], peer[ROUNDS], ratio[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
@@ -152,8 +162,8 @@ static void compare(const char *name, const sample *s) {
     qsort(ours, ROUNDS, sizeof(double), by_value);
     qsort(peer, ROUNDS, sizeof(double), by_value);
     qsort(ratio, ROUNDS, sizeof(double), by_value);
-    printf("%-22s %4zu B  lane %2d  turbohttp %7.1f ns  http-parser %7.1f ns  ratio %5.2f\n", name,
-           s->length, (int)sizeof(tbh_lane), ours[ROUNDS / 2], peer[ROUNDS / 2], ratio[ROUNDS / 2]);
+    printf("%-22s %4zu B  %s  turbohttp %7.1f ns  http-parser %7.1f ns  ratio %5.2f\n", name,
+           s->length, vectors(), ours[ROUNDS / 2], peer[ROUNDS / 2], ratio[ROUNDS / 2]);
 }
 
 int main(int argc, char **argv) {

@@ -170,37 +170,38 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
     return name;
 }
 
-/* Names that are too short for the hash, or not in the table and not of common characters alone. */
+/* Names that are short, rare, or so near the end that no lane can be read. */
 static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
-    size_t n = (size_t)(colon - line);
-    bool token = n && tbh_scan_token(line, colon) == colon;
-    return tbh_h1_named(colon, !token ? -1 : n < 4 ? tbh_header_id_short(line, n) : 0);
+    bool token = colon > line && tbh_scan_token(line, colon) == colon;
+    if (!token) return tbh_h1_named(colon, -1);
+    return tbh_h1_named(colon, tbh_header_id_before_colon(line, (size_t)(colon - line)));
 }
 
 /* The name of a line from which a lane can be read. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line) {
-    const char *colon, *const end = b->end;
+    const char *colon;
     uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
     if (TBH_LIKELY(mask)) {
         colon = line + tbh_lane_first(mask);
     } else {
-        colon = tbh_scan_byte(b->begin, line + TBH_LANE, end, ':');
-        if (colon == end) return tbh_h1_named(end, -1);
+        colon = tbh_scan_byte(b->begin, line + TBH_LANE, b->end, ':');
+        if (colon == b->end) return tbh_h1_named(b->end, -1);
     }
     size_t n = (size_t)(colon - line);
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
-    uint16_t id = tbh_header_id_before_colon(line, n, end);
-    if (id || tbh_scan_is_common(line, n, end)) return tbh_h1_named(colon, id);
+    unsigned id = tbh_header_candidate(line, n);
+    if (id && tbh_scan_is_name(line, n, tbh_header_names[id].text))
+        return tbh_h1_named(colon, (int)id);
+    if (tbh_scan_is_common(line, n)) return tbh_h1_named(colon, 0);
     return tbh_h1_odd_name(line, colon);
 }
 
-/* The name of one of the last lines, where a lane would reach beyond the end. */
+/* The same for the last lines, where a lane would reach beyond the end. */
 static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *end,
                                                      const char *line) {
     const char *colon = tbh_scan_byte(begin, line, end, ':');
-    size_t n = (size_t)(colon - line);
     if (colon == end) return tbh_h1_named(colon, -1);
-    uint16_t id = n < 4 ? 0 : tbh_header_id_before_colon(line, n, end);
+    uint16_t id = tbh_header_id_before_colon(line, (size_t)(colon - line));
     return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
 }
 
