@@ -2048,8 +2048,12 @@ TBH_ALWAYS_INLINE uint32_t tbh_load32(const void *p) {
 }
 
 TBH_ALWAYS_INLINE uint32_t tbh_load32_le(const void *p) {
+#if TBH_LITTLE_ENDIAN
+    return tbh_load32(p);
+#else
     const uint8_t *b = (const uint8_t *)p;
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+#endif
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_load64_le(const void *p) {
@@ -6160,7 +6164,7 @@ TURBOHTTP_API turbohttp_status turbohttp_inflate_finish(const turbohttp_inflate 
 /* ========================================================================
  * src/codec/scan.h
  * ======================================================================= */
-/* Wide scans over text: one lane of 8, 16 or 32 bytes at a time, the same code for every width.
+/* Wide scans over text: one lane of 8 or 16 bytes at a time, the same code for every width.
  *
  * A lane answers questions about its bytes with a mask; tbh_lane_first turns a mask into a byte's
  * index. A platform is a block below that defines the lane; what follows the blocks knows none.
@@ -6182,68 +6186,13 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 }
 
 /* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
- * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a name in
- * lower case by more than the case of a letter (`differ`). In names, letters are the characters with
- * bit 6, and only they may differ in bit 5. */
-#if TBH_AVX2
-#include <immintrin.h>
-#define TBH_LANE       32 /* bytes */
-#define TBH_LANE_SHIFT 0  /* log2 of the mask bits for each byte */
-typedef __m256i tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
-}
-
-/* Bytes from `low` to `low + span`. */
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
-    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
-    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm256_and_si256(lower, _mm256_set1_epi8(0x40));
-    v = _mm256_or_si256(v, _mm256_srli_epi16(letter, 1));
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, lower)) ^ 0xffffffffu;
-}
-
-#define TBH_BLOCK       64 /* bytes that share a mask of marks */
-#define TBH_BLOCK_SHIFT 0
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    tbh_lane v = tbh_lane_load(p);
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
-}
-#elif TBH_SSE2
+ * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
+ * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
+ * before, since with bit 5 set CR is a dash). */
+#if TBH_SSE2
 #include <emmintrin.h>
-#define TBH_LANE        16
-#define TBH_LANE_SHIFT  0
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -6278,13 +6227,25 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm_and_si128(lower, _mm_set1_epi8(0x40));
-    v = _mm_or_si128(v, _mm_srli_epi16(letter, 1));
+    v = _mm_or_si128(v, _mm_set1_epi8(0x20));
     return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
 }
 
-#define TBH_BLOCK       64
+#define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
+#if TBH_AVX2 /* names are too short to gain by it, whole blocks are not */
+#include <immintrin.h>
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
+    __m256i del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
+}
+#else
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
     tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
@@ -6296,6 +6257,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
     return low | high << 32;
 }
+#endif
 #elif TBH_NEON
 #include <arm_neon.h>
 #define TBH_LANE        16
@@ -6333,8 +6295,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = vandq_u8(lower, vdupq_n_u8(0x40));
-    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vshrq_n_u8(letter, 1)), lower));
+    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vdupq_n_u8(0x20)), lower));
 }
 
 #define TBH_BLOCK       16
@@ -6385,7 +6346,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 
 /* Not one bit but any bits of a byte that differs. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
+    return (v | tbh_lane_fill(0x20)) ^ lower;
 }
 
 #define TBH_BLOCK       64
@@ -6417,9 +6378,9 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
 }
 
-/* Keeps the marks of the first n bytes, n < TBH_LANE. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
-    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
+/* Are there no marks at the first n bytes, 0 < n < TBH_LANE? */
+TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
+    return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
 /* ------------------------------------------------------------ marks
@@ -6497,31 +6458,25 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
  * names the words between them. */
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
 
-/* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
- * lane can be read at `lower`, and bytes up to `end` after the name. */
-TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
-                                        const char *lower) {
-    if (TBH_LIKELY(n >= TBH_LANE)) {
-        const size_t last = n - TBH_LANE;
-        uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
-        for (size_t i = 0; i < last; i += TBH_LANE)
-            differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
-        return differ == 0;
-    }
-    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_scan_is_word(p, lower, n);
-    return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
+/* Is the name at p, n > 0 bytes, equal to one in lower case, whatever the case of its letters? A whole
+ * lane can be read at `lower` and, if n is less, at p. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *lower) {
+    if (TBH_LIKELY(n < TBH_LANE))
+        return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
+    const size_t last = n - TBH_LANE;
+    uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
+    for (size_t i = 0; i < last; i += TBH_LANE)
+        differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
+    return differ == 0;
 }
 
-/* Are all n bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
-TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *end) {
-    if (n >= TBH_LANE) {
-        uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
-        for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE)
-            odd |= tbh_lane_odd(tbh_lane_load(p + i));
-        return odd == 0;
-    }
-    if ((size_t)(end - p) < TBH_LANE) return false;
-    return tbh_lane_keep(tbh_lane_odd(tbh_lane_load(p)), n) == 0;
+/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. A
+ * whole lane can be read. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n) {
+    if (n < TBH_LANE) return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
+    uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
+    for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE) odd |= tbh_lane_odd(tbh_lane_load(p + i));
+    return odd == 0;
 }
 
 /* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
@@ -6588,13 +6543,11 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
 }
 
 static uint64_t tbh_scan_differ8(const char *p, const char *lower) {
-    uint64_t word = tbh_load64(lower);
-    return (tbh_load64(p) | (word & UINT64_C(0x4040404040404040)) >> 1) ^ word;
+    return (tbh_load64(p) | UINT64_C(0x2020202020202020)) ^ tbh_load64(lower);
 }
 
 static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
-    uint32_t word = tbh_load32(lower);
-    return (tbh_load32(p) | (word & 0x40404040u) >> 1) ^ word;
+    return (tbh_load32(p) | 0x20202020u) ^ tbh_load32(lower);
 }
 
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
@@ -6613,7 +6566,7 @@ TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
 
 #define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
 
-/* One row is one load of the widest lane. */
+/* Whole lanes can be read at the text. */
 typedef struct tbh_header_name {
     char text[31]; /* lower case, zero behind */
     uint8_t length;
@@ -6711,14 +6664,15 @@ static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
 /* tbh_header_id for names that are too short for the hash. */
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 
-/* tbh_header_id for a name with a colon behind it and more bytes up to `end`. */
-TBH_ALWAYS_INLINE uint16_t tbh_header_id_before_colon(const char *name, size_t n, const char *end) {
-    if (TBH_UNLIKELY(n < 4)) return tbh_header_id_short(name, n);
+/* tbh_header_id for a name without control bytes that has a colon behind it. */
+TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
+
+/* The only id that a name of at least four bytes with a colon behind it can have, if it is as long;
+ * otherwise 0. */
+TBH_ALWAYS_INLINE unsigned tbh_header_candidate(const char *name, size_t n) {
     uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
     unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
-    const tbh_header_name *row = &tbh_header_names[id];
-    if (row->length != n) return TURBOHTTP_HEADER_OTHER;
-    return tbh_scan_is_name(name, n, end, row->text) ? (uint16_t)id : 0;
+    return tbh_header_names[id].length == n ? id : 0;
 }
 
 /* ========================================================================
@@ -6738,10 +6692,18 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     char line[sizeof(tbh_header_name)];
-    if (n >= sizeof line) return TURBOHTTP_HEADER_OTHER;
+    if (n < 4) return tbh_header_id_short(name, n);
+    if (n >= sizeof line || !tbh_is_token(name, n)) return TURBOHTTP_HEADER_OTHER;
     memcpy(line, name, n);
     line[n] = ':';
-    return tbh_header_id_before_colon(line, n, line + n);
+    return tbh_header_id_before_colon(line, n);
+}
+
+TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
+    if (n < 4) return tbh_header_id_short(name, n);
+    unsigned id = tbh_header_candidate(name, n);
+    if (!id) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_word(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
@@ -6878,6 +6840,25 @@ static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *
     return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
 }
 
+/* What the loop over lines looks at all the time: a copy that nothing else points to stays in
+ * registers. */
+typedef struct tbh_h1_bounds {
+    const char *begin, *end;
+    const char *last;     /* the last byte */
+    const char *lane_end; /* from before it, a lane can be read */
+    size_t line_bytes;
+} tbh_h1_bounds;
+
+static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
+    tbh_h1_bounds b;
+    b.begin = r->begin;
+    b.end = r->end;
+    b.last = r->end - 1;
+    b.lane_end = r->end - r->begin >= TBH_LANE ? r->end - TBH_LANE + 1 : r->begin;
+    b.line_bytes = r->line_bytes;
+    return b;
+}
+
 TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
     return c == ' ' || c == '\t';
 }
@@ -6889,8 +6870,8 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
     return found == crlf;
 }
 
-TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
-    return r->end - at >= 2 && tbh_h1_is_crlf(at) && (size_t)(at - line) <= r->line_bytes;
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *at) {
+    return at < b->last && tbh_h1_is_crlf(at) && (size_t)(at - line) <= b->line_bytes;
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -6921,26 +6902,46 @@ typedef struct tbh_h1_name {
     int id; /* -1: not a token before a colon */
 } tbh_h1_name;
 
-static TBH_NOINLINE tbh_h1_name tbh_h1_other_name(const char *line, const char *colon) {
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
     tbh_h1_name name;
     name.colon = colon;
-    name.id = colon > line && tbh_scan_token(line, colon) == colon ? 0 : -1;
+    name.id = id;
     return name;
 }
 
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
-    tbh_h1_name name;
-    name.colon = tbh_scan_byte(r->begin, line, r->end, ':');
-    size_t n = (size_t)(name.colon - line);
-    if (TBH_UNLIKELY(n == 0 || name.colon == r->end)) return tbh_h1_other_name(line, name.colon);
-    name.id = tbh_header_id_before_colon(line, n, r->end);
-    if (name.id || tbh_scan_is_common(line, n, r->end)) return name;
-    return tbh_h1_other_name(line, name.colon);
+/* Names that are short, rare, or so near the end that no lane can be read. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
+    bool token = colon > line && tbh_scan_token(line, colon) == colon;
+    if (!token) return tbh_h1_named(colon, -1);
+    return tbh_h1_named(colon, tbh_header_id_before_colon(line, (size_t)(colon - line)));
 }
 
-/* The last lines, where a lane would reach beyond the end: the same, but not inline. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const tbh_h1_run *r, const char *line) {
-    return tbh_h1_name_of(r, line);
+/* The name of a line from which a lane can be read. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line) {
+    const char *colon;
+    uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
+    if (TBH_LIKELY(mask)) {
+        colon = line + tbh_lane_first(mask);
+    } else {
+        colon = tbh_scan_byte(b->begin, line + TBH_LANE, b->end, ':');
+        if (colon == b->end) return tbh_h1_named(b->end, -1);
+    }
+    size_t n = (size_t)(colon - line);
+    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
+    unsigned id = tbh_header_candidate(line, n);
+    if (id && tbh_scan_is_name(line, n, tbh_header_names[id].text))
+        return tbh_h1_named(colon, (int)id);
+    if (tbh_scan_is_common(line, n)) return tbh_h1_named(colon, 0);
+    return tbh_h1_odd_name(line, colon);
+}
+
+/* The same for the last lines, where a lane would reach beyond the end. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *end,
+                                                     const char *line) {
+    const char *colon = tbh_scan_byte(begin, line, end, ':');
+    if (colon == end) return tbh_h1_named(colon, -1);
+    uint16_t id = tbh_header_id_before_colon(line, (size_t)(colon - line));
+    return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
@@ -6954,21 +6955,21 @@ TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, 
     row->id = (uint16_t)name.id;
 }
 
-/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
+/* Parses the header line from `line` to `at`, the next marked byte, into a row; returns the next line,
+ * or NULL with the status. */
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const tbh_h1_bounds *b,
+                                                tbh_marks *marks, const char *line, const char *at,
                                                 turbohttp_header *row) {
-    const char *const begin = r->begin, *const end = r->end;
-    const char *at = tbh_marks_next(marks, begin, end);
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at))) {
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, at))) {
         tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
         at = place.at;
         *marks = place.marks;
-        if (!tbh_h1_ends_line(r, line, at)) return tbh_h1_stop_in_field(r, line, at);
+        if (!tbh_h1_ends_line(b, line, at)) return tbh_h1_stop_in_field(r, line, at);
     }
-    tbh_marks_drop(marks, begin, end);
-    tbh_h1_name name;
-    if (TBH_LIKELY(end - line >= TBH_LANE)) name = tbh_h1_name_of(r, line);
-    else name = tbh_h1_name_near_end(r, line);
+    tbh_marks_drop(marks, b->begin, b->end);
+    tbh_h1_name name = TBH_LIKELY(line < b->lane_end)
+                           ? tbh_h1_name_of(b, line)
+                           : tbh_h1_name_near_end(b->begin, b->end, line);
     if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
     tbh_h1_row_fill(row, line, name, at);
     return at + 2;
@@ -7091,30 +7092,34 @@ static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_sta
     return status;
 }
 
+/* The line at p is marked at its first byte: the empty line that ends the section, or a bad one. */
 static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
-    if (p + 1 == r->end) return TURBOHTTP_PENDING;
-    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    if (p == r->end || (*p == '\r' && p + 1 == r->end)) return TURBOHTTP_PENDING;
+    if (*p != '\r' && r->count == r->capacity)
+        return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+    if (*p != '\r' || p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
     *after = p + 2;
     return TURBOHTTP_OK;
 }
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
+    const uint64_t watched = r->watched;
     tbh_marks marks = r->marks;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
-    for (; p != r->end; row++) {
-        if (*p == '\r') {
-            r->count = (uint32_t)(row - r->table);
-            return tbh_h1_last_line(r, p, after);
-        }
+    for (;; row++) {
+        const char *at = tbh_marks_next(&marks, bounds.begin, bounds.end);
+        if (at == p) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &marks, p, row);
+        p = tbh_h1_field_line(r, &bounds, &marks, p, at, row);
         if (!p) return r->status;
-        if (!(r->watched >> row->id & 1)) continue;
+        if (TBH_LIKELY(!(watched >> row->id & 1))) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
-    return TURBOHTTP_PENDING;
+    r->count = (uint32_t)(row - r->table);
+    return tbh_h1_last_line(r, p, after);
 }
 
 /* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
@@ -7146,13 +7151,16 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_marks_next(&r->marks, r->begin, r->end);
-    if (!tbh_h1_ends_line(r, p, at)) {
-        tbh_h1_place place = tbh_h1_line_goes_on(r, at, r->marks);
-        at = place.at;
+    const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
+    tbh_h1_place place;
+    place.at = tbh_marks_next(&r->marks, r->begin, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, place.at))) {
+        place = tbh_h1_line_goes_on(r, place.at, r->marks);
         r->marks = place.marks;
     }
-    if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    const char *at = place.at;
+    if (!tbh_h1_ends_line(&bounds, p, at))
+        return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
     tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
     out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
@@ -7414,12 +7422,11 @@ static const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p, con
     return p;
 }
 
-/* The bytes of a line of digits and CRLF that is all there, and its size; 0 for any other line. */
-TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, const uint8_t *end,
-                                                uint64_t *size) {
+/* The bytes of a line of digits and CRLF, and its size; 0 for any other line. TBH_CHUNK_FAST bytes
+ * are there. */
+TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, uint64_t *size) {
     unsigned n = 0;
     *size = 0;
-    if (end - p < TBH_CHUNK_FAST) return 0;
     for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
         *size = *size << 4 | (uint64_t)digit;
     return n && p[n] == '\r' && p[n + 1] == '\n' ? n + 2 : 0;
@@ -7456,10 +7463,11 @@ TBH_ALWAYS_INLINE bool tbh_chunk_whole(turbohttp_chunked *c, const uint8_t **in,
                                        turbohttp_span *data) {
     uint64_t size;
     const uint8_t *p = *in;
-    unsigned line = tbh_chunk_plain_line(p, p + *in_length, &size);
+    if (*in_length < TBH_CHUNK_FAST) return false;
+    unsigned line = tbh_chunk_plain_line(p, &size);
     if (line == 0 || size == 0 || *in_length - line < size || *in_length - line - size < 2)
         return false;
-    const uint8_t *after = p + line + size;
+    const uint8_t *after = p + line + (size_t)size;
     int64_t budget = c->budget - (int64_t)line - 2;
     if (budget < 0 || after[0] != '\r' || after[1] != '\n') return false;
     c->budget = budget < TBH_CHUNK_CREDIT ? budget + (int64_t)size * TBH_CHUNK_PER_BYTE : budget;
