@@ -8652,7 +8652,7 @@ TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code);
 #include <sys/random.h>
 #endif
 #ifndef O_CLOEXEC
-#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#error "TurboHTTP needs POSIX, hidden here by -std=c99: define _GNU_SOURCE before the first include"
 #endif
 
 #ifdef MSG_NOSIGNAL
@@ -9446,7 +9446,7 @@ TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup) {
 #include <stdlib.h>
 #include <sys/socket.h>
 #ifndef AI_NUMERICHOST
-#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#error "TurboHTTP needs POSIX, hidden here by -std=c99: define _GNU_SOURCE before the first include"
 #endif
 
 enum { TBH_HELPERS = 4, TBH_HELPER_STACK = 256 * 1024 };

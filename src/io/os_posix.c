@@ -21,7 +21,7 @@
 #include <sys/random.h>
 #endif
 #ifndef O_CLOEXEC
-#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#error "TurboHTTP needs POSIX, hidden here by -std=c99: define _GNU_SOURCE before the first include"
 #endif
 
 #ifdef MSG_NOSIGNAL

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #ifndef AI_NUMERICHOST
-#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#error "TurboHTTP needs POSIX, hidden here by -std=c99: define _GNU_SOURCE before the first include"
 #endif
 
 enum { TBH_HELPERS = 4, TBH_HELPER_STACK = 256 * 1024 };
