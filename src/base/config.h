@@ -23,7 +23,7 @@
 #ifdef TURBOHTTP_NO_DNS_STUB
 #define TBH_DNS_STUB 0
 #else
-#define TBH_DNS_STUB 0
+#define TBH_DNS_STUB 1
 #endif
 
 #ifdef TURBOHTTP_DEBUG_GUARDS
