@@ -1992,10 +1992,10 @@ turbohttp_download(const char *url, const char *path,
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define TBH_UNUSED    __attribute__((unused))
-#define TBH_LIKELY(x) __builtin_expect(!!(x), 1)
-#define TBH_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define TBH_NOINLINE  __attribute__((noinline))
+#define TBH_UNUSED        __attribute__((unused))
+#define TBH_LIKELY(x)     __builtin_expect(!!(x), 1)
+#define TBH_UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define TBH_NOINLINE      __attribute__((noinline))
 #define TBH_ALWAYS_INLINE static inline __attribute__((always_inline, unused))
 #else
 #define TBH_UNUSED
@@ -2256,7 +2256,8 @@ typedef struct tbh_status_row {
     const char *text;
 } tbh_status_row;
 
-#define TBH_ROW(name, text) {TURBOHTTP_##name, "TURBOHTTP_" #name, text}
+#define TBH_ROW(name, text)                                                                        \
+    { TURBOHTTP_##name, "TURBOHTTP_" #name, text }
 
 static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(OK, "success"),
@@ -4029,7 +4030,8 @@ TBH_FN size_t tbh_address_format(const turbohttp_address *address, char text[46]
 static size_t tbh_address_octet(const char *p, size_t n, uint8_t *octet) {
     unsigned value = 0;
     size_t i = 0;
-    while (i < n && i < 3 && tbh_is_digit((uint8_t)p[i])) value = value * 10 + (unsigned)(p[i++] - '0');
+    while (i < n && i < 3 && tbh_is_digit((uint8_t)p[i]))
+        value = value * 10 + (unsigned)(p[i++] - '0');
     if (i == 0 || value > 255 || (i > 1 && p[0] == '0')) return 0;
     *octet = (uint8_t)value;
     return i;
@@ -7556,8 +7558,7 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_write_request_line(turbohttp_writer 
 }
 
 TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(turbohttp_writer *writer,
-                                                        turbohttp_span name,
-                                                        turbohttp_span value) {
+                                                        turbohttp_span name, turbohttp_span value) {
     char *start;
     if (!tbh_is_token(name.data, name.length)) return TURBOHTTP_ERR_HEADER_NAME;
     if (!tbh_is_field_value(value.data, value.length)) return TURBOHTTP_ERR_HEADER_VALUE;
@@ -7581,19 +7582,19 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(turbohttp_writer *writer
 enum { TBH_DNS_A = 1, TBH_DNS_AAAA = 28 };
 
 enum {
-    TBH_DNS_UDP_BYTES = 1232,       /* what we announce: fits every path without fragments */
-    TBH_DNS_RANDOM_BYTES = 2 + 32,  /* the id, and one bit for each byte of a name */
-    TBH_DNS_PREFIX_BYTES = 2,       /* the length that goes before a message over TCP */
+    TBH_DNS_UDP_BYTES = 1232,      /* what we announce: fits every path without fragments */
+    TBH_DNS_RANDOM_BYTES = 2 + 32, /* the id, and one bit for each byte of a name */
+    TBH_DNS_PREFIX_BYTES = 2,      /* the length that goes before a message over TCP */
     TBH_DNS_QUERY_BYTES = 2 + 12 + 255 + 4 + 11,
-    TBH_DNS_MOST_RECORDS = 64,      /* answers that are looked at */
-    TBH_DNS_MOST_ALIASES = 8        /* CNAMEs on the way to the addresses */
+    TBH_DNS_MOST_RECORDS = 64, /* answers that are looked at */
+    TBH_DNS_MOST_ALIASES = 8   /* CNAMEs on the way to the addresses */
 };
 
 /* A question as it is sent; kept to compare the answer with it. */
 typedef struct tbh_dns_query {
-    uint16_t type;         /* TBH_DNS_A or TBH_DNS_AAAA */
-    uint16_t length;       /* of the message, without the prefix */
-    uint16_t question_end; /* in the message */
+    uint16_t type;                      /* TBH_DNS_A or TBH_DNS_AAAA */
+    uint16_t length;                    /* of the message, without the prefix */
+    uint16_t question_end;              /* in the message */
     uint8_t bytes[TBH_DNS_QUERY_BYTES]; /* the prefix, then the message */
 } tbh_dns_query;
 
@@ -8012,10 +8013,8 @@ TBH_FN bool tbh_completion_set(tbh_completions *c, uint64_t id) {
     slot->state = TBH_COMPLETION_SET;
     c->pending--;
     c->done++;
-    if (c->done_last)
-        c->slots[c->done_last - 1].next = place;
-    else
-        c->done_first = place;
+    if (c->done_last) c->slots[c->done_last - 1].next = place;
+    else c->done_first = place;
     c->done_last = place;
     return true;
 }
@@ -8028,10 +8027,8 @@ static void tbh_completion_unlink(tbh_completions *c, uint32_t place) {
         at = c->slots[at - 1].next;
     }
     uint32_t next = c->slots[place - 1].next;
-    if (before)
-        c->slots[before - 1].next = next;
-    else
-        c->done_first = next;
+    if (before) c->slots[before - 1].next = next;
+    else c->done_first = next;
     if (c->done_last == place) c->done_last = before;
     c->done--;
 }
@@ -8106,8 +8103,8 @@ typedef struct tbh_conn_request {
     tbh_source *body;        /* what is not in `head`; NULL: nothing */
     bool is_head;            /* the method is HEAD */
     bool expects_continue;
-    bool allows_upgrade;     /* 101 is an answer, not an error */
-    bool is_last;            /* the connection is not to be kept */
+    bool allows_upgrade; /* 101 is an answer, not an error */
+    bool is_last;        /* the connection is not to be kept */
 } tbh_conn_request;
 
 typedef enum tbh_conn_event {
@@ -8121,12 +8118,28 @@ typedef enum tbh_conn_event {
     TBH_CONN_FAILED    /* see status and offset */
 } tbh_conn_event;
 
-typedef enum tbh_conn_tx { TBH_TX_IDLE, TBH_TX_HEAD, TBH_TX_AWAIT, TBH_TX_BODY, TBH_TX_TAIL,
-                         TBH_TX_DONE, TBH_TX_ABANDONED } tbh_conn_tx;
+typedef enum tbh_conn_tx {
+    TBH_TX_IDLE,
+    TBH_TX_HEAD,
+    TBH_TX_AWAIT,
+    TBH_TX_BODY,
+    TBH_TX_TAIL,
+    TBH_TX_DONE,
+    TBH_TX_ABANDONED
+} tbh_conn_tx;
 
-typedef enum tbh_conn_rx { TBH_RX_IDLE, TBH_RX_HEAD, TBH_RX_CHOOSE, TBH_RX_LENGTH, TBH_RX_CHUNKED,
-                         TBH_RX_UNTIL_CLOSE, TBH_RX_TRAILERS, TBH_RX_END, TBH_RX_UPGRADED,
-                         TBH_RX_FAILED } tbh_conn_rx;
+typedef enum tbh_conn_rx {
+    TBH_RX_IDLE,
+    TBH_RX_HEAD,
+    TBH_RX_CHOOSE,
+    TBH_RX_LENGTH,
+    TBH_RX_CHUNKED,
+    TBH_RX_UNTIL_CLOSE,
+    TBH_RX_TRAILERS,
+    TBH_RX_END,
+    TBH_RX_UPGRADED,
+    TBH_RX_FAILED
+} tbh_conn_rx;
 
 typedef struct tbh_conn_h1 {
     turbohttp_byte_pool *pool;
@@ -8165,11 +8178,13 @@ typedef struct tbh_conn_h1 {
     turbohttp_status status; /* of TBH_CONN_FAILED */
 } tbh_conn_h1;
 
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits);
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
+                          const turbohttp_limits *limits);
 /* Returns everything rented; the connection is then as after init. */
 TBH_FN void tbh_conn_reset(tbh_conn_h1 *h);
 /* Begins an exchange; the previous one must have ended and be reusable. */
-TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store);
+TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,
+                           turbohttp_segments *store);
 
 /* OK with bytes · PENDING (waiting for 100 or for the source) · DONE · an error of the source. */
 TBH_FN turbohttp_status tbh_conn_out_peek(tbh_conn_h1 *h, turbohttp_span *out);
@@ -8205,7 +8220,8 @@ TBH_FN turbohttp_span tbh_conn_leftover(const tbh_conn_h1 *h);
 enum { TBH_CONN_CHUNK_HEAD = 20, TBH_CONN_CHUNK_TAIL = 2 + 5 }; /* around one filled chunk */
 
 /* ------------------------------------------------------------ life */
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits) {
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
+                          const turbohttp_limits *limits) {
     memset(h, 0, sizeof *h);
     h->pool = pool;
     h->limits = limits;
@@ -8231,7 +8247,8 @@ TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
     tbh_conn_init(h, h->pool, h->limits);
 }
 
-TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store) {
+TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,
+                           turbohttp_segments *store) {
     if (h->rx != TBH_RX_IDLE) tbh_conn_reset(h);
     h->request = *request;
     h->out = request->head;
@@ -8266,17 +8283,15 @@ static void tbh_conn_wrap_chunk(tbh_conn_h1 *h, uint8_t *data, size_t n) {
 }
 
 static turbohttp_status tbh_conn_accept_fill(tbh_conn_h1 *h, turbohttp_status status, uint8_t *data,
-                                           size_t n) {
+                                             size_t n) {
     tbh_source *body = h->request.body;
     body->taken += n;
     h->body_ended = status == TURBOHTTP_DONE || (!body->is_unknown && body->taken == body->length);
     if (!body->is_unknown && h->body_ended && body->taken != body->length)
         return TURBOHTTP_ERR_BODY_SOURCE;
     body->is_blocked = n == 0 && !h->body_ended;
-    if (body->is_unknown)
-        tbh_conn_wrap_chunk(h, data, n);
-    else
-        h->out = tbh_span((const char *)data, n);
+    if (body->is_unknown) tbh_conn_wrap_chunk(h, data, n);
+    else h->out = tbh_span((const char *)data, n);
     return body->is_blocked ? TURBOHTTP_PENDING : TURBOHTTP_OK;
 }
 
@@ -8412,12 +8427,9 @@ static bool tbh_conn_body_room(tbh_conn_h1 *h) {
 TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     bool ok = true;
     *room = 0;
-    if (!h->block)
-        ok = tbh_conn_rent_block(h, h->limits->block_bytes);
-    else if (h->rx == TBH_RX_HEAD)
-        ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
-    else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END)
-        ok = tbh_conn_body_room(h);
+    if (!h->block) ok = tbh_conn_rent_block(h, h->limits->block_bytes);
+    else if (h->rx == TBH_RX_HEAD) ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
+    else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END) ok = tbh_conn_body_room(h);
     if (!ok) return NULL;
     *room = tbh_conn_block_room(h);
     return h->fill;
@@ -8435,8 +8447,8 @@ TBH_FN void tbh_conn_in_end(tbh_conn_h1 *h) {
 
 TBH_FN bool tbh_conn_in_wanted(const tbh_conn_h1 *h) {
     bool is_reading = h->rx > TBH_RX_IDLE && h->rx < TBH_RX_END;
-    return is_reading && !h->is_ended && (h->at == h->fill || h->rx == TBH_RX_HEAD ||
-                                          h->rx == TBH_RX_TRAILERS);
+    return is_reading && !h->is_ended &&
+           (h->at == h->fill || h->rx == TBH_RX_HEAD || h->rx == TBH_RX_TRAILERS);
 }
 
 /* ------------------------------------------------------------ receiving: the head */
@@ -8454,7 +8466,7 @@ static turbohttp_header *tbh_conn_rent_table(tbh_conn_h1 *h, size_t extra, size_
 }
 
 static const tbh_conn_rx tbh_conn_rx_of_framing[] = {TBH_RX_END, TBH_RX_LENGTH, TBH_RX_CHUNKED,
-                                                 TBH_RX_UNTIL_CLOSE};
+                                                     TBH_RX_UNTIL_CLOSE};
 
 static tbh_conn_event tbh_conn_on_interim(tbh_conn_h1 *h) {
     if (h->head.status == 101 && h->request.allows_upgrade) {
@@ -8500,10 +8512,11 @@ static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
     limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
     if (limits.head_bytes == 0) return tbh_conn_fail(h, TURBOHTTP_ERR_HEAD_TOO_LARGE, 0);
     if (h->at != h->fill)
-        status = turbohttp_h1_head_parse(&h->parser, (const char *)h->at,
-                                         (size_t)(h->fill - h->at), h->request.is_head, &limits,
-                                         h->table, h->limits->header_count, &h->head, &offset);
-    if (status == TURBOHTTP_PENDING) return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
+        status = turbohttp_h1_head_parse(&h->parser, (const char *)h->at, (size_t)(h->fill - h->at),
+                                         h->request.is_head, &limits, h->table,
+                                         h->limits->header_count, &h->head, &offset);
+    if (status == TURBOHTTP_PENDING)
+        return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
     if (status < 0) return tbh_conn_fail(h, status, offset);
     h->at += h->head.head_length;
     h->offset += h->head.head_length;
@@ -8524,7 +8537,8 @@ static tbh_conn_event tbh_conn_end(tbh_conn_h1 *h) {
 
 /* Trailers are rare and may be split anywhere: they are gathered behind their table. */
 static bool tbh_conn_gather_trailers(tbh_conn_h1 *h) {
-    size_t n = (size_t)(h->fill - h->at), table = h->limits->header_count * sizeof(turbohttp_header);
+    size_t n = (size_t)(h->fill - h->at),
+           table = h->limits->header_count * sizeof(turbohttp_header);
     size_t needed = h->trailer_fill + n;
     if (!h->trailer_table || needed > h->trailer_bytes - table) {
         size_t bytes;
@@ -8553,9 +8567,9 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
     if (!tbh_conn_gather_trailers(h)) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
     if (h->is_collecting) h->at = h->fill = h->block->data + h->block->length;
     char *bytes = (char *)h->trailer_table + h->limits->header_count * sizeof(turbohttp_header);
-    turbohttp_status status = turbohttp_h1_trailer_parse(
-        &h->parser, bytes, h->trailer_fill, &limits, h->trailer_table, h->limits->header_count,
-        &h->trailer_count, &consumed, &offset);
+    turbohttp_status status =
+        turbohttp_h1_trailer_parse(&h->parser, bytes, h->trailer_fill, &limits, h->trailer_table,
+                                   h->limits->header_count, &h->trailer_count, &consumed, &offset);
     if (status < 0) return tbh_conn_fail(h, status, offset);
     if (status == TURBOHTTP_PENDING)
         return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
@@ -8566,7 +8580,8 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
 
 /* ------------------------------------------------------------ receiving: bodies */
 /* Hands out n bytes at `data`, or keeps them in the store. */
-static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n, turbohttp_span *span) {
+static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n,
+                                    turbohttp_span *span) {
     *span = tbh_span((const char *)data, n);
     h->offset += n;
     if (!h->is_collecting) return TBH_CONN_BODY;
@@ -8694,12 +8709,12 @@ typedef struct tbh_body {
     turbohttp_body_write write; /* NULL: into the store */
     void *user;
     turbohttp_segments *store;
-    void *inflater;             /* rented; NULL: not decoded */
-    turbohttp_segment *output;  /* decoded bytes for `write` */
+    void *inflater;            /* rented; NULL: not decoded */
+    turbohttp_segment *output; /* decoded bytes for `write` */
     uint32_t block_bytes;
-    uint64_t wire, decoded;     /* bytes in, bytes out */
-    size_t quota;               /* decoded bytes that may still be made in this poll */
-    bool has_more;              /* put an empty span to go on: output was held back */
+    uint64_t wire, decoded; /* bytes in, bytes out */
+    size_t quota;           /* decoded bytes that may still be made in this poll */
+    bool has_more;          /* put an empty span to go on: output was held back */
 } tbh_body;
 
 /* The body is zero, `blocks`…`block_bytes` set. ERR_BODY_CODING when the coding is not known. */
@@ -8773,10 +8788,8 @@ static uint8_t *tbh_body_room(tbh_body *body, size_t *room) {
 static turbohttp_status tbh_body_commit(tbh_body *body, size_t n) {
     body->decoded += n;
     body->quota = body->quota > n ? body->quota - n : 0;
-    if (body->write)
-        body->output->length += n;
-    else
-        turbohttp_segments_commit(body->store, n);
+    if (body->write) body->output->length += n;
+    else turbohttp_segments_commit(body->store, n);
     return tbh_body_judge(body);
 }
 
@@ -8925,8 +8938,8 @@ TBH_FN turbohttp_status tbh_os_receive(tbh_socket s, void *data, size_t room, si
 /* Lets tbh_os_receive_wait block on this socket: up to TBH_RECEIVE_WAIT_MS at a time. False: it
  * cannot on this system. tbh_os_receive stays non-blocking. */
 TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s);
-TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
-                                            size_t *received, int32_t *system_code);
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room, size_t *received,
+                                            int32_t *system_code);
 TBH_FN void tbh_os_socket_shut(tbh_socket s);
 
 /* ------------------------------------------------------------ wake-up between threads */
@@ -9173,13 +9186,12 @@ TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s) {
     limit.tv_sec = 0;
     limit.tv_usec = TBH_RECEIVE_WAIT_MS * 1000;
     int flags = fcntl((int)s, F_GETFL);
-    return flags >= 0 &&
-           setsockopt((int)s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+    return flags >= 0 && setsockopt((int)s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
            fcntl((int)s, F_SETFL, flags & ~O_NONBLOCK) == 0;
 }
 
-TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
-                                            size_t *received, int32_t *system_code) {
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room, size_t *received,
+                                            int32_t *system_code) {
     return tbh_posix_receive(s, data, room, 0, received, system_code);
 }
 
@@ -9279,10 +9291,10 @@ enum { TBH_WANT_RECEIVE = 1, TBH_WANT_SEND = 2 };
 /* Who is interested in a socket; embedded in its owner. */
 typedef struct tbh_watch {
     tbh_socket descriptor;
-    void *owner;     /* what the client should look at when the socket is ready */
-    uint32_t place;  /* 1 + index in the poller's arrays; 0: not watched */
-    uint8_t wants;   /* TBH_WANT_… */
-    uint8_t ready;   /* TBH_WANT_… seen by the last wait */
+    void *owner;    /* what the client should look at when the socket is ready */
+    uint32_t place; /* 1 + index in the poller's arrays; 0: not watched */
+    uint8_t wants;  /* TBH_WANT_… */
+    uint8_t ready;  /* TBH_WANT_… seen by the last wait */
 } tbh_watch;
 
 typedef struct tbh_poller {
@@ -9443,7 +9455,7 @@ typedef struct tbh_lookup {
     char name[TBH_NAME_BYTES];       /* lower case, without a trailing dot */
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
-    uint32_t ttl_s; /* given by the service; 0: not known */
+    uint32_t ttl_s;   /* given by the service; 0: not known */
     bool is_absolute; /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
@@ -9459,7 +9471,7 @@ struct tbh_name_service {
 
 /* A few answers are kept: enough for a client's handful of servers. */
 enum { TBH_CACHE_NAMES = 8 };
-#define TBH_CACHE_LEAST_S   1u   /* bounds of the time to live (SPEC D2) */
+#define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u
 #define TBH_CACHE_DEFAULT_S 30u /* when the service does not say */
 
@@ -9732,10 +9744,8 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
     if (tbh_lookup_from_cache(lookup, now_us)) return TURBOHTTP_OK;
     lookup->service = resolver->service;
     turbohttp_status status = TURBOHTTP_ERR_UNSUPPORTED;
-    if (lookup->service)
-        status = lookup->service->start(lookup, now_us, error);
-    else
-        tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
+    if (lookup->service) status = lookup->service->start(lookup, now_us, error);
+    else tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
     return tbh_lookup_settle(lookup, status, now_us, error);
 }
 
@@ -9856,10 +9866,8 @@ static void *tbh_platform_thread(void *argument) {
         tbh_platform_look_up(job);
         pthread_mutex_lock(&p->lock);
         job->is_done = true;
-        if (job->is_abandoned)
-            free(job);
-        else if (!p->is_closed)
-            tbh_os_wake_signal(&p->wake);
+        if (job->is_abandoned) free(job);
+        else if (!p->is_closed) tbh_os_wake_signal(&p->wake);
     }
     p->threads--;
     tbh_platform_drop(p);
@@ -9891,10 +9899,8 @@ static bool tbh_platform_enqueue(tbh_platform *p, tbh_platform_job *job) {
     bool has_helper = p->idle > 0 || p->threads == TBH_HELPERS || tbh_platform_start_thread(p);
     has_helper = has_helper || p->threads > 0;
     if (has_helper) {
-        if (p->last)
-            p->last->next = job;
-        else
-            p->first = job;
+        if (p->last) p->last->next = job;
+        else p->first = job;
         p->last = job;
         pthread_cond_signal(&p->has_job);
     }
@@ -9954,10 +9960,8 @@ static bool tbh_platform_unqueue(tbh_platform *p, tbh_platform_job *job) {
     tbh_platform_job *before = NULL;
     for (tbh_platform_job *at = p->first; at; before = at, at = at->next) {
         if (at != job) continue;
-        if (before)
-            before->next = at->next;
-        else
-            p->first = at->next;
+        if (before) before->next = at->next;
+        else p->first = at->next;
         if (p->last == at) p->last = before;
         return true;
     }
@@ -10691,14 +10695,14 @@ typedef struct tbh_dial_attempt {
 
 typedef struct tbh_dialer {
     tbh_poller *poller;
-    void *owner; /* of the watches */
+    void *owner;       /* of the watches */
     tbh_lookup lookup; /* its addresses are put in the order of the attempts */
     tbh_dial_attempt attempts[TURBOHTTP_MAX_ADDRESSES];
     uint32_t started; /* attempts begun so far */
     uint32_t winner;
     bool resolved;
     uint16_t port;
-    uint64_t next_us;     /* when the next address may be tried */
+    uint64_t next_us; /* when the next address may be tried */
     uint64_t resolve_deadline_us;
     uint32_t connect_ms;
     turbohttp_phase phase;
@@ -11083,10 +11087,8 @@ TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
 TBH_FN void tbh_stream_shut(tbh_stream *stream) {
     const turbohttp_transport *transport = stream->io ? stream->io->transport : NULL;
     if (!stream->io) return;
-    if (!transport)
-        tbh_stream_socket_shut(stream);
-    else if (stream->connection)
-        transport->io_shut(transport->user, stream->connection);
+    if (!transport) tbh_stream_socket_shut(stream);
+    else if (stream->connection) transport->io_shut(transport->user, stream->connection);
     memset(stream, 0, sizeof *stream);
 }
 
@@ -11322,8 +11324,8 @@ typedef struct tbh_origin_key {
 
 struct tbh_origin {
     tbh_origin *next;
-    tbh_origin_key key; /* its texts lie behind this struct, each terminated */
-    turbohttp_span prefix; /* a URL that begins so, and asks for nothing special, is ours */
+    tbh_origin_key key;        /* its texts lie behind this struct, each terminated */
+    turbohttp_span prefix;     /* a URL that begins so, and asks for nothing special, is ours */
     turbohttp_span host_field; /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
@@ -11442,7 +11444,7 @@ TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offs
 
 /* Requests that may not be repeated do not trust a connection that was idle for longer
  * (RELIABILITY 3.3): the server may be closing it right now. */
-#define TBH_IDLE_TRUST_US 3000000u
+#define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
 
 /* ------------------------------------------------------------ keys */
@@ -11566,14 +11568,10 @@ TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_f
 }
 
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        origin->waiting_first = request->next;
-    if (request->next)
-        request->next->previous = request->previous;
-    else
-        origin->waiting_last = request->previous;
+    if (request->previous) request->previous->next = request->next;
+    else origin->waiting_first = request->next;
+    if (request->next) request->next->previous = request->previous;
+    else origin->waiting_last = request->previous;
     request->next = request->previous = NULL;
 }
 
@@ -11587,10 +11585,8 @@ TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link) {
 }
 
 TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
-    if (link->idle_previous)
-        link->idle_previous->idle_next = link->idle_next;
-    else
-        origin->idle = link->idle_next;
+    if (link->idle_previous) link->idle_previous->idle_next = link->idle_next;
+    else origin->idle = link->idle_next;
     if (link->idle_next) link->idle_next->idle_previous = link->idle_previous;
     link->idle_next = link->idle_previous = NULL;
     link->client->idle_count--;
@@ -11600,7 +11596,8 @@ TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
 static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
     tbh_link *oldest = NULL;
     for (tbh_link *link = client->links; link; link = link->next)
-        if (link->state == TBH_LINK_IDLE && (!oldest || link->idle_since_us < oldest->idle_since_us))
+        if (link->state == TBH_LINK_IDLE &&
+            (!oldest || link->idle_since_us < oldest->idle_since_us))
             oldest = link;
     return oldest;
 }
@@ -11642,10 +11639,8 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
     tbh_link *link = tbh_origin_find_idle(origin, request);
     if (!link && !tbh_origin_may_open(client, origin)) return false;
     tbh_origin_unqueue(origin, request);
-    if (link)
-        tbh_link_assign(link, request);
-    else
-        tbh_link_open(origin, request);
+    if (link) tbh_link_assign(link, request);
+    else tbh_link_open(origin, request);
     return true;
 }
 
@@ -11683,10 +11678,8 @@ TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
     if (link->is_dirty) return;
     link->is_dirty = true;
     link->dirty_next = NULL;
-    if (client->dirty_last)
-        client->dirty_last->dirty_next = link;
-    else
-        client->dirty_first = link;
+    if (client->dirty_last) client->dirty_last->dirty_next = link;
+    else client->dirty_first = link;
     client->dirty_last = link;
 }
 
@@ -11698,10 +11691,8 @@ static void tbh_link_unmark_dirty(tbh_link *link) {
         before = at;
         at = at->dirty_next;
     }
-    if (before)
-        before->dirty_next = link->dirty_next;
-    else
-        client->dirty_first = link->dirty_next;
+    if (before) before->dirty_next = link->dirty_next;
+    else client->dirty_first = link->dirty_next;
     if (client->dirty_last == link) client->dirty_last = before;
     link->is_dirty = false;
 }
@@ -11718,10 +11709,8 @@ static void tbh_link_enlist(tbh_link *link) {
 
 static void tbh_link_delist(tbh_link *link) {
     turbohttp_client *client = link->client;
-    if (link->previous)
-        link->previous->next = link->next;
-    else
-        client->links = link->next;
+    if (link->previous) link->previous->next = link->next;
+    else client->links = link->next;
     if (link->next) link->next->previous = link->previous;
     client->link_count--;
     if (link->state == TBH_LINK_OPENING) client->opening_count--;
@@ -11810,12 +11799,12 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     tbh_link_enlist(link);
     tbh_dial_target target = tbh_link_target(origin, request);
     turbohttp_error *error = &request->response.error;
-    turbohttp_status status = tbh_stream_begin(&link->stream, &client->io, link, &target,
-                                               origin->key.is_tls, error);
+    turbohttp_status status =
+        tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
     if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
         tbh_stream_shut(&link->stream);
-        status = tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls,
-                                  error);
+        status =
+            tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
     }
     if (status >= 0) memset(error, 0, sizeof *error);
     tbh_link_opening_answer(link, status);
@@ -12223,7 +12212,8 @@ TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offs
 
 /* ------------------------------------------------------------ driver */
 /* One event. OK: go on; PENDING: nothing more for now; DONE: complete; or an error. */
-static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event, turbohttp_span span) {
+static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event,
+                                          turbohttp_span span) {
     switch (event) {
     case TBH_CONN_INTERIM: return tbh_deliver_interim(link);
     case TBH_CONN_HEAD: return tbh_deliver_head(link);
@@ -12294,8 +12284,7 @@ TBH_ALWAYS_INLINE void tbh_head_put(tbh_head_writer *w, const char *text, size_t
     if (out->status == TURBOHTTP_OK && n <= out->capacity - out->length) {
         memcpy(out->data + out->length, text, n);
         out->length += n;
-    } else
-        turbohttp_writer_put(out, text, n);
+    } else turbohttp_writer_put(out, text, n);
 }
 
 static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
@@ -12347,10 +12336,8 @@ static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *targ
     turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
     if (host && !tbh_is_field_value(host, value.length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (value.length)
-        tbh_head_put(w, value.data, value.length);
-    else
-        turbohttp_url_put_host(target->url, &w->out);
+    if (value.length) tbh_head_put(w, value.data, value.length);
+    else turbohttp_url_put_host(target->url, &w->out);
     tbh_head_put(w, "\r\n", 2);
     return TURBOHTTP_OK;
 }
@@ -12368,10 +12355,8 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
         return tbh_head_refuse(w, TURBOHTTP_ERR_METHOD, tbh_span_of(method));
     tbh_head_put(w, method, method_length);
     tbh_head_put(w, " ", 1);
-    if (target->url)
-        turbohttp_url_put_target(target->url, &w->out);
-    else
-        tbh_head_put(w, target->path.data, target->path.length);
+    if (target->url) turbohttp_url_put_target(target->url, &w->out);
+    else tbh_head_put(w, target->path.data, target->path.length);
     tbh_head_put(w, desc->use_http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ", 17);
     return tbh_head_host(w, target);
 }
@@ -12519,8 +12504,7 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     tbh_conn_request *wire = &request->wire;
     wire->head = tbh_span(text, layout->head_end);
     if (request->source.is_unknown)
-        wire->trailers =
-            tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
+        wire->trailers = tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
     wire->is_head = desc->method && strcmp(desc->method, "HEAD") == 0;
     wire->expects_continue = desc->expect_continue && !desc->use_http10;
     wire->is_last = request->disable_reuse;
@@ -12626,9 +12610,9 @@ TBH_FN uint64_t tbh_request_deadline(const tbh_request *request) {
 }
 
 static void tbh_request_record_timeout(tbh_request *request) {
-    static const char *const settings[] = {"total_ms", "total_ms",      "resolve_ms",
-                                           "connect_ms", "total_ms",    "send_ms",
-                                           "first_byte_ms", "idle_ms", "total_ms"};
+    static const char *const settings[] = {"total_ms",      "total_ms", "resolve_ms",
+                                           "connect_ms",    "total_ms", "send_ms",
+                                           "first_byte_ms", "idle_ms",  "total_ms"};
     turbohttp_error *error = &request->response.error;
     uint64_t now = request->client->io.now_us;
     bool is_total = now >= request->total_deadline_us;
@@ -12710,10 +12694,8 @@ static void tbh_request_queue_call(tbh_request *request) {
     turbohttp_client *client = request->client;
     request->next = NULL;
     request->previous = client->done_last;
-    if (client->done_last)
-        client->done_last->next = request;
-    else
-        client->done_first = request;
+    if (client->done_last) client->done_last->next = request;
+    else client->done_first = request;
     client->done_last = request;
     request->is_call_due = true;
 }
@@ -12721,14 +12703,10 @@ static void tbh_request_queue_call(tbh_request *request) {
 static void tbh_request_unqueue_call(tbh_request *request) {
     turbohttp_client *client = request->client;
     if (!request->is_call_due) return;
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        client->done_first = request->next;
-    if (request->next)
-        request->next->previous = request->previous;
-    else
-        client->done_last = request->previous;
+    if (request->previous) request->previous->next = request->next;
+    else client->done_first = request->next;
+    if (request->next) request->next->previous = request->previous;
+    else client->done_last = request->previous;
     request->is_call_due = false;
 }
 
@@ -12796,11 +12774,11 @@ TURBOHTTP_API turbohttp_status turbohttp_next_done(turbohttp_client *client,
     return TURBOHTTP_OK;
 }
 
-TURBOHTTP_API turbohttp_status
-turbohttp_on_done(turbohttp_client *client, turbohttp_request handle,
-                  void (*on_done)(void *user, turbohttp_request request,
-                                  turbohttp_response *response),
-                  void *user) {
+TURBOHTTP_API turbohttp_status turbohttp_on_done(turbohttp_client *client, turbohttp_request handle,
+                                                 void (*on_done)(void *user,
+                                                                 turbohttp_request request,
+                                                                 turbohttp_response *response),
+                                                 void *user) {
     tbh_request *request = (tbh_request *)tbh_completion_find(&client->completions, handle.id);
     if (!request) return TURBOHTTP_ERR_STALE;
     request->on_done = on_done;
@@ -12850,8 +12828,7 @@ static turbohttp_status tbh_submit_parse_url(const turbohttp_client *client, con
         if (error) error->offset = offset;
         return status;
     }
-    if (url->is_websocket)
-        return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
+    if (url->is_websocket) return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
     return url->is_tls ? tbh_submit_refuse(error, TURBOHTTP_ERR_TLS_MISSING, NULL) : TURBOHTTP_OK;
 }
 
@@ -12879,8 +12856,7 @@ static void tbh_submit_take_desc(tbh_request *request, const turbohttp_request_d
 }
 
 /* Everything that can fail; on failure the caller gives the request back. */
-static turbohttp_status tbh_submit_prepare(tbh_request *request,
-                                           const turbohttp_request_desc *desc,
+static turbohttp_status tbh_submit_prepare(tbh_request *request, const turbohttp_request_desc *desc,
                                            turbohttp_error *error) {
     turbohttp_client *client = request->client;
     turbohttp_url url;
@@ -12913,8 +12889,7 @@ static turbohttp_status tbh_submit_unstarted(const turbohttp_request_desc *desc,
 
 TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
-                                                turbohttp_request *handle,
-                                                turbohttp_error *error) {
+                                                turbohttp_request *handle, turbohttp_error *error) {
     handle->id = 0;
     if (client->is_shut || client->is_doomed)
         return tbh_submit_unstarted(desc, TURBOHTTP_ERR_SHUTDOWN, error);
@@ -13006,8 +12981,8 @@ static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
     int32_t code;
     turbohttp_status status = tbh_os_wake_open(&io->wake, &code);
     if (status == TURBOHTTP_OK)
-        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end,
-                                TBH_WANT_RECEIVE, NULL);
+        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end, TBH_WANT_RECEIVE,
+                                NULL);
     if (status == TURBOHTTP_OK && !io->transport)
         status = tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake,
                                      &client->desc);
@@ -13092,10 +13067,8 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     client->timeouts = tbh_timeouts_with_defaults(&desc.timeouts);
     client->disable_keep_alive = desc.disable_keep_alive;
     turbohttp_status status = tbh_client_init(client);
-    if (status == TURBOHTTP_OK)
-        *out = client;
-    else
-        turbohttp_client_destroy(client);
+    if (status == TURBOHTTP_OK) *out = client;
+    else turbohttp_client_destroy(client);
     return status;
 }
 
@@ -13114,10 +13087,8 @@ static void tbh_client_tear_down(turbohttp_client *client) {
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
     client->is_shut = true;
-    if (client->is_polling)
-        client->must_tear_down = true;
-    else
-        tbh_client_tear_down(client);
+    if (client->is_polling) client->must_tear_down = true;
+    else tbh_client_tear_down(client);
 }
 
 static void tbh_client_drop_requests(turbohttp_client *client) {
@@ -13182,10 +13153,8 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
         if (link->state != TBH_LINK_IDLE) continue;
-        if (now >= link->idle_until_us)
-            tbh_link_destroy(link);
-        else
-            tbh_client_arm(client, link->idle_until_us);
+        if (now >= link->idle_until_us) tbh_link_destroy(link);
+        else tbh_client_arm(client, link->idle_until_us);
     }
 }
 
@@ -13200,8 +13169,7 @@ static void tbh_client_expire(turbohttp_client *client) {
 static void tbh_client_take_cancels(turbohttp_client *client) {
     if (!tbh_completions_take_cancelled(&client->completions)) return;
     for (uint32_t i = 0; i < client->completions.capacity; i++) {
-        tbh_request *request =
-            (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
+        tbh_request *request = (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
         if (request) tbh_request_complete(request, TURBOHTTP_ERR_CANCELLED);
     }
 }
@@ -13283,10 +13251,8 @@ static void tbh_client_ask_all(turbohttp_client *client) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state == TBH_LINK_IDLE)
-            tbh_link_on_idle_ready(link);
-        else if (link->state == TBH_LINK_BUSY)
-            tbh_client_ask(link);
+        if (link->state == TBH_LINK_IDLE) tbh_link_on_idle_ready(link);
+        else if (link->state == TBH_LINK_BUSY) tbh_client_ask(link);
     }
 }
 
@@ -13424,8 +13390,8 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     size_t n = response->body.length;
     if (response->owned.text) return (const char *)response->owned.text;
     if (!heap || n == 0 || n == SIZE_MAX) return "";
-    char *text = (char *)turbohttp_byte_pool_rent(&heap->blocks, n + 1,
-                                                  &response->owned.text_bytes);
+    char *text =
+        (char *)turbohttp_byte_pool_rent(&heap->blocks, n + 1, &response->owned.text_bytes);
     if (!text) return "";
     turbohttp_sequence_copy_to(&response->body, text, n);
     text[n] = 0;

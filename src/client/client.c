@@ -64,8 +64,8 @@ static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
     int32_t code;
     turbohttp_status status = tbh_os_wake_open(&io->wake, &code);
     if (status == TURBOHTTP_OK)
-        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end,
-                                TBH_WANT_RECEIVE, NULL);
+        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end, TBH_WANT_RECEIVE,
+                                NULL);
     if (status == TURBOHTTP_OK && !io->transport)
         status = tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake,
                                      &client->desc);
@@ -150,10 +150,8 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     client->timeouts = tbh_timeouts_with_defaults(&desc.timeouts);
     client->disable_keep_alive = desc.disable_keep_alive;
     turbohttp_status status = tbh_client_init(client);
-    if (status == TURBOHTTP_OK)
-        *out = client;
-    else
-        turbohttp_client_destroy(client);
+    if (status == TURBOHTTP_OK) *out = client;
+    else turbohttp_client_destroy(client);
     return status;
 }
 
@@ -172,10 +170,8 @@ static void tbh_client_tear_down(turbohttp_client *client) {
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
     client->is_shut = true;
-    if (client->is_polling)
-        client->must_tear_down = true;
-    else
-        tbh_client_tear_down(client);
+    if (client->is_polling) client->must_tear_down = true;
+    else tbh_client_tear_down(client);
 }
 
 static void tbh_client_drop_requests(turbohttp_client *client) {
@@ -240,10 +236,8 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
         if (link->state != TBH_LINK_IDLE) continue;
-        if (now >= link->idle_until_us)
-            tbh_link_destroy(link);
-        else
-            tbh_client_arm(client, link->idle_until_us);
+        if (now >= link->idle_until_us) tbh_link_destroy(link);
+        else tbh_client_arm(client, link->idle_until_us);
     }
 }
 
@@ -258,8 +252,7 @@ static void tbh_client_expire(turbohttp_client *client) {
 static void tbh_client_take_cancels(turbohttp_client *client) {
     if (!tbh_completions_take_cancelled(&client->completions)) return;
     for (uint32_t i = 0; i < client->completions.capacity; i++) {
-        tbh_request *request =
-            (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
+        tbh_request *request = (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
         if (request) tbh_request_complete(request, TURBOHTTP_ERR_CANCELLED);
     }
 }
@@ -341,10 +334,8 @@ static void tbh_client_ask_all(turbohttp_client *client) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state == TBH_LINK_IDLE)
-            tbh_link_on_idle_ready(link);
-        else if (link->state == TBH_LINK_BUSY)
-            tbh_client_ask(link);
+        if (link->state == TBH_LINK_IDLE) tbh_link_on_idle_ready(link);
+        else if (link->state == TBH_LINK_BUSY) tbh_client_ask(link);
     }
 }
 

@@ -77,8 +77,8 @@ typedef struct tbh_origin_key {
 
 struct tbh_origin {
     tbh_origin *next;
-    tbh_origin_key key; /* its texts lie behind this struct, each terminated */
-    turbohttp_span prefix; /* a URL that begins so, and asks for nothing special, is ours */
+    tbh_origin_key key;        /* its texts lie behind this struct, each terminated */
+    turbohttp_span prefix;     /* a URL that begins so, and asks for nothing special, is ours */
     turbohttp_span host_field; /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;

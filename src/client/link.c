@@ -15,10 +15,8 @@ TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
     if (link->is_dirty) return;
     link->is_dirty = true;
     link->dirty_next = NULL;
-    if (client->dirty_last)
-        client->dirty_last->dirty_next = link;
-    else
-        client->dirty_first = link;
+    if (client->dirty_last) client->dirty_last->dirty_next = link;
+    else client->dirty_first = link;
     client->dirty_last = link;
 }
 
@@ -30,10 +28,8 @@ static void tbh_link_unmark_dirty(tbh_link *link) {
         before = at;
         at = at->dirty_next;
     }
-    if (before)
-        before->dirty_next = link->dirty_next;
-    else
-        client->dirty_first = link->dirty_next;
+    if (before) before->dirty_next = link->dirty_next;
+    else client->dirty_first = link->dirty_next;
     if (client->dirty_last == link) client->dirty_last = before;
     link->is_dirty = false;
 }
@@ -50,10 +46,8 @@ static void tbh_link_enlist(tbh_link *link) {
 
 static void tbh_link_delist(tbh_link *link) {
     turbohttp_client *client = link->client;
-    if (link->previous)
-        link->previous->next = link->next;
-    else
-        client->links = link->next;
+    if (link->previous) link->previous->next = link->next;
+    else client->links = link->next;
     if (link->next) link->next->previous = link->previous;
     client->link_count--;
     if (link->state == TBH_LINK_OPENING) client->opening_count--;
@@ -142,12 +136,12 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     tbh_link_enlist(link);
     tbh_dial_target target = tbh_link_target(origin, request);
     turbohttp_error *error = &request->response.error;
-    turbohttp_status status = tbh_stream_begin(&link->stream, &client->io, link, &target,
-                                               origin->key.is_tls, error);
+    turbohttp_status status =
+        tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
     if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
         tbh_stream_shut(&link->stream);
-        status = tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls,
-                                  error);
+        status =
+            tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
     }
     if (status >= 0) memset(error, 0, sizeof *error);
     tbh_link_opening_answer(link, status);

@@ -213,10 +213,8 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
     if (tbh_lookup_from_cache(lookup, now_us)) return TURBOHTTP_OK;
     lookup->service = resolver->service;
     turbohttp_status status = TURBOHTTP_ERR_UNSUPPORTED;
-    if (lookup->service)
-        status = lookup->service->start(lookup, now_us, error);
-    else
-        tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
+    if (lookup->service) status = lookup->service->start(lookup, now_us, error);
+    else tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
     return tbh_lookup_settle(lookup, status, now_us, error);
 }
 

@@ -18,7 +18,7 @@ typedef struct tbh_lookup {
     char name[TBH_NAME_BYTES];       /* lower case, without a trailing dot */
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
-    uint32_t ttl_s; /* given by the service; 0: not known */
+    uint32_t ttl_s;   /* given by the service; 0: not known */
     bool is_absolute; /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
@@ -34,7 +34,7 @@ struct tbh_name_service {
 
 /* A few answers are kept: enough for a client's handful of servers. */
 enum { TBH_CACHE_NAMES = 8 };
-#define TBH_CACHE_LEAST_S   1u   /* bounds of the time to live (SPEC D2) */
+#define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u
 #define TBH_CACHE_DEFAULT_S 30u /* when the service does not say */
 
