@@ -8503,18 +8503,24 @@ static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
     return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
 }
 
-static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
+/* When nothing more will come, a parser at its start looks at every line of what there is: the
+ * fault that it names is then the same for every split. */
+static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     turbohttp_head_limits limits = tbh_conn_head_limits(h);
+    size_t n = (size_t)(h->fill - h->at);
+    if (n == 0) return TURBOHTTP_PENDING;
+    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
+    if (limits.head_bytes == 0) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
+    if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
+    return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
+                                   h->table, h->limits->header_count, &h->head, offset);
+}
+
+static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
     uint64_t offset = 0;
-    turbohttp_status status = TURBOHTTP_PENDING;
     if (!h->table) h->table = tbh_conn_rent_table(h, 0, &h->table_bytes);
     if (!h->table) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
-    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
-    if (limits.head_bytes == 0) return tbh_conn_fail(h, TURBOHTTP_ERR_HEAD_TOO_LARGE, 0);
-    if (h->at != h->fill)
-        status = turbohttp_h1_head_parse(&h->parser, (const char *)h->at, (size_t)(h->fill - h->at),
-                                         h->request.is_head, &limits, h->table,
-                                         h->limits->header_count, &h->head, &offset);
+    turbohttp_status status = tbh_conn_parse_head(h, &offset);
     if (status == TURBOHTTP_PENDING)
         return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
     if (status < 0) return tbh_conn_fail(h, status, offset);
@@ -11392,7 +11398,6 @@ TBH_FN void tbh_request_time_out(tbh_request *request);
 TBH_FN void tbh_request_call_done(turbohttp_client *client);
 /* Makes a request that was sent as good as new. */
 TBH_FN void tbh_request_rewind(tbh_request *request);
-TBH_FN void tbh_request_reset(void *user, void *element);
 
 /* request_head.c */
 /* Where a request goes: slices that live until it is built. */
@@ -12555,11 +12560,6 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
  * one request is left in the object when the next one gets it (S-06).
  * Does not know: connections, framing. */
 
-TBH_FN void tbh_request_reset(void *user, void *element) {
-    (void)user;
-    memset(element, 0, sizeof(tbh_request));
-}
-
 /* ------------------------------------------------------------ time limits */
 static uint64_t tbh_request_limit_us(const tbh_request *request, uint32_t limit_ms) {
     if (limit_ms == TURBOHTTP_NO_TIMEOUT) return UINT64_MAX;
@@ -13018,19 +13018,28 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     return status;
 }
 
+#if TBH_INFLATE
+static void tbh_client_keep_as_is(void *user, void *element) {
+    (void)user;
+    (void)element;
+}
+#endif
+
 static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
     const turbohttp_limits *l = &client->limits;
     const turbohttp_allocator *a = &client->allocator;
     bool off = client->desc.disable_pooling;
     client->heap = tbh_heap_create(a, l->receive_bytes, l->connections + 16, off);
     if (!client->heap) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests,
-                               tbh_request_reset, NULL, off);
+    /* Without a hook the pool zeroes what comes back: nothing crosses requests (S-06). */
+    turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests, NULL,
+                               NULL, off);
     turbohttp_object_pool_init(&client->link_pool, a, sizeof(tbh_link), l->connections, NULL, NULL,
                                off);
 #if TBH_INFLATE
+    /* An inflater is initialised when it is rented: zeroing 40 KiB on return would cost more. */
     turbohttp_object_pool_init(&client->inflaters, a, sizeof(turbohttp_inflate), l->connections,
-                               NULL, NULL, off);
+                               tbh_client_keep_as_is, NULL, off);
 #endif
     return tbh_completions_init(&client->completions, a, l->requests);
 }

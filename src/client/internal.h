@@ -145,7 +145,6 @@ TBH_FN void tbh_request_time_out(tbh_request *request);
 TBH_FN void tbh_request_call_done(turbohttp_client *client);
 /* Makes a request that was sent as good as new. */
 TBH_FN void tbh_request_rewind(tbh_request *request);
-TBH_FN void tbh_request_reset(void *user, void *element);
 
 /* request_head.c */
 /* Where a request goes: slices that live until it is built. */

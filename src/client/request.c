@@ -5,11 +5,6 @@
  * Does not know: connections, framing. */
 #include "internal.h"
 
-TBH_FN void tbh_request_reset(void *user, void *element) {
-    (void)user;
-    memset(element, 0, sizeof(tbh_request));
-}
-
 /* ------------------------------------------------------------ time limits */
 static uint64_t tbh_request_limit_us(const tbh_request *request, uint32_t limit_ms) {
     if (limit_ms == TURBOHTTP_NO_TIMEOUT) return UINT64_MAX;

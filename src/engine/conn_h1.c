@@ -291,18 +291,24 @@ static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
     return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
 }
 
-static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
+/* When nothing more will come, a parser at its start looks at every line of what there is: the
+ * fault that it names is then the same for every split. */
+static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     turbohttp_head_limits limits = tbh_conn_head_limits(h);
+    size_t n = (size_t)(h->fill - h->at);
+    if (n == 0) return TURBOHTTP_PENDING;
+    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
+    if (limits.head_bytes == 0) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
+    if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
+    return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
+                                   h->table, h->limits->header_count, &h->head, offset);
+}
+
+static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
     uint64_t offset = 0;
-    turbohttp_status status = TURBOHTTP_PENDING;
     if (!h->table) h->table = tbh_conn_rent_table(h, 0, &h->table_bytes);
     if (!h->table) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
-    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
-    if (limits.head_bytes == 0) return tbh_conn_fail(h, TURBOHTTP_ERR_HEAD_TOO_LARGE, 0);
-    if (h->at != h->fill)
-        status = turbohttp_h1_head_parse(&h->parser, (const char *)h->at, (size_t)(h->fill - h->at),
-                                         h->request.is_head, &limits, h->table,
-                                         h->limits->header_count, &h->head, &offset);
+    turbohttp_status status = tbh_conn_parse_head(h, &offset);
     if (status == TURBOHTTP_PENDING)
         return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
     if (status < 0) return tbh_conn_fail(h, status, offset);
