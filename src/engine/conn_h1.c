@@ -361,6 +361,7 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
     if (!tbh_conn_gather_trailers(h)) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
     if (h->is_collecting) h->at = h->fill = h->block->data + h->block->length;
     char *bytes = (char *)h->trailer_table + h->limits->header_count * sizeof(turbohttp_header);
+    if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser); /* as for heads */
     turbohttp_status status =
         turbohttp_h1_trailer_parse(&h->parser, bytes, h->trailer_fill, &limits, h->trailer_table,
                                    h->limits->header_count, &h->trailer_count, &consumed, &offset);
