@@ -1525,6 +1525,8 @@ typedef struct turbohttp_log {
 /* ------------------------------------------------------------------------
  * Client: many requests over few connections, by poll or blocking.
  * ------------------------------------------------------------------------ */
+#ifndef TURBOHTTP_NO_INFLATE
+#endif
 
 /** Requests, connections and what they share. One thread at a time, except
  *  for `turbohttp_cancel` and `turbohttp_wake`. */
@@ -1700,6 +1702,13 @@ struct turbohttp_response {
     } owned; /**< private: what `turbohttp_response_free` returns */
 };
 
+#ifdef TURBOHTTP_NO_INFLATE
+#define TURBOHTTP_FIXED_INFLATER_BYTES 0 /**< nothing is decoded */
+#else
+/** What decoding one response takes, in bytes. */
+#define TURBOHTTP_FIXED_INFLATER_BYTES sizeof(turbohttp_inflate)
+#endif
+
 /** Memory for a client in fixed-memory mode (`desc.memory`), in bytes, for
  *  these limits and `limits.receive_bytes` equal to `block_bytes`: all
  *  requests and connections at work at once, each response one block, or two
@@ -1708,7 +1717,7 @@ struct turbohttp_response {
 #define TURBOHTTP_FIXED_BYTES(requests, connections, block_bytes, header_count) \
     (4096 + (requests) * (2560 + 3 * (size_t)(block_bytes) +                    \
                           48 * (size_t)(header_count)) +                        \
-     (connections) * (2048 + sizeof(turbohttp_inflate) + 2 * (size_t)(block_bytes)))
+     (connections) * (2048 + TURBOHTTP_FIXED_INFLATER_BYTES + 2 * (size_t)(block_bytes)))
 
 /**
  * Create a client.
@@ -1992,11 +2001,15 @@ turbohttp_download(const char *url, const char *path,
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define TBH_UNUSED        __attribute__((unused))
-#define TBH_LIKELY(x)     __builtin_expect(!!(x), 1)
-#define TBH_UNLIKELY(x)   __builtin_expect(!!(x), 0)
-#define TBH_NOINLINE      __attribute__((noinline))
+#define TBH_UNUSED      __attribute__((unused))
+#define TBH_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define TBH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define TBH_NOINLINE    __attribute__((noinline))
+#if TBH_SMALL
+#define TBH_ALWAYS_INLINE static inline TBH_UNUSED /* the compiler knows what is smaller */
+#else
 #define TBH_ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+#endif
 #else
 #define TBH_UNUSED
 #define TBH_LIKELY(x)   (x)

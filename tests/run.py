@@ -111,11 +111,16 @@ def e2e_steps():
         yield Step(f"e2e.{path.stem}", tools, [sys.executable, str(path)])
 
 
+def format_steps():
+    sources = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "src").rglob("*.[ch]") if p.parent.name != "api")
+    yield Step("format", [], ["clang-format", "--dry-run", "-Werror", *sources])
+
+
 def all_steps():
     yield Step("amalgamate", [], ["./amalgamate.py", "--check"])
     yield Step("readme", [], [sys.executable, "tests/compile/test_readme.py"])
     yield Step("amalgamate.refuses", [], [sys.executable, "tests/compile/test_amalgamate.py"])
-    for group in (example_steps, unit_steps, script_steps, matrix_steps, fuzz_steps):
+    for group in (format_steps, example_steps, unit_steps, script_steps, matrix_steps, fuzz_steps):
         yield from group()
 
 

@@ -4,6 +4,9 @@
 #pragma once
 #include "errors.h"
 #include "h1.h"
+#ifndef TURBOHTTP_NO_INFLATE
+#include "inflate.h"
+#endif
 #include "memory.h"
 #include "transport.h"
 
@@ -181,6 +184,13 @@ struct turbohttp_response {
     } owned; /**< private: what `turbohttp_response_free` returns */
 };
 
+#ifdef TURBOHTTP_NO_INFLATE
+#define TURBOHTTP_FIXED_INFLATER_BYTES 0 /**< nothing is decoded */
+#else
+/** What decoding one response takes, in bytes. */
+#define TURBOHTTP_FIXED_INFLATER_BYTES sizeof(turbohttp_inflate)
+#endif
+
 /** Memory for a client in fixed-memory mode (`desc.memory`), in bytes, for
  *  these limits and `limits.receive_bytes` equal to `block_bytes`: all
  *  requests and connections at work at once, each response one block, or two
@@ -189,7 +199,7 @@ struct turbohttp_response {
 #define TURBOHTTP_FIXED_BYTES(requests, connections, block_bytes, header_count) \
     (4096 + (requests) * (2560 + 3 * (size_t)(block_bytes) +                    \
                           48 * (size_t)(header_count)) +                        \
-     (connections) * (2048 + sizeof(turbohttp_inflate) + 2 * (size_t)(block_bytes)))
+     (connections) * (2048 + TURBOHTTP_FIXED_INFLATER_BYTES + 2 * (size_t)(block_bytes)))
 
 /**
  * Create a client.

@@ -63,11 +63,15 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define TBH_UNUSED        __attribute__((unused))
-#define TBH_LIKELY(x)     __builtin_expect(!!(x), 1)
-#define TBH_UNLIKELY(x)   __builtin_expect(!!(x), 0)
-#define TBH_NOINLINE      __attribute__((noinline))
+#define TBH_UNUSED      __attribute__((unused))
+#define TBH_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define TBH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define TBH_NOINLINE    __attribute__((noinline))
+#if TBH_SMALL
+#define TBH_ALWAYS_INLINE static inline TBH_UNUSED /* the compiler knows what is smaller */
+#else
 #define TBH_ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+#endif
 #else
 #define TBH_UNUSED
 #define TBH_LIKELY(x)   (x)
