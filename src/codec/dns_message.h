@@ -6,19 +6,19 @@
 enum { TBH_DNS_A = 1, TBH_DNS_AAAA = 28 };
 
 enum {
-    TBH_DNS_UDP_BYTES = 1232,       /* what we announce: fits every path without fragments */
-    TBH_DNS_RANDOM_BYTES = 2 + 32,  /* the id, and one bit for each byte of a name */
-    TBH_DNS_PREFIX_BYTES = 2,       /* the length that goes before a message over TCP */
+    TBH_DNS_UDP_BYTES = 1232,      /* what we announce: fits every path without fragments */
+    TBH_DNS_RANDOM_BYTES = 2 + 32, /* the id, and one bit for each byte of a name */
+    TBH_DNS_PREFIX_BYTES = 2,      /* the length that goes before a message over TCP */
     TBH_DNS_QUERY_BYTES = 2 + 12 + 255 + 4 + 11,
-    TBH_DNS_MOST_RECORDS = 64,      /* answers that are looked at */
-    TBH_DNS_MOST_ALIASES = 8        /* CNAMEs on the way to the addresses */
+    TBH_DNS_MOST_RECORDS = 64, /* answers that are looked at */
+    TBH_DNS_MOST_ALIASES = 8   /* CNAMEs on the way to the addresses */
 };
 
 /* A question as it is sent; kept to compare the answer with it. */
 typedef struct tbh_dns_query {
-    uint16_t type;         /* TBH_DNS_A or TBH_DNS_AAAA */
-    uint16_t length;       /* of the message, without the prefix */
-    uint16_t question_end; /* in the message */
+    uint16_t type;                      /* TBH_DNS_A or TBH_DNS_AAAA */
+    uint16_t length;                    /* of the message, without the prefix */
+    uint16_t question_end;              /* in the message */
     uint8_t bytes[TBH_DNS_QUERY_BYTES]; /* the prefix, then the message */
 } tbh_dns_query;
 
