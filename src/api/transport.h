@@ -72,11 +72,11 @@ typedef enum turbohttp_name_service {
 
 /** Settings of the stub resolver; zero means what the comment says. */
 typedef struct turbohttp_stub_options {
-    const char *servers; /**< "127.0.0.1:53 [::1]:53"; resolv.conf's */
+    const char *servers; /**< "127.0.0.1:53 [::1]:53", up to 3; resolv.conf's */
     const char *resolv_conf_path; /**< "/etc/resolv.conf" */
     const char *hosts_path;       /**< "/etc/hosts" */
-    uint32_t attempt_ms; /**< wait before asking again; 1000 */
-    uint32_t attempts;   /**< tries per server; 2 */
+    uint32_t attempt_ms; /**< wait before asking again; resolv.conf's, 1000 */
+    uint32_t attempts;   /**< tries per server, up to 10; resolv.conf's, 2 */
 } turbohttp_stub_options;
 
 /** One name whose addresses are fixed: no look-up is made for it. */

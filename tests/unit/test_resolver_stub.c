@@ -1,0 +1,498 @@
+/* The stub resolver in one process: its name server is a socket of this test, and time is a number
+ * that the test turns, so that retries and delays are exact. */
+#define TURBOHTTP_IMPLEMENTATION
+#include "turbohttp.h"
+#include "check.h"
+#include "counting_allocator.h"
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+typedef struct fixture {
+    counting_allocator memory;
+    turbohttp_allocator allocator;
+    tbh_poller poller;
+    turbohttp_client_desc desc;
+    tbh_resolver *resolver;
+    tbh_lookup lookup;
+    turbohttp_error error;
+    uint64_t now_us;
+    int server, stream; /* UDP, and TCP on the same port */
+    char servers[64];
+    int descriptors; /* open before */
+} fixture;
+
+static int count_descriptors(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    int count = 0;
+    while (folder && readdir(folder)) count++;
+    if (folder) closedir(folder);
+    return count;
+}
+
+static int listen_at(int type, uint16_t *port) {
+    struct sockaddr_in name;
+    socklen_t length = sizeof name;
+    int s = socket(AF_INET, type, 0);
+    memset(&name, 0, sizeof name);
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    name.sin_port = htons(*port);
+    if (bind(s, (struct sockaddr *)&name, sizeof name) != 0) {
+        close(s);
+        return -1;
+    }
+    if (type == SOCK_STREAM) listen(s, 4);
+    getsockname(s, (struct sockaddr *)&name, &length);
+    *port = ntohs(name.sin_port);
+    return s;
+}
+
+static void begin(fixture *f, const char *name) {
+    f->now_us = 1000000;
+    (void)tbh_lookup_begin(&f->lookup, f->resolver, name, 80, f->now_us, &f->error);
+}
+
+static void setup(fixture *f) {
+    memset(f, 0, sizeof *f);
+    f->descriptors = count_descriptors();
+    do { /* a port that is free for both */
+        uint16_t port = 0;
+        f->server = listen_at(SOCK_DGRAM, &port);
+        f->stream = listen_at(SOCK_STREAM, &port);
+        snprintf(f->servers, sizeof f->servers, "127.0.0.1:%u", port);
+        if (f->stream < 0) close(f->server);
+    } while (f->stream < 0);
+    f->allocator = counting_allocator_hooks(&f->memory);
+    f->desc.name_service = TURBOHTTP_NAMES_STUB;
+    f->desc.stub.servers = f->servers;
+    f->desc.stub.hosts_path = f->desc.stub.resolv_conf_path = "/nonexistent";
+    tbh_poller_init(&f->poller, &f->allocator);
+    CHECK_INT(tbh_resolver_create(&f->resolver, &f->allocator, &f->poller, NULL, &f->desc), TURBOHTTP_OK);
+}
+
+static void teardown(fixture *f) {
+    tbh_lookup_abandon(&f->lookup);
+    tbh_resolver_destroy(f->resolver);
+    CHECK_INT(f->poller.count, 0);
+    tbh_poller_fini(&f->poller);
+    close(f->server);
+    close(f->stream);
+    CHECK(counting_allocator_balanced(&f->memory));
+    CHECK_INT(count_descriptors(), f->descriptors);
+}
+
+static turbohttp_status step_after(fixture *f, unsigned ms) {
+    f->now_us += (uint64_t)ms * 1000;
+    tbh_poller_wait(&f->poller, 0);
+    return tbh_lookup_step(&f->lookup, f->now_us, &f->error);
+}
+
+/* ------------------------------------------------------------ the name server's side */
+typedef struct question {
+    uint8_t bytes[512];
+    size_t length;
+    struct sockaddr_in from;
+    unsigned type;
+    size_t end; /* of the question */
+} question;
+
+static bool is_there(int s) {
+    struct pollfd p;
+    p.fd = s;
+    p.events = POLLIN;
+    return poll(&p, 1, 0) > 0;
+}
+
+static void locate(question *q) {
+    q->end = 12;
+    while (q->bytes[q->end]) q->end += q->bytes[q->end] + 1u;
+    q->end += 5;
+    q->type = q->bytes[q->end - 3];
+}
+
+/* Loopback delivers at once. */
+static bool next_question(fixture *f, question *q) {
+    socklen_t length = sizeof q->from;
+    if (!is_there(f->server)) return false;
+    ssize_t n = recvfrom(f->server, q->bytes, sizeof q->bytes, 0, (struct sockaddr *)&q->from, &length);
+    q->length = (size_t)n;
+    locate(q);
+    return true;
+}
+
+/* An answer with one address if `has_address`; flags as on the wire. */
+static size_t make_reply(const question *q, unsigned flags, bool has_address, uint8_t *out) {
+    size_t n = q->end;
+    size_t bytes = q->type == 1 ? 4 : 16;
+    memcpy(out, q->bytes, n);
+    out[2] = (uint8_t)(flags >> 8), out[3] = (uint8_t)flags;
+    out[7] = has_address, out[11] = 0;
+    if (!has_address) return n;
+    memcpy(out + n, "\xc0\x0c\0\0\0\1\0\0\0\x3c\0\0", 12);
+    out[n + 3] = (uint8_t)q->type;
+    out[n + 11] = (uint8_t)bytes;
+    memset(out + n + 12, 7, bytes);
+    return n + 12 + bytes;
+}
+
+static void reply(fixture *f, const question *q, unsigned flags, bool has_address) {
+    uint8_t out[512];
+    size_t n = make_reply(q, flags, has_address, out);
+    sendto(f->server, out, n, 0, (const struct sockaddr *)&q->from, sizeof q->from);
+}
+
+enum { GOOD = 0x8180, NO_NAME = 0x8183, BROKEN = 0x8182, CUT = 0x8380 };
+
+/* Both questions of a try: [0] about IPv6, [1] about IPv4. */
+static void take_both(fixture *f, question q[2]) {
+    CHECK(next_question(f, &q[0]) && next_question(f, &q[1]));
+    if (q[0].type == 1) {
+        question swap = q[0];
+        q[0] = q[1];
+        q[1] = swap;
+    }
+    CHECK(q[0].type == 28 && q[1].type == 1);
+}
+
+static bool is_quiet(fixture *f) {
+    return !is_there(f->server);
+}
+
+/* ------------------------------------------------------------ tests */
+static void both_families_are_asked_and_ipv6_comes_first(void) {
+    fixture f;
+    question q[2];
+    setup(&f);
+    begin(&f, "game.example");
+    CHECK_INT(f.poller.count, 2);
+    take_both(&f, q);
+    CHECK(q[0].from.sin_port != q[1].from.sin_port);
+    reply(&f, &q[1], GOOD, true);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
+    CHECK_INT(f.poller.count, 1);
+    reply(&f, &q[0], GOOD, true);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_OK);
+    CHECK_INT(f.lookup.count, 2);
+    CHECK_INT(f.lookup.addresses[0].family, 6);
+    CHECK_INT(f.lookup.addresses[1].family, 4);
+    CHECK_INT(f.lookup.ttl_s, 60);
+    CHECK_INT(f.poller.count, 0);
+    teardown(&f);
+}
+
+static void the_other_family_is_waited_for_50_ms(void) {
+    for (int first = 0; first < 2; first++) {
+        fixture f;
+        question q[2];
+        setup(&f);
+        begin(&f, "game.example");
+        take_both(&f, q);
+        reply(&f, &q[first], GOOD, true);
+        CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
+        CHECK_INT(tbh_lookup_deadline(&f.lookup), f.now_us + 50000);
+        CHECK_INT(step_after(&f, 49), TURBOHTTP_PENDING);
+        CHECK_INT(step_after(&f, 1), TURBOHTTP_OK);
+        CHECK_INT(f.lookup.count, 1);
+        CHECK_INT(f.lookup.ttl_s, 1); /* half an answer is not kept */
+        teardown(&f);
+    }
+}
+
+static void a_retry_keeps_the_older_question_alive(void) {
+    fixture f;
+    question q[2], again[2];
+    setup(&f);
+    begin(&f, "game.example");
+    take_both(&f, q);
+    CHECK_INT(tbh_lookup_deadline(&f.lookup), f.now_us + 1000000);
+    CHECK_INT(step_after(&f, 999), TURBOHTTP_PENDING);
+    CHECK(is_quiet(&f));
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
+    take_both(&f, again);
+    CHECK_INT(f.poller.count, 4);
+    CHECK(memcmp(q[0].bytes, again[0].bytes, q[0].length) != 0);
+    CHECK(q[0].from.sin_port != again[0].from.sin_port);
+    reply(&f, &q[0], GOOD, true);
+    reply(&f, &q[1], GOOD, true);
+    CHECK_INT(step_after(&f, 500), TURBOHTTP_OK);
+    CHECK_INT(f.lookup.count, 2);
+    teardown(&f);
+}
+
+static void silence_ends_after_the_last_try(void) {
+    fixture f;
+    question q[2];
+    setup(&f);
+    begin(&f, "game.example");
+    take_both(&f, q);
+    CHECK_INT(step_after(&f, 1000), TURBOHTTP_PENDING);
+    take_both(&f, q);
+    CHECK_INT(step_after(&f, 1999), TURBOHTTP_PENDING);
+    CHECK(is_quiet(&f));
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_ERR_RESOLVE_TEMPORARY);
+    CHECK_INT(f.error.phase, TURBOHTTP_PHASE_RESOLVE);
+    CHECK(strstr(f.error.text, "game.example") != NULL);
+    CHECK_INT(f.poller.count, 0);
+    teardown(&f);
+}
+
+static void a_broken_server_is_asked_again_at_once_and_then_no_more(void) {
+    fixture f;
+    question q[2];
+    setup(&f);
+    begin(&f, "game.example");
+    take_both(&f, q);
+    reply(&f, &q[0], BROKEN, false);
+    reply(&f, &q[1], BROKEN, false);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
+    take_both(&f, q);
+    reply(&f, &q[0], BROKEN, false);
+    reply(&f, &q[1], BROKEN, false);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_ERR_RESOLVE_TEMPORARY);
+    CHECK(is_quiet(&f));
+    teardown(&f);
+}
+
+static void no_such_name_is_decided_by_both_families(void) {
+    fixture f;
+    question q[2];
+    setup(&f);
+    begin(&f, "game.example");
+    take_both(&f, q);
+    reply(&f, &q[0], NO_NAME, false);
+    CHECK_INT(step_after(&f, 100), TURBOHTTP_PENDING);
+    reply(&f, &q[1], NO_NAME, false);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_ERR_RESOLVE);
+    teardown(&f);
+}
+
+static void a_flood_is_taken_in_portions(void) {
+    fixture f;
+    question q[2], forged;
+    setup(&f);
+    begin(&f, "game.example");
+    take_both(&f, q);
+    forged = q[1];
+    forged.bytes[0] ^= 1;
+    for (int i = 0; i < TBH_STUB_DATAGRAMS; i++) reply(&f, &forged, GOOD, true);
+    reply(&f, &q[1], GOOD, true);
+    reply(&f, &q[0], GOOD, false);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_OK);
+    CHECK_INT(f.lookup.count, 1);
+    teardown(&f);
+}
+
+/* The stream's side of one question; returns the connection. */
+static int accept_question(fixture *f, question *q) {
+    uint8_t prefix[2];
+    CHECK(is_there(f->stream));
+    int s = accept(f->stream, NULL, NULL);
+    for (int i = 0; i < 4 && !is_there(s); i++) (void)step_after(f, 1);
+    CHECK(is_there(s));
+    CHECK_INT(recv(s, prefix, 2, 0), 2);
+    q->length = tbh_load16_be(prefix);
+    CHECK_INT(recv(s, q->bytes, sizeof q->bytes, 0), q->length);
+    locate(q);
+    return s;
+}
+
+static void a_cut_answer_is_asked_for_over_tcp_in_any_pieces(void) {
+    fixture f;
+    question q[2], over;
+    uint8_t out[514];
+    setup(&f);
+    begin(&f, "Game.example");
+    take_both(&f, q);
+    reply(&f, &q[0], GOOD, false);
+    reply(&f, &q[1], CUT, false);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
+    int s = accept_question(&f, &over);
+    CHECK_INT(over.type, 1);
+    CHECK(memcmp(over.bytes + 12, "\4game\7example", 13) == 0); /* no turned letters over TCP */
+    size_t n = make_reply(&over, GOOD, true, out + 2);
+    tbh_store16_be(out, (uint16_t)n);
+    for (size_t i = 0; i < n + 2; i++) {
+        CHECK_INT(step_after(&f, 0), TURBOHTTP_PENDING);
+        CHECK_INT(send(s, out + i, 1, 0), 1);
+    }
+    CHECK_INT(step_after(&f, 0), TURBOHTTP_OK);
+    CHECK_INT(f.lookup.count, 1);
+    close(s);
+    teardown(&f);
+}
+
+static void S_74_a_server_with_bad_datagrams_is_asked_over_tcp(void) {
+    fixture f;
+    question q[2], forged, over;
+    setup(&f);
+    begin(&f, "game.example");
+    take_both(&f, q);
+    forged = q[1];
+    forged.bytes[1] ^= 0x80;
+    reply(&f, &forged, GOOD, true);
+    reply(&f, &q[0], GOOD, false);
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
+    CHECK_INT(step_after(&f, 1000), TURBOHTTP_PENDING);
+    CHECK(is_quiet(&f));
+    int s = accept_question(&f, &over);
+    reply(&f, &q[1], GOOD, true); /* the true answer is still welcome */
+    CHECK_INT(step_after(&f, 1), TURBOHTTP_OK);
+    close(s);
+    teardown(&f);
+}
+
+static void an_absolute_name_is_not_searched_for(void) {
+    for (int is_absolute = 0; is_absolute < 2; is_absolute++) {
+        fixture f;
+        question q[2];
+        static const char text[] = "search one.test two.test\n";
+        char path[] = "/tmp/resolv-conf-XXXXXX";
+        int conf = mkstemp(path);
+        CHECK(conf >= 0 && write(conf, text, sizeof text - 1) == sizeof text - 1);
+        close(conf);
+        setup(&f);
+        f.desc.stub.resolv_conf_path = path;
+        begin(&f, is_absolute ? "host." : "host");
+        static const char *const asked[] = {"\4host\3one\4test", "\4host\3two\4test", "\4host"};
+        for (int i = is_absolute ? 2 : 0; i < 3; i++) {
+            take_both(&f, q);
+            CHECK(tbh_equal_nocase(q[0].bytes + 12, asked[i], strlen(asked[i]) + 1));
+            reply(&f, &q[0], NO_NAME, false);
+            reply(&f, &q[1], GOOD, false);
+            CHECK_INT(step_after(&f, 1), i < 2 ? TURBOHTTP_PENDING : TURBOHTTP_ERR_RESOLVE);
+        }
+        CHECK(is_quiet(&f));
+        teardown(&f);
+        remove(path);
+    }
+}
+
+static void names_with_bad_bytes_are_not_sent(void) {
+    static const char *const names[] = {"a..b", "a_b.c*", "a/b", ".a", "a:b"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fixture f;
+        setup(&f);
+        begin(&f, names[i]);
+        CHECK_INT(f.error.code, TURBOHTTP_ERR_URL_HOST);
+        CHECK(is_quiet(&f));
+        teardown(&f);
+    }
+}
+
+static void cancelling_shuts_every_socket(void) {
+    for (int steps = 0; steps < 3; steps++) {
+        fixture f;
+        setup(&f);
+        begin(&f, "game.example");
+        for (int i = 0; i < steps; i++) (void)step_after(&f, 1000);
+        CHECK(f.poller.count > 0);
+        tbh_lookup_abandon(&f.lookup);
+        CHECK_INT(f.poller.count, 0);
+        teardown(&f);
+    }
+}
+
+/* Answers whatever was asked: IPv6 at once, IPv4 over TCP. */
+static turbohttp_status play(fixture *f) {
+    question q;
+    turbohttp_status status = TURBOHTTP_PENDING;
+    begin(f, "game.example");
+    for (int i = 0; i < 20 && f->lookup.service; i++) {
+        while (next_question(f, &q)) reply(f, &q, q.type == 1 ? CUT : GOOD, q.type != 1);
+        while (is_there(f->stream)) {
+            uint8_t out[514];
+            question over;
+            int s = accept_question(f, &over);
+            size_t n = make_reply(&over, GOOD, true, out + 2);
+            tbh_store16_be(out, (uint16_t)n);
+            CHECK_INT(send(s, out, n + 2, 0), n + 2);
+            (void)step_after(f, 0);
+            close(s);
+        }
+        if (f->lookup.service) status = step_after(f, 1);
+    }
+    return f->error.code ? f->error.code : status;
+}
+
+static void without_memory_the_lookup_fails_and_leaks_nothing(void) {
+    int failed = 0;
+    for (uint64_t at = 1; at < 20; at++) {
+        fixture f;
+        setup(&f);
+        f.memory.fail_at = f.memory.requests + at;
+        turbohttp_status status = play(&f);
+        if (f.error.code) CHECK_INT(status, TURBOHTTP_ERR_OUT_OF_MEMORY);
+        if (f.error.code) failed++;
+        teardown(&f);
+    }
+    CHECK(failed >= 5); /* the job, two exchanges, the poller's arrays, the stream */
+}
+
+static bool no_random(void *user, void *bytes, size_t length) {
+    (void)user, (void)bytes, (void)length;
+    return false;
+}
+
+static void without_entropy_nothing_is_asked(void) {
+    fixture f;
+    setup(&f);
+    f.desc.random.fill = no_random;
+    begin(&f, "game.example");
+    CHECK_INT(f.error.code, TURBOHTTP_ERR_RANDOM);
+    CHECK(is_quiet(&f));
+    teardown(&f);
+}
+
+/* ------------------------------------------------------------ lists of servers */
+static void servers_are_read_with_and_without_ports(void) {
+    static const struct {
+        const char *text, *address;
+        uint16_t port;
+    } rows[] = {{"192.0.2.1", "192.0.2.1", 53},     {"192.0.2.1:5353", "192.0.2.1", 5353},
+                {"::1", "::1", 53},                 {"[::1]", "::1", 53},
+                {"[::1]:5353", "::1", 5353},        {"fe80::1%2", "fe80::1", 53},
+                {"[fe80::1%2]:99", "fe80::1", 99},  {"x 192.0.2.1:1", "192.0.2.1", 1},
+                {"2001:db8::1:53", "2001:db8::1:53", 53}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        tbh_peer servers[TBH_STUB_SERVERS];
+        char text[46];
+        CHECK_INT(tbh_stub_parse_servers(rows[i].text, servers), 1);
+        CHECK_TEXT(text, tbh_address_format(&servers[0].address, text), rows[i].address);
+        CHECK_INT(servers[0].port, rows[i].port);
+        CHECK_INT(servers[0].address.scope, strchr(rows[i].text, '%') ? 2 : 0);
+    }
+}
+
+static void servers_that_make_no_sense_are_left_out(void) {
+    static const char *const texts[] = {"",           "x",      "192.0.2.1:",   "192.0.2.1:0", "192.0.2.1:65536",
+                                        "[::1]:",     "[::1",   "::1]",         "[]:53",       "fe80::1%eth0",
+                                        "[::1]53",    ":53",    "192.0.2:53",   "[192.0.2.1",  "localhost"};
+    tbh_peer servers[TBH_STUB_SERVERS];
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        CHECK_INT(tbh_stub_parse_servers(texts[i], servers), 0);
+    CHECK_INT(tbh_stub_parse_servers("1.1.1.1, 2.2.2.2\t3.3.3.3 4.4.4.4", servers), 3);
+}
+
+static const check_test tests[] = {
+    CHECK_TEST(both_families_are_asked_and_ipv6_comes_first),
+    CHECK_TEST(the_other_family_is_waited_for_50_ms),
+    CHECK_TEST(a_retry_keeps_the_older_question_alive),
+    CHECK_TEST(silence_ends_after_the_last_try),
+    CHECK_TEST(a_broken_server_is_asked_again_at_once_and_then_no_more),
+    CHECK_TEST(no_such_name_is_decided_by_both_families),
+    CHECK_TEST(a_flood_is_taken_in_portions),
+    CHECK_TEST(a_cut_answer_is_asked_for_over_tcp_in_any_pieces),
+    CHECK_TEST(S_74_a_server_with_bad_datagrams_is_asked_over_tcp),
+    CHECK_TEST(an_absolute_name_is_not_searched_for),
+    CHECK_TEST(names_with_bad_bytes_are_not_sent),
+    CHECK_TEST(cancelling_shuts_every_socket),
+    CHECK_TEST(without_memory_the_lookup_fails_and_leaks_nothing),
+    CHECK_TEST(without_entropy_nothing_is_asked),
+    CHECK_TEST(servers_are_read_with_and_without_ports),
+    CHECK_TEST(servers_that_make_no_sense_are_left_out),
+};
+CHECK_MAIN(tests)
