@@ -8325,6 +8325,7 @@ static turbohttp_status tbh_conn_fill(tbh_conn_h1 *h) {
 
 static turbohttp_status tbh_conn_next_piece(tbh_conn_h1 *h) {
     tbh_source *body = h->request.body;
+    if (body->is_blocked) return TURBOHTTP_PENDING; /* until somebody says that it has more */
     if (!body->data) return tbh_conn_fill(h);
     uint64_t left = body->length - body->taken;
     h->out = tbh_span((const char *)body->data + (size_t)body->taken, tbh_size_of_u64(left));
@@ -12184,8 +12185,8 @@ static bool tbh_deliver_may_replay(const tbh_link *link, turbohttp_status status
     const tbh_request *request = link->request;
     bool is_death = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE ||
                     status == TURBOHTTP_ERR_SEND;
-    return is_death && link->served > 0 && !request->has_response_byte && !request->was_replayed &&
-           request->is_replayable && (request->is_idempotent || request->sent_bytes == 0);
+    return is_death && link->served > 0 && !request->has_response_byte && request->is_replayable &&
+           (request->is_idempotent || request->sent_bytes == 0);
 }
 
 static void tbh_deliver_replay(tbh_link *link) {

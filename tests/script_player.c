@@ -418,12 +418,14 @@ static void expect_count(player *p, const char *what, long long actual, long lon
 
 static void word_expect_client(player *p, const char *name, long long value) {
     turbohttp_client_stats stats;
+    const wire *w = player_wire(p);
     turbohttp_client_stats_get(p->client, &stats);
     if (!strcmp(name, "idle")) expect_count(p, name, stats.connections_idle, value);
     else if (!strcmp(name, "open")) expect_count(p, name, stats.connections_open, value);
     else if (!strcmp(name, "connects")) expect_count(p, name, p->wire_count, value);
     else if (!strcmp(name, "replays")) expect_count(p, name, (long long)stats.replays, value);
     else if (!strcmp(name, "waiting")) expect_count(p, name, stats.requests_waiting, value);
+    else if (!strcmp(name, "unmatched")) expect_count(p, name, w ? (long long)(w->sent - w->matched) : 0, value);
     else player_fail(p, "no such expectation", name);
 }
 
@@ -438,6 +440,10 @@ static void word_expect_request(player *p, struct one *r, const char *name, cons
         return;
     }
     if (!strcmp(name, "error")) expect_error(p, r, a, b);
+    else if (!strcmp(name, "says")) {
+        if (!strstr(r->refused ? r->error.text : r->response.error.text, line->text + skip))
+            player_fail(p, "the sentence is another", r->response.error.text);
+    }
     else if (player_code(r) != 0 && strcmp(name, "partial") && strcmp(name, "released"))
         player_fail(p, turbohttp_status_name(player_code(r)), r->refused ? r->error.text : r->response.error.text);
     if (!strcmp(name, "status")) expect_count(p, name, r->response.status, value);
@@ -454,7 +460,7 @@ static void word_expect_request(player *p, struct one *r, const char *name, cons
     else if (!strcmp(name, "heads")) expect_count(p, name, r->heads, value);
     else if (!strcmp(name, "reason")) {
         if (r->response.reason.length != line->length - skip) player_fail(p, "another reason", "");
-    } else if (strcmp(name, "error")) player_fail(p, "no such expectation", name);
+    } else if (strcmp(name, "error") && strcmp(name, "says")) player_fail(p, "no such expectation", name);
 }
 
 static void word_expect(player *p, const script_line *line) {
@@ -466,7 +472,7 @@ static void word_expect(player *p, const script_line *line) {
         player_take(p, r);
         if (r->is_taken || r->refused) player_fail(p, "complete too early", r->response.error.text);
     } else if (!strcmp(name, "idle") || !strcmp(name, "open") || !strcmp(name, "connects") ||
-               !strcmp(name, "replays") || !strcmp(name, "waiting"))
+               !strcmp(name, "replays") || !strcmp(name, "waiting") || !strcmp(name, "unmatched"))
         word_expect_client(p, name, atoll(line->text + strlen(name)));
     else word_expect_request(p, r, name, line);
 }

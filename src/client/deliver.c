@@ -199,8 +199,8 @@ static bool tbh_deliver_may_replay(const tbh_link *link, turbohttp_status status
     const tbh_request *request = link->request;
     bool is_death = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE ||
                     status == TURBOHTTP_ERR_SEND;
-    return is_death && link->served > 0 && !request->has_response_byte && !request->was_replayed &&
-           request->is_replayable && (request->is_idempotent || request->sent_bytes == 0);
+    return is_death && link->served > 0 && !request->has_response_byte && request->is_replayable &&
+           (request->is_idempotent || request->sent_bytes == 0);
 }
 
 static void tbh_deliver_replay(tbh_link *link) {

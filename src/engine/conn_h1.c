@@ -100,6 +100,7 @@ static turbohttp_status tbh_conn_fill(tbh_conn_h1 *h) {
 
 static turbohttp_status tbh_conn_next_piece(tbh_conn_h1 *h) {
     tbh_source *body = h->request.body;
+    if (body->is_blocked) return TURBOHTTP_PENDING; /* until somebody says that it has more */
     if (!body->data) return tbh_conn_fill(h);
     uint64_t left = body->length - body->taken;
     h->out = tbh_span((const char *)body->data + (size_t)body->taken, tbh_size_of_u64(left));

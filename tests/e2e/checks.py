@@ -11,7 +11,8 @@ counts = {"passed": 0, "failed": 0}
 def check(condition, what, detail=""):
     counts["passed" if condition else "failed"] += 1
     if not condition:
-        line = next(frame.lineno for frame in inspect.stack()[1:] if frame.filename == sys.argv[0])
+        test = Path(sys.argv[0]).resolve()
+        line = next((f.lineno for f in inspect.stack()[1:] if Path(f.filename).resolve() == test), 0)
         print(f"{Path(sys.argv[0]).name}:{line}: FAILED {what} {str(detail)[:600]}", flush=True)
 
 

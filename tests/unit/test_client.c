@@ -481,6 +481,32 @@ static void A10_running_out_is_an_error_of_that_request_only(void) {
     turbohttp_client_destroy(f.client);
 }
 
+/* O14: what rests in the pools holds no secret of the last request. */
+static bool pool_contains(turbohttp_byte_pool *pool, const char *secret) {
+    size_t n = strlen(secret), size = 256;
+    for (int i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++, size *= 2)
+        for (char *block = (char *)pool->buckets[i].first; block; memcpy(&block, block, sizeof block))
+            for (size_t k = sizeof(void *); k + n <= size; k++)
+                if (memcmp(block + k, secret, n) == 0) return true;
+    return false;
+}
+
+static void O14_secrets_do_not_rest_in_pools(void) {
+    static const char answer[] = "HTTP/1.1 200 OK\r\nSet-Cookie: id=SECRET-COOKIE\r\nContent-Length: 2\r\n\r\nok";
+    turbohttp_header_field header = {"Authorization", "Bearer SECRET-TOKEN"};
+    fixture f;
+    turbohttp_response response;
+    fixture_open(&f, answer, sizeof answer - 1);
+    f.request.headers = &header;
+    f.request.header_count = 1;
+    turbohttp_send(f.client, &f.request, &response);
+    CHECK(strcmp(turbohttp_response_header(&response, "set-cookie"), "id=SECRET-COOKIE") == 0);
+    CHECK(!pool_contains(&f.client->heap->blocks, "SECRET-TOKEN"));
+    turbohttp_response_free(&response);
+    CHECK(!pool_contains(&f.client->heap->blocks, "SECRET-COOKIE"));
+    fixture_close(&f);
+}
+
 /* ------------------------------------------------------------ connections */
 static void E4_idle_connections_are_shut_when_they_are_old(void) {
     fixture f;
@@ -629,6 +655,7 @@ static const check_test tests[] = {
     CHECK_TEST(A9_without_pools_everything_goes_to_the_allocator),
     CHECK_TEST(A10_a_client_lives_in_one_block),
     CHECK_TEST(A10_running_out_is_an_error_of_that_request_only),
+    CHECK_TEST(O14_secrets_do_not_rest_in_pools),
     CHECK_TEST(E4_idle_connections_are_shut_when_they_are_old),
     CHECK_TEST(E4_caps_per_host_and_in_total_hold),
     CHECK_TEST(E4_an_idle_connection_of_another_host_makes_room),
