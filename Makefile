@@ -19,7 +19,7 @@ help:
 	@echo "make bench           the figures of the README, as ratios to peers"
 	@echo "make header          compose turbohttp.h from src/"
 	@echo "make check           check src/, the manifest, the docs and the header"
-	@echo "make tools           build/turboget, build/inflate_batch and the examples"
+	@echo "make tools           build/turboget, build/inflate_batch, build/resolve and the examples"
 	@echo "make fuzz SECONDS=n  run every fuzz driver for n seconds"
 	@echo "make format          apply .clang-format to src/"
 	@echo "make clean           remove build/"
@@ -39,7 +39,7 @@ $(BUILD)/%: examples/%.c turbohttp.h | $(BUILD)
 $(BUILD)/%: tests/tools/%.c turbohttp.h | $(BUILD)
 	$(CC) -std=c99 $(CFLAGS) $(WARNINGS) -I. $< -o $@ -pthread
 
-tools: $(EXAMPLES) $(BUILD)/inflate_batch $(BUILD)/many_requests
+tools: $(EXAMPLES) $(BUILD)/inflate_batch $(BUILD)/resolve $(BUILD)/many_requests
 
 run:
 	@tests/support/install.sh $(RUN_PACKAGES)

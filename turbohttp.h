@@ -1312,7 +1312,7 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  *
  * `data` holds every byte of the response received so far: each call sees the
  * same bytes as the one before and more behind them, but they may have moved.
- * Bytes after the head are not looked at. `limits` may be NULL for defaults;
+ * Bytes after the head are not part of the answer. `limits` may be NULL for defaults;
  * the table's capacity also limits the number of headers. Work is linear in
  * the bytes of the head, however they are split.
  *
@@ -1326,8 +1326,7 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  *   missing; or ERR_NOT_HTTP, ERR_STATUS_LINE, ERR_HEADER_LINE,
  *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS,
  *   ERR_CONTENT_LENGTH, ERR_TRANSFER_ENCODING with the place in
- *   `error_offset` (may be NULL). `out` says
- *   nothing unless the status is OK.
+ *   `error_offset` (may be NULL). Without success `out` means nothing.
  * Valid until: the bytes of `data` or the table move or change.
  * Thread: one at a time for each parser. Blocks: never.
  */
@@ -1953,7 +1952,7 @@ turbohttp_download(const char *url, const char *path,
 #ifdef TURBOHTTP_NO_DNS_STUB
 #define TBH_DNS_STUB 0
 #else
-#define TBH_DNS_STUB 0
+#define TBH_DNS_STUB 1
 #endif
 
 #ifdef TURBOHTTP_DEBUG_GUARDS
@@ -1993,10 +1992,10 @@ turbohttp_download(const char *url, const char *path,
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define TBH_UNUSED    __attribute__((unused))
-#define TBH_LIKELY(x) __builtin_expect(!!(x), 1)
-#define TBH_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define TBH_NOINLINE  __attribute__((noinline))
+#define TBH_UNUSED        __attribute__((unused))
+#define TBH_LIKELY(x)     __builtin_expect(!!(x), 1)
+#define TBH_UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define TBH_NOINLINE      __attribute__((noinline))
 #define TBH_ALWAYS_INLINE static inline __attribute__((always_inline, unused))
 #else
 #define TBH_UNUSED
@@ -2048,8 +2047,12 @@ TBH_ALWAYS_INLINE uint32_t tbh_load32(const void *p) {
 }
 
 TBH_ALWAYS_INLINE uint32_t tbh_load32_le(const void *p) {
+#if TBH_LITTLE_ENDIAN
+    return tbh_load32(p);
+#else
     const uint8_t *b = (const uint8_t *)p;
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+#endif
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_load64_le(const void *p) {
@@ -2253,7 +2256,8 @@ typedef struct tbh_status_row {
     const char *text;
 } tbh_status_row;
 
-#define TBH_ROW(name, text) {TURBOHTTP_##name, "TURBOHTTP_" #name, text}
+#define TBH_ROW(name, text)                                                                        \
+    { TURBOHTTP_##name, "TURBOHTTP_" #name, text }
 
 static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(OK, "success"),
@@ -4026,7 +4030,8 @@ TBH_FN size_t tbh_address_format(const turbohttp_address *address, char text[46]
 static size_t tbh_address_octet(const char *p, size_t n, uint8_t *octet) {
     unsigned value = 0;
     size_t i = 0;
-    while (i < n && i < 3 && tbh_is_digit((uint8_t)p[i])) value = value * 10 + (unsigned)(p[i++] - '0');
+    while (i < n && i < 3 && tbh_is_digit((uint8_t)p[i]))
+        value = value * 10 + (unsigned)(p[i++] - '0');
     if (i == 0 || value > 255 || (i > 1 && p[0] == '0')) return 0;
     *octet = (uint8_t)value;
     return i;
@@ -6160,7 +6165,7 @@ TURBOHTTP_API turbohttp_status turbohttp_inflate_finish(const turbohttp_inflate 
 /* ========================================================================
  * src/codec/scan.h
  * ======================================================================= */
-/* Wide scans over text: one lane of 8, 16 or 32 bytes at a time, the same code for every width.
+/* Wide scans over text: one lane of 8 or 16 bytes at a time, the same code for every width.
  *
  * A lane answers questions about its bytes with a mask; tbh_lane_first turns a mask into a byte's
  * index. A platform is a block below that defines the lane; what follows the blocks knows none.
@@ -6182,68 +6187,13 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 }
 
 /* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
- * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a name in
- * lower case by more than the case of a letter (`differ`). In names, letters are the characters with
- * bit 6, and only they may differ in bit 5. */
-#if TBH_AVX2
-#include <immintrin.h>
-#define TBH_LANE       32 /* bytes */
-#define TBH_LANE_SHIFT 0  /* log2 of the mask bits for each byte */
-typedef __m256i tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
-}
-
-/* Bytes from `low` to `low + span`. */
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
-    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
-    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm256_and_si256(lower, _mm256_set1_epi8(0x40));
-    v = _mm256_or_si256(v, _mm256_srli_epi16(letter, 1));
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, lower)) ^ 0xffffffffu;
-}
-
-#define TBH_BLOCK       64 /* bytes that share a mask of marks */
-#define TBH_BLOCK_SHIFT 0
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    tbh_lane v = tbh_lane_load(p);
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
-}
-#elif TBH_SSE2
+ * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
+ * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
+ * before, since with bit 5 set CR is a dash). */
+#if TBH_SSE2
 #include <emmintrin.h>
-#define TBH_LANE        16
-#define TBH_LANE_SHIFT  0
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -6278,13 +6228,25 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm_and_si128(lower, _mm_set1_epi8(0x40));
-    v = _mm_or_si128(v, _mm_srli_epi16(letter, 1));
+    v = _mm_or_si128(v, _mm_set1_epi8(0x20));
     return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
 }
 
-#define TBH_BLOCK       64
+#define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
+#if TBH_AVX2 /* names are too short to gain by it, whole blocks are not */
+#include <immintrin.h>
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
+    __m256i del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
+}
+#else
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
     tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
@@ -6296,6 +6258,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
     return low | high << 32;
 }
+#endif
 #elif TBH_NEON
 #include <arm_neon.h>
 #define TBH_LANE        16
@@ -6333,8 +6296,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = vandq_u8(lower, vdupq_n_u8(0x40));
-    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vshrq_n_u8(letter, 1)), lower));
+    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vdupq_n_u8(0x20)), lower));
 }
 
 #define TBH_BLOCK       16
@@ -6385,7 +6347,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 
 /* Not one bit but any bits of a byte that differs. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
+    return (v | tbh_lane_fill(0x20)) ^ lower;
 }
 
 #define TBH_BLOCK       64
@@ -6417,9 +6379,9 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
 }
 
-/* Keeps the marks of the first n bytes, n < TBH_LANE. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
-    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
+/* Are there no marks at the first n bytes, 0 < n < TBH_LANE? */
+TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
+    return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
 /* ------------------------------------------------------------ marks
@@ -6497,31 +6459,25 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
  * names the words between them. */
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
 
-/* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
- * lane can be read at `lower`, and bytes up to `end` after the name. */
-TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
-                                        const char *lower) {
-    if (TBH_LIKELY(n >= TBH_LANE)) {
-        const size_t last = n - TBH_LANE;
-        uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
-        for (size_t i = 0; i < last; i += TBH_LANE)
-            differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
-        return differ == 0;
-    }
-    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_scan_is_word(p, lower, n);
-    return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
+/* Is the name at p, n > 0 bytes, equal to one in lower case, whatever the case of its letters? A whole
+ * lane can be read at `lower` and, if n is less, at p. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *lower) {
+    if (TBH_LIKELY(n < TBH_LANE))
+        return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
+    const size_t last = n - TBH_LANE;
+    uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
+    for (size_t i = 0; i < last; i += TBH_LANE)
+        differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
+    return differ == 0;
 }
 
-/* Are all n bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
-TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *end) {
-    if (n >= TBH_LANE) {
-        uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
-        for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE)
-            odd |= tbh_lane_odd(tbh_lane_load(p + i));
-        return odd == 0;
-    }
-    if ((size_t)(end - p) < TBH_LANE) return false;
-    return tbh_lane_keep(tbh_lane_odd(tbh_lane_load(p)), n) == 0;
+/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. A
+ * whole lane can be read. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n) {
+    if (n < TBH_LANE) return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
+    uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
+    for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE) odd |= tbh_lane_odd(tbh_lane_load(p + i));
+    return odd == 0;
 }
 
 /* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */
@@ -6588,13 +6544,11 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
 }
 
 static uint64_t tbh_scan_differ8(const char *p, const char *lower) {
-    uint64_t word = tbh_load64(lower);
-    return (tbh_load64(p) | (word & UINT64_C(0x4040404040404040)) >> 1) ^ word;
+    return (tbh_load64(p) | UINT64_C(0x2020202020202020)) ^ tbh_load64(lower);
 }
 
 static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
-    uint32_t word = tbh_load32(lower);
-    return (tbh_load32(p) | (word & 0x40404040u) >> 1) ^ word;
+    return (tbh_load32(p) | 0x20202020u) ^ tbh_load32(lower);
 }
 
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
@@ -6613,7 +6567,7 @@ TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
 
 #define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
 
-/* One row is one load of the widest lane. */
+/* Whole lanes can be read at the text. */
 typedef struct tbh_header_name {
     char text[31]; /* lower case, zero behind */
     uint8_t length;
@@ -6711,14 +6665,15 @@ static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
 /* tbh_header_id for names that are too short for the hash. */
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 
-/* tbh_header_id for a name with a colon behind it and more bytes up to `end`. */
-TBH_ALWAYS_INLINE uint16_t tbh_header_id_before_colon(const char *name, size_t n, const char *end) {
-    if (TBH_UNLIKELY(n < 4)) return tbh_header_id_short(name, n);
+/* tbh_header_id for a name without control bytes that has a colon behind it. */
+TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
+
+/* The only id that a name of at least four bytes with a colon behind it can have, if it is as long;
+ * otherwise 0. */
+TBH_ALWAYS_INLINE unsigned tbh_header_candidate(const char *name, size_t n) {
     uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
     unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
-    const tbh_header_name *row = &tbh_header_names[id];
-    if (row->length != n) return TURBOHTTP_HEADER_OTHER;
-    return tbh_scan_is_name(name, n, end, row->text) ? (uint16_t)id : 0;
+    return tbh_header_names[id].length == n ? id : 0;
 }
 
 /* ========================================================================
@@ -6738,10 +6693,18 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     char line[sizeof(tbh_header_name)];
-    if (n >= sizeof line) return TURBOHTTP_HEADER_OTHER;
+    if (n < 4) return tbh_header_id_short(name, n);
+    if (n >= sizeof line || !tbh_is_token(name, n)) return TURBOHTTP_HEADER_OTHER;
     memcpy(line, name, n);
     line[n] = ':';
-    return tbh_header_id_before_colon(line, n, line + n);
+    return tbh_header_id_before_colon(line, n);
+}
+
+TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
+    if (n < 4) return tbh_header_id_short(name, n);
+    unsigned id = tbh_header_candidate(name, n);
+    if (!id) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_word(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
@@ -6878,6 +6841,25 @@ static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *
     return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
 }
 
+/* What the loop over lines looks at all the time: a copy that nothing else points to stays in
+ * registers. */
+typedef struct tbh_h1_bounds {
+    const char *begin, *end;
+    const char *last;     /* the last byte */
+    const char *lane_end; /* from before it, a lane can be read */
+    size_t line_bytes;
+} tbh_h1_bounds;
+
+static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
+    tbh_h1_bounds b;
+    b.begin = r->begin;
+    b.end = r->end;
+    b.last = r->end - 1;
+    b.lane_end = r->end - r->begin >= TBH_LANE ? r->end - TBH_LANE + 1 : r->begin;
+    b.line_bytes = r->line_bytes;
+    return b;
+}
+
 TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
     return c == ' ' || c == '\t';
 }
@@ -6889,8 +6871,8 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
     return found == crlf;
 }
 
-TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
-    return r->end - at >= 2 && tbh_h1_is_crlf(at) && (size_t)(at - line) <= r->line_bytes;
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *at) {
+    return at < b->last && tbh_h1_is_crlf(at) && (size_t)(at - line) <= b->line_bytes;
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -6921,26 +6903,46 @@ typedef struct tbh_h1_name {
     int id; /* -1: not a token before a colon */
 } tbh_h1_name;
 
-static TBH_NOINLINE tbh_h1_name tbh_h1_other_name(const char *line, const char *colon) {
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
     tbh_h1_name name;
     name.colon = colon;
-    name.id = colon > line && tbh_scan_token(line, colon) == colon ? 0 : -1;
+    name.id = id;
     return name;
 }
 
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
-    tbh_h1_name name;
-    name.colon = tbh_scan_byte(r->begin, line, r->end, ':');
-    size_t n = (size_t)(name.colon - line);
-    if (TBH_UNLIKELY(n == 0 || name.colon == r->end)) return tbh_h1_other_name(line, name.colon);
-    name.id = tbh_header_id_before_colon(line, n, r->end);
-    if (name.id || tbh_scan_is_common(line, n, r->end)) return name;
-    return tbh_h1_other_name(line, name.colon);
+/* Names that are short, rare, or so near the end that no lane can be read. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
+    bool token = colon > line && tbh_scan_token(line, colon) == colon;
+    if (!token) return tbh_h1_named(colon, -1);
+    return tbh_h1_named(colon, tbh_header_id_before_colon(line, (size_t)(colon - line)));
 }
 
-/* The last lines, where a lane would reach beyond the end: the same, but not inline. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const tbh_h1_run *r, const char *line) {
-    return tbh_h1_name_of(r, line);
+/* The name of a line from which a lane can be read. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line) {
+    const char *colon;
+    uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
+    if (TBH_LIKELY(mask)) {
+        colon = line + tbh_lane_first(mask);
+    } else {
+        colon = tbh_scan_byte(b->begin, line + TBH_LANE, b->end, ':');
+        if (colon == b->end) return tbh_h1_named(b->end, -1);
+    }
+    size_t n = (size_t)(colon - line);
+    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
+    unsigned id = tbh_header_candidate(line, n);
+    if (id && tbh_scan_is_name(line, n, tbh_header_names[id].text))
+        return tbh_h1_named(colon, (int)id);
+    if (tbh_scan_is_common(line, n)) return tbh_h1_named(colon, 0);
+    return tbh_h1_odd_name(line, colon);
+}
+
+/* The same for the last lines, where a lane would reach beyond the end. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *end,
+                                                     const char *line) {
+    const char *colon = tbh_scan_byte(begin, line, end, ':');
+    if (colon == end) return tbh_h1_named(colon, -1);
+    uint16_t id = tbh_header_id_before_colon(line, (size_t)(colon - line));
+    return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
@@ -6954,21 +6956,21 @@ TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, 
     row->id = (uint16_t)name.id;
 }
 
-/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
+/* Parses the header line from `line` to `at`, the next marked byte, into a row; returns the next line,
+ * or NULL with the status. */
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const tbh_h1_bounds *b,
+                                                tbh_marks *marks, const char *line, const char *at,
                                                 turbohttp_header *row) {
-    const char *const begin = r->begin, *const end = r->end;
-    const char *at = tbh_marks_next(marks, begin, end);
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at))) {
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, at))) {
         tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
         at = place.at;
         *marks = place.marks;
-        if (!tbh_h1_ends_line(r, line, at)) return tbh_h1_stop_in_field(r, line, at);
+        if (!tbh_h1_ends_line(b, line, at)) return tbh_h1_stop_in_field(r, line, at);
     }
-    tbh_marks_drop(marks, begin, end);
-    tbh_h1_name name;
-    if (TBH_LIKELY(end - line >= TBH_LANE)) name = tbh_h1_name_of(r, line);
-    else name = tbh_h1_name_near_end(r, line);
+    tbh_marks_drop(marks, b->begin, b->end);
+    tbh_h1_name name = TBH_LIKELY(line < b->lane_end)
+                           ? tbh_h1_name_of(b, line)
+                           : tbh_h1_name_near_end(b->begin, b->end, line);
     if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
     tbh_h1_row_fill(row, line, name, at);
     return at + 2;
@@ -7091,30 +7093,34 @@ static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_sta
     return status;
 }
 
+/* The line at p is marked at its first byte: the empty line that ends the section, or a bad one. */
 static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
-    if (p + 1 == r->end) return TURBOHTTP_PENDING;
-    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    if (p == r->end || (*p == '\r' && p + 1 == r->end)) return TURBOHTTP_PENDING;
+    if (*p != '\r' && r->count == r->capacity)
+        return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+    if (*p != '\r' || p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
     *after = p + 2;
     return TURBOHTTP_OK;
 }
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
+    const uint64_t watched = r->watched;
     tbh_marks marks = r->marks;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
-    for (; p != r->end; row++) {
-        if (*p == '\r') {
-            r->count = (uint32_t)(row - r->table);
-            return tbh_h1_last_line(r, p, after);
-        }
+    for (;; row++) {
+        const char *at = tbh_marks_next(&marks, bounds.begin, bounds.end);
+        if (at == p) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &marks, p, row);
+        p = tbh_h1_field_line(r, &bounds, &marks, p, at, row);
         if (!p) return r->status;
-        if (!(r->watched >> row->id & 1)) continue;
+        if (TBH_LIKELY(!(watched >> row->id & 1))) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
-    return TURBOHTTP_PENDING;
+    r->count = (uint32_t)(row - r->table);
+    return tbh_h1_last_line(r, p, after);
 }
 
 /* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
@@ -7146,13 +7152,16 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_marks_next(&r->marks, r->begin, r->end);
-    if (!tbh_h1_ends_line(r, p, at)) {
-        tbh_h1_place place = tbh_h1_line_goes_on(r, at, r->marks);
-        at = place.at;
+    const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
+    tbh_h1_place place;
+    place.at = tbh_marks_next(&r->marks, r->begin, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, place.at))) {
+        place = tbh_h1_line_goes_on(r, place.at, r->marks);
         r->marks = place.marks;
     }
-    if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    const char *at = place.at;
+    if (!tbh_h1_ends_line(&bounds, p, at))
+        return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
     tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
     out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
@@ -7414,12 +7423,11 @@ static const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p, con
     return p;
 }
 
-/* The bytes of a line of digits and CRLF that is all there, and its size; 0 for any other line. */
-TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, const uint8_t *end,
-                                                uint64_t *size) {
+/* The bytes of a line of digits and CRLF, and its size; 0 for any other line. TBH_CHUNK_FAST bytes
+ * are there. */
+TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, uint64_t *size) {
     unsigned n = 0;
     *size = 0;
-    if (end - p < TBH_CHUNK_FAST) return 0;
     for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
         *size = *size << 4 | (uint64_t)digit;
     return n && p[n] == '\r' && p[n + 1] == '\n' ? n + 2 : 0;
@@ -7456,10 +7464,11 @@ TBH_ALWAYS_INLINE bool tbh_chunk_whole(turbohttp_chunked *c, const uint8_t **in,
                                        turbohttp_span *data) {
     uint64_t size;
     const uint8_t *p = *in;
-    unsigned line = tbh_chunk_plain_line(p, p + *in_length, &size);
+    if (*in_length < TBH_CHUNK_FAST) return false;
+    unsigned line = tbh_chunk_plain_line(p, &size);
     if (line == 0 || size == 0 || *in_length - line < size || *in_length - line - size < 2)
         return false;
-    const uint8_t *after = p + line + size;
+    const uint8_t *after = p + line + (size_t)size;
     int64_t budget = c->budget - (int64_t)line - 2;
     if (budget < 0 || after[0] != '\r' || after[1] != '\n') return false;
     c->budget = budget < TBH_CHUNK_CREDIT ? budget + (int64_t)size * TBH_CHUNK_PER_BYTE : budget;
@@ -7549,8 +7558,7 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_write_request_line(turbohttp_writer 
 }
 
 TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(turbohttp_writer *writer,
-                                                        turbohttp_span name,
-                                                        turbohttp_span value) {
+                                                        turbohttp_span name, turbohttp_span value) {
     char *start;
     if (!tbh_is_token(name.data, name.length)) return TURBOHTTP_ERR_HEADER_NAME;
     if (!tbh_is_field_value(value.data, value.length)) return TURBOHTTP_ERR_HEADER_VALUE;
@@ -7564,6 +7572,334 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(turbohttp_writer *writer
     memcpy(at, "\r\n", 2);
     return turbohttp_writer_commit(writer, name.length + value.length + 4);
 }
+
+#if !defined(TURBOHTTP_NO_DNS_STUB)
+/* ========================================================================
+ * src/codec/dns_message.h
+ * ======================================================================= */
+/* DNS messages (RFC 1035, RFC 6891): one question out, its answer in. Nothing here waits. */
+
+enum { TBH_DNS_A = 1, TBH_DNS_AAAA = 28 };
+
+enum {
+    TBH_DNS_UDP_BYTES = 1232,      /* what we announce: fits every path without fragments */
+    TBH_DNS_RANDOM_BYTES = 2 + 32, /* the id, and one bit for each byte of a name */
+    TBH_DNS_PREFIX_BYTES = 2,      /* the length that goes before a message over TCP */
+    TBH_DNS_QUERY_BYTES = 2 + 12 + 255 + 4 + 11,
+    TBH_DNS_MOST_RECORDS = 64, /* answers that are looked at */
+    TBH_DNS_MOST_ALIASES = 8   /* CNAMEs on the way to the addresses */
+};
+
+/* A question as it is sent; kept to compare the answer with it. */
+typedef struct tbh_dns_query {
+    uint16_t type;                      /* TBH_DNS_A or TBH_DNS_AAAA */
+    uint16_t length;                    /* of the message, without the prefix */
+    uint16_t question_end;              /* in the message */
+    uint8_t bytes[TBH_DNS_QUERY_BYTES]; /* the prefix, then the message */
+} tbh_dns_query;
+
+typedef enum tbh_dns_verdict {
+    TBH_DNS_IGNORED,      /* malformed, or no answer to this question: it may be forged */
+    TBH_DNS_ADDRESSES,    /* at least one */
+    TBH_DNS_NO_DATA,      /* the name exists, without such an address */
+    TBH_DNS_NO_NAME,      /* the name does not exist */
+    TBH_DNS_TRUNCATED,    /* ask over TCP */
+    TBH_DNS_FORMAT_ERROR, /* the server does not know EDNS0 */
+    TBH_DNS_FAILED        /* this server cannot tell */
+} tbh_dns_verdict;
+
+typedef struct tbh_dns_answer {
+    turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t count;
+    uint32_t ttl_s; /* the least of the records that led to the addresses */
+} tbh_dns_answer;
+
+/* Labels of 1 to 63 letters, digits, '-' and '_', at most 253 bytes, no dot at the end. */
+TBH_FN bool tbh_dns_is_name(turbohttp_span name);
+/* `name` must be one. The first two random bytes are the id, a set bit in the others turns the
+ * case of a letter; `has_edns` announces TBH_DNS_UDP_BYTES. */
+TBH_FN void tbh_dns_query_build(tbh_dns_query *query, turbohttp_span name, uint16_t type,
+                                const uint8_t random[TBH_DNS_RANDOM_BYTES], bool has_edns);
+/* Fills *answer in when it says ADDRESSES; *answer is undefined otherwise. */
+TBH_FN tbh_dns_verdict tbh_dns_answer_parse(const tbh_dns_query *query, const uint8_t *data,
+                                            size_t length, tbh_dns_answer *answer);
+#endif /* !defined(TURBOHTTP_NO_DNS_STUB) */
+
+#if !defined(TURBOHTTP_NO_DNS_STUB)
+/* ========================================================================
+ * src/codec/dns_message.c
+ * ======================================================================= */
+/* DNS messages: builds queries and reads answers.
+ * Input: any bytes. An answer counts only if it repeats the id and the question byte for byte, case
+ * included (the "0x20" bits), so that who did not see the query must guess all of it (S-74).
+ * Invariants: compression pointers lead strictly backwards and are counted; only the answer section
+ * is read, and of it only what the question's name leads to through CNAMEs; records and aliases
+ * are counted. No name is copied: names are compared where they stand.
+ * Does not know: sockets, servers, retries. */
+
+enum { TBH_DNS_HEADER_BYTES = 12, TBH_DNS_RECORD_BYTES = 10, TBH_DNS_MOST_JUMPS = 32 };
+enum { TBH_DNS_CNAME = 5, TBH_DNS_OPT = 41, TBH_DNS_IN = 1 };
+enum { TBH_DNS_MOST_TTL = 0x7fffffff };
+
+/* ------------------------------------------------------------ queries */
+static bool tbh_dns_is_name_byte(uint8_t c) {
+    return tbh_is_alpha(c) || tbh_is_digit(c) || c == '-' || c == '_';
+}
+
+TBH_FN bool tbh_dns_is_name(turbohttp_span name) {
+    size_t label = 0; /* where the current one starts */
+    if (name.length == 0 || name.length > 253) return false;
+    for (size_t i = 0; i <= name.length; i++) {
+        if (i < name.length && name.data[i] != '.') {
+            if (!tbh_dns_is_name_byte((uint8_t)name.data[i])) return false;
+            continue;
+        }
+        if (i == label || i - label > 63) return false;
+        label = i + 1;
+    }
+    return true;
+}
+
+/* Each dot makes room for the length of the label behind it. */
+static size_t tbh_dns_put_name(uint8_t *out, turbohttp_span name, const uint8_t *bits) {
+    size_t label = 0;
+    for (size_t i = 0; i <= name.length; i++) {
+        if (i == name.length || name.data[i] == '.') {
+            out[label] = (uint8_t)(i - label);
+            label = i + 1;
+            continue;
+        }
+        uint8_t c = (uint8_t)name.data[i];
+        bool is_turned = tbh_is_alpha(c) && (bits[i >> 3] >> (i & 7) & 1);
+        out[i + 1] = is_turned ? (uint8_t)(c ^ 0x20) : c;
+    }
+    out[label] = 0;
+    return label + 1;
+}
+
+/* RFC 6891 §6.1.2: the root's name, OPT, our size, no flags, no options. */
+static size_t tbh_dns_put_edns(uint8_t *out) {
+    memset(out, 0, 11);
+    tbh_store16_be(out + 1, TBH_DNS_OPT);
+    tbh_store16_be(out + 3, TBH_DNS_UDP_BYTES);
+    return 11;
+}
+
+TBH_FN void tbh_dns_query_build(tbh_dns_query *query, turbohttp_span name, uint16_t type,
+                                const uint8_t random[TBH_DNS_RANDOM_BYTES], bool has_edns) {
+    uint8_t *message = query->bytes + TBH_DNS_PREFIX_BYTES;
+    size_t at = TBH_DNS_HEADER_BYTES;
+    memset(message, 0, TBH_DNS_HEADER_BYTES);
+    memcpy(message, random, 2);
+    message[2] = 1; /* recursion desired */
+    message[5] = 1; /* one question */
+    message[11] = has_edns ? 1 : 0;
+    at += tbh_dns_put_name(message + at, name, random + 2);
+    tbh_store16_be(message + at, type);
+    tbh_store16_be(message + at + 2, TBH_DNS_IN);
+    at += 4;
+    query->type = type;
+    query->question_end = (uint16_t)at;
+    if (has_edns) at += tbh_dns_put_edns(message + at);
+    query->length = (uint16_t)at;
+    tbh_store16_be(query->bytes, query->length);
+}
+
+/* ------------------------------------------------------------ names where they stand */
+typedef struct tbh_dns_message {
+    const uint8_t *data;
+    size_t length;
+} tbh_dns_message;
+
+typedef struct tbh_dns_cursor {
+    size_t at;
+    size_t floor; /* pointers must lead before this: strictly backwards */
+    size_t end;   /* behind the name's first pointer; 0 before there was one */
+    size_t total; /* bytes of the name so far */
+    uint32_t jumps;
+} tbh_dns_cursor;
+
+static tbh_dns_cursor tbh_dns_cursor_at(size_t at) {
+    tbh_dns_cursor c;
+    c.at = c.floor = at;
+    c.end = c.total = 0;
+    c.jumps = 0;
+    return c;
+}
+
+static bool tbh_dns_follow(const tbh_dns_message *m, tbh_dns_cursor *c) {
+    if (c->at + 2 > m->length || ++c->jumps > TBH_DNS_MOST_JUMPS) return false;
+    size_t target = tbh_load16_be(m->data + c->at) & 0x3fffu;
+    if (target >= c->floor || target < TBH_DNS_HEADER_BYTES) return false;
+    if (c->end == 0) c->end = c->at + 2;
+    c->at = c->floor = target;
+    return true;
+}
+
+/* Moves over the next label: its length (0: the name ends), or -1 when the name is malformed. */
+static int tbh_dns_next_label(const tbh_dns_message *m, tbh_dns_cursor *c) {
+    while (c->at < m->length && m->data[c->at] >= 0xc0) /* ends: jumps are counted */
+        if (!tbh_dns_follow(m, c)) return -1;
+    if (c->at >= m->length || m->data[c->at] > 63) return -1;
+    size_t n = m->data[c->at];
+    c->total += n + 1;
+    if (c->total > 255 || m->length - c->at - 1 < n) return -1;
+    c->at += n + 1;
+    return (int)n;
+}
+
+/* Returns where the name ends, 0 when it is malformed. */
+static size_t tbh_dns_skip_name(const tbh_dns_message *m, size_t at) {
+    tbh_dns_cursor c = tbh_dns_cursor_at(at);
+    int n;
+    while ((n = tbh_dns_next_label(m, &c)) > 0) { /* ends: at most 255 bytes */
+    }
+    if (n < 0) return 0;
+    return c.end ? c.end : c.at;
+}
+
+/* Both names are well-formed. Case does not count (RFC 4343). */
+static bool tbh_dns_names_equal(const tbh_dns_message *m, size_t at_a, size_t at_b) {
+    tbh_dns_cursor a = tbh_dns_cursor_at(at_a), b = tbh_dns_cursor_at(at_b);
+    int n;
+    do {
+        n = tbh_dns_next_label(m, &a);
+        if (tbh_dns_next_label(m, &b) != n || n < 0) return false;
+        if (!tbh_equal_nocase(m->data + a.at - n, m->data + b.at - n, (size_t)n)) return false;
+    } while (n > 0);
+    return true;
+}
+
+/* ------------------------------------------------------------ records */
+typedef struct tbh_dns_record {
+    size_t owner, data; /* offsets */
+    size_t data_length, end;
+    uint16_t type, class_code;
+    uint32_t ttl_s;
+} tbh_dns_record;
+
+static bool tbh_dns_record_is_sound(const tbh_dns_message *m, const tbh_dns_record *r) {
+    if (r->class_code != TBH_DNS_IN) return true; /* not looked at any further */
+    if (r->type == TBH_DNS_A) return r->data_length == 4;
+    if (r->type == TBH_DNS_AAAA) return r->data_length == 16;
+    return r->type != TBH_DNS_CNAME || tbh_dns_skip_name(m, r->data) == r->end;
+}
+
+static bool tbh_dns_record_read(const tbh_dns_message *m, size_t at, tbh_dns_record *r) {
+    r->owner = at;
+    at = tbh_dns_skip_name(m, at);
+    if (at == 0 || m->length - at < TBH_DNS_RECORD_BYTES) return false;
+    r->type = tbh_load16_be(m->data + at);
+    r->class_code = tbh_load16_be(m->data + at + 2);
+    r->ttl_s = tbh_load32_be(m->data + at + 4);
+    if (r->ttl_s > TBH_DNS_MOST_TTL) r->ttl_s = 0; /* RFC 2181 §8 */
+    r->data_length = tbh_load16_be(m->data + at + 8);
+    r->data = at + TBH_DNS_RECORD_BYTES;
+    if (m->length - r->data < r->data_length) return false;
+    r->end = r->data + r->data_length;
+    return tbh_dns_record_is_sound(m, r);
+}
+
+typedef struct tbh_dns_answers {
+    tbh_dns_message message;
+    uint16_t type;
+    size_t first; /* where they start */
+    uint32_t count;
+    size_t name;    /* whose addresses are wanted: the question's, then its aliases' */
+    uint32_t ttl_s; /* least of the aliases so far */
+} tbh_dns_answers;
+
+static bool tbh_dns_all_sound(const tbh_dns_answers *a) {
+    tbh_dns_record r;
+    size_t at = a->first;
+    for (uint32_t i = 0; i < a->count; i++, at = r.end)
+        if (!tbh_dns_record_read(&a->message, at, &r)) return false;
+    return true;
+}
+
+static void tbh_dns_add_address(const tbh_dns_answers *a, const tbh_dns_record *r,
+                                tbh_dns_answer *answer) {
+    if (answer->count == TURBOHTTP_MAX_ADDRESSES) return;
+    turbohttp_address *address = &answer->addresses[answer->count++];
+    memset(address, 0, sizeof *address);
+    address->family = r->type == TBH_DNS_A ? 4 : 6;
+    memcpy(address->bytes, a->message.data + r->data, r->data_length);
+    if (r->ttl_s < answer->ttl_s) answer->ttl_s = r->ttl_s;
+}
+
+/* One pass: the wanted addresses of a->name, and where its alias leads (0: it has none). */
+static size_t tbh_dns_collect(const tbh_dns_answers *a, tbh_dns_answer *answer,
+                              uint32_t *alias_ttl_s) {
+    tbh_dns_record r;
+    size_t alias = 0, at = a->first;
+    for (uint32_t i = 0; i < a->count; i++, at = r.end) {
+        if (!tbh_dns_record_read(&a->message, at, &r)) return 0;
+        bool is_wanted = r.type == a->type || r.type == TBH_DNS_CNAME;
+        if (!is_wanted || r.class_code != TBH_DNS_IN) continue;
+        if (!tbh_dns_names_equal(&a->message, r.owner, a->name)) continue;
+        if (r.type == a->type) {
+            tbh_dns_add_address(a, &r, answer);
+        } else if (alias == 0) {
+            alias = r.data;
+            *alias_ttl_s = r.ttl_s;
+        }
+    }
+    return alias;
+}
+
+/* The order of the records does not matter: each alias is looked for from the start. */
+static tbh_dns_verdict tbh_dns_chase(tbh_dns_answers *a, tbh_dns_answer *answer) {
+    uint32_t alias_ttl_s = 0;
+    for (int i = 0; i <= TBH_DNS_MOST_ALIASES; i++) {
+        answer->count = 0;
+        answer->ttl_s = a->ttl_s;
+        size_t alias = tbh_dns_collect(a, answer, &alias_ttl_s);
+        if (answer->count) return TBH_DNS_ADDRESSES;
+        if (alias == 0) return TBH_DNS_NO_DATA;
+        a->name = alias;
+        if (alias_ttl_s < a->ttl_s) a->ttl_s = alias_ttl_s;
+    }
+    return TBH_DNS_FAILED;
+}
+
+/* ------------------------------------------------------------ answers */
+/* The id, "response", "standard query", and exactly our question. */
+static bool tbh_dns_is_answer_to(const tbh_dns_query *query, const uint8_t *data, size_t length) {
+    const uint8_t *asked = query->bytes + TBH_DNS_PREFIX_BYTES;
+    size_t n = query->question_end;
+    if (length < n || memcmp(data, asked, 2) != 0) return false;
+    if ((data[2] & 0xf8) != 0x80 || tbh_load16_be(data + 4) != 1) return false;
+    return memcmp(data + TBH_DNS_HEADER_BYTES, asked + TBH_DNS_HEADER_BYTES,
+                  n - TBH_DNS_HEADER_BYTES) == 0;
+}
+
+/* A server that neither is in charge (AA) nor asks others (RA) and has nothing: a referral. */
+static bool tbh_dns_is_referral(const uint8_t *data) {
+    return (data[2] & 0x04) == 0 && (data[3] & 0x80) == 0 && tbh_load16_be(data + 6) == 0;
+}
+
+TBH_FN tbh_dns_verdict tbh_dns_answer_parse(const tbh_dns_query *query, const uint8_t *data,
+                                            size_t length, tbh_dns_answer *answer) {
+    tbh_dns_answers a;
+    if (!tbh_dns_is_answer_to(query, data, length)) return TBH_DNS_IGNORED;
+    unsigned code = data[3] & 15u;
+    if (code == 1) return TBH_DNS_FORMAT_ERROR;
+    if (code != 0 && code != 3) return TBH_DNS_FAILED;
+    if (data[2] & 0x02) return TBH_DNS_TRUNCATED;
+    if (code == 3) return TBH_DNS_NO_NAME;
+    if (tbh_dns_is_referral(data)) return TBH_DNS_FAILED;
+    a.message.data = data;
+    a.message.length = length;
+    a.type = query->type;
+    a.first = query->question_end;
+    a.count = tbh_load16_be(data + 6);
+    if (a.count > TBH_DNS_MOST_RECORDS) a.count = TBH_DNS_MOST_RECORDS;
+    a.name = TBH_DNS_HEADER_BYTES;
+    a.ttl_s = TBH_DNS_MOST_TTL;
+    if (!tbh_dns_all_sound(&a)) return TBH_DNS_IGNORED;
+    return tbh_dns_chase(&a, answer);
+}
+#endif /* !defined(TURBOHTTP_NO_DNS_STUB) */
 
 /* ========================================================================
  * src/engine/completion.h
@@ -7677,10 +8013,8 @@ TBH_FN bool tbh_completion_set(tbh_completions *c, uint64_t id) {
     slot->state = TBH_COMPLETION_SET;
     c->pending--;
     c->done++;
-    if (c->done_last)
-        c->slots[c->done_last - 1].next = place;
-    else
-        c->done_first = place;
+    if (c->done_last) c->slots[c->done_last - 1].next = place;
+    else c->done_first = place;
     c->done_last = place;
     return true;
 }
@@ -7693,10 +8027,8 @@ static void tbh_completion_unlink(tbh_completions *c, uint32_t place) {
         at = c->slots[at - 1].next;
     }
     uint32_t next = c->slots[place - 1].next;
-    if (before)
-        c->slots[before - 1].next = next;
-    else
-        c->done_first = next;
+    if (before) c->slots[before - 1].next = next;
+    else c->done_first = next;
     if (c->done_last == place) c->done_last = before;
     c->done--;
 }
@@ -7771,8 +8103,8 @@ typedef struct tbh_conn_request {
     tbh_source *body;        /* what is not in `head`; NULL: nothing */
     bool is_head;            /* the method is HEAD */
     bool expects_continue;
-    bool allows_upgrade;     /* 101 is an answer, not an error */
-    bool is_last;            /* the connection is not to be kept */
+    bool allows_upgrade; /* 101 is an answer, not an error */
+    bool is_last;        /* the connection is not to be kept */
 } tbh_conn_request;
 
 typedef enum tbh_conn_event {
@@ -7786,12 +8118,28 @@ typedef enum tbh_conn_event {
     TBH_CONN_FAILED    /* see status and offset */
 } tbh_conn_event;
 
-typedef enum tbh_conn_tx { TBH_TX_IDLE, TBH_TX_HEAD, TBH_TX_AWAIT, TBH_TX_BODY, TBH_TX_TAIL,
-                         TBH_TX_DONE, TBH_TX_ABANDONED } tbh_conn_tx;
+typedef enum tbh_conn_tx {
+    TBH_TX_IDLE,
+    TBH_TX_HEAD,
+    TBH_TX_AWAIT,
+    TBH_TX_BODY,
+    TBH_TX_TAIL,
+    TBH_TX_DONE,
+    TBH_TX_ABANDONED
+} tbh_conn_tx;
 
-typedef enum tbh_conn_rx { TBH_RX_IDLE, TBH_RX_HEAD, TBH_RX_CHOOSE, TBH_RX_LENGTH, TBH_RX_CHUNKED,
-                         TBH_RX_UNTIL_CLOSE, TBH_RX_TRAILERS, TBH_RX_END, TBH_RX_UPGRADED,
-                         TBH_RX_FAILED } tbh_conn_rx;
+typedef enum tbh_conn_rx {
+    TBH_RX_IDLE,
+    TBH_RX_HEAD,
+    TBH_RX_CHOOSE,
+    TBH_RX_LENGTH,
+    TBH_RX_CHUNKED,
+    TBH_RX_UNTIL_CLOSE,
+    TBH_RX_TRAILERS,
+    TBH_RX_END,
+    TBH_RX_UPGRADED,
+    TBH_RX_FAILED
+} tbh_conn_rx;
 
 typedef struct tbh_conn_h1 {
     turbohttp_byte_pool *pool;
@@ -7830,11 +8178,13 @@ typedef struct tbh_conn_h1 {
     turbohttp_status status; /* of TBH_CONN_FAILED */
 } tbh_conn_h1;
 
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits);
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
+                          const turbohttp_limits *limits);
 /* Returns everything rented; the connection is then as after init. */
 TBH_FN void tbh_conn_reset(tbh_conn_h1 *h);
 /* Begins an exchange; the previous one must have ended and be reusable. */
-TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store);
+TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,
+                           turbohttp_segments *store);
 
 /* OK with bytes · PENDING (waiting for 100 or for the source) · DONE · an error of the source. */
 TBH_FN turbohttp_status tbh_conn_out_peek(tbh_conn_h1 *h, turbohttp_span *out);
@@ -7870,7 +8220,8 @@ TBH_FN turbohttp_span tbh_conn_leftover(const tbh_conn_h1 *h);
 enum { TBH_CONN_CHUNK_HEAD = 20, TBH_CONN_CHUNK_TAIL = 2 + 5 }; /* around one filled chunk */
 
 /* ------------------------------------------------------------ life */
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits) {
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
+                          const turbohttp_limits *limits) {
     memset(h, 0, sizeof *h);
     h->pool = pool;
     h->limits = limits;
@@ -7896,7 +8247,8 @@ TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
     tbh_conn_init(h, h->pool, h->limits);
 }
 
-TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store) {
+TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,
+                           turbohttp_segments *store) {
     if (h->rx != TBH_RX_IDLE) tbh_conn_reset(h);
     h->request = *request;
     h->out = request->head;
@@ -7931,17 +8283,15 @@ static void tbh_conn_wrap_chunk(tbh_conn_h1 *h, uint8_t *data, size_t n) {
 }
 
 static turbohttp_status tbh_conn_accept_fill(tbh_conn_h1 *h, turbohttp_status status, uint8_t *data,
-                                           size_t n) {
+                                             size_t n) {
     tbh_source *body = h->request.body;
     body->taken += n;
     h->body_ended = status == TURBOHTTP_DONE || (!body->is_unknown && body->taken == body->length);
     if (!body->is_unknown && h->body_ended && body->taken != body->length)
         return TURBOHTTP_ERR_BODY_SOURCE;
     body->is_blocked = n == 0 && !h->body_ended;
-    if (body->is_unknown)
-        tbh_conn_wrap_chunk(h, data, n);
-    else
-        h->out = tbh_span((const char *)data, n);
+    if (body->is_unknown) tbh_conn_wrap_chunk(h, data, n);
+    else h->out = tbh_span((const char *)data, n);
     return body->is_blocked ? TURBOHTTP_PENDING : TURBOHTTP_OK;
 }
 
@@ -8077,12 +8427,9 @@ static bool tbh_conn_body_room(tbh_conn_h1 *h) {
 TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     bool ok = true;
     *room = 0;
-    if (!h->block)
-        ok = tbh_conn_rent_block(h, h->limits->block_bytes);
-    else if (h->rx == TBH_RX_HEAD)
-        ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
-    else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END)
-        ok = tbh_conn_body_room(h);
+    if (!h->block) ok = tbh_conn_rent_block(h, h->limits->block_bytes);
+    else if (h->rx == TBH_RX_HEAD) ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
+    else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END) ok = tbh_conn_body_room(h);
     if (!ok) return NULL;
     *room = tbh_conn_block_room(h);
     return h->fill;
@@ -8103,8 +8450,8 @@ TBH_FN void tbh_conn_in_end(tbh_conn_h1 *h) {
 
 TBH_FN bool tbh_conn_in_wanted(const tbh_conn_h1 *h) {
     bool is_reading = h->rx > TBH_RX_IDLE && h->rx < TBH_RX_END;
-    return is_reading && !h->is_ended && (h->at == h->fill || h->rx == TBH_RX_HEAD ||
-                                          h->rx == TBH_RX_TRAILERS);
+    return is_reading && !h->is_ended &&
+           (h->at == h->fill || h->rx == TBH_RX_HEAD || h->rx == TBH_RX_TRAILERS);
 }
 
 /* ------------------------------------------------------------ receiving: the head */
@@ -8122,7 +8469,7 @@ static turbohttp_header *tbh_conn_rent_table(tbh_conn_h1 *h, size_t extra, size_
 }
 
 static const tbh_conn_rx tbh_conn_rx_of_framing[] = {TBH_RX_END, TBH_RX_LENGTH, TBH_RX_CHUNKED,
-                                                 TBH_RX_UNTIL_CLOSE};
+                                                     TBH_RX_UNTIL_CLOSE};
 
 static tbh_conn_event tbh_conn_on_interim(tbh_conn_h1 *h) {
     if (h->head.status == 101 && h->request.allows_upgrade) {
@@ -8159,19 +8506,26 @@ static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
     return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
 }
 
-static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
+/* When nothing more will come, a parser at its start looks at every line of what there is: the
+ * fault that it names is then the same for every split. */
+static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     turbohttp_head_limits limits = tbh_conn_head_limits(h);
+    size_t n = (size_t)(h->fill - h->at);
+    if (n == 0) return TURBOHTTP_PENDING;
+    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
+    if (limits.head_bytes == 0) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
+    if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
+    return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
+                                   h->table, h->limits->header_count, &h->head, offset);
+}
+
+static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
     uint64_t offset = 0;
-    turbohttp_status status = TURBOHTTP_PENDING;
     if (!h->table) h->table = tbh_conn_rent_table(h, 0, &h->table_bytes);
     if (!h->table) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
-    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
-    if (limits.head_bytes == 0) return tbh_conn_fail(h, TURBOHTTP_ERR_HEAD_TOO_LARGE, 0);
-    if (h->at != h->fill)
-        status = turbohttp_h1_head_parse(&h->parser, (const char *)h->at,
-                                         (size_t)(h->fill - h->at), h->request.is_head, &limits,
-                                         h->table, h->limits->header_count, &h->head, &offset);
-    if (status == TURBOHTTP_PENDING) return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
+    turbohttp_status status = tbh_conn_parse_head(h, &offset);
+    if (status == TURBOHTTP_PENDING)
+        return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
     if (status < 0) return tbh_conn_fail(h, status, offset);
     h->at += h->head.head_length;
     h->offset += h->head.head_length;
@@ -8192,7 +8546,8 @@ static tbh_conn_event tbh_conn_end(tbh_conn_h1 *h) {
 
 /* Trailers are rare and may be split anywhere: they are gathered behind their table. */
 static bool tbh_conn_gather_trailers(tbh_conn_h1 *h) {
-    size_t n = (size_t)(h->fill - h->at), table = h->limits->header_count * sizeof(turbohttp_header);
+    size_t n = (size_t)(h->fill - h->at),
+           table = h->limits->header_count * sizeof(turbohttp_header);
     size_t needed = h->trailer_fill + n;
     if (!h->trailer_table || needed > h->trailer_bytes - table) {
         size_t bytes;
@@ -8221,9 +8576,10 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
     if (!tbh_conn_gather_trailers(h)) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
     if (h->is_collecting) h->at = h->fill = h->block->data + h->block->length;
     char *bytes = (char *)h->trailer_table + h->limits->header_count * sizeof(turbohttp_header);
-    turbohttp_status status = turbohttp_h1_trailer_parse(
-        &h->parser, bytes, h->trailer_fill, &limits, h->trailer_table, h->limits->header_count,
-        &h->trailer_count, &consumed, &offset);
+    if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser); /* as for heads */
+    turbohttp_status status =
+        turbohttp_h1_trailer_parse(&h->parser, bytes, h->trailer_fill, &limits, h->trailer_table,
+                                   h->limits->header_count, &h->trailer_count, &consumed, &offset);
     if (status < 0) return tbh_conn_fail(h, status, offset);
     if (status == TURBOHTTP_PENDING)
         return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
@@ -8234,7 +8590,8 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
 
 /* ------------------------------------------------------------ receiving: bodies */
 /* Hands out n bytes at `data`, or keeps them in the store. */
-static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n, turbohttp_span *span) {
+static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n,
+                                    turbohttp_span *span) {
     *span = tbh_span((const char *)data, n);
     h->offset += n;
     if (!h->is_collecting) return TBH_CONN_BODY;
@@ -8362,12 +8719,12 @@ typedef struct tbh_body {
     turbohttp_body_write write; /* NULL: into the store */
     void *user;
     turbohttp_segments *store;
-    void *inflater;             /* rented; NULL: not decoded */
-    turbohttp_segment *output;  /* decoded bytes for `write` */
+    void *inflater;            /* rented; NULL: not decoded */
+    turbohttp_segment *output; /* decoded bytes for `write` */
     uint32_t block_bytes;
-    uint64_t wire, decoded;     /* bytes in, bytes out */
-    size_t quota;               /* decoded bytes that may still be made in this poll */
-    bool has_more;              /* put an empty span to go on: output was held back */
+    uint64_t wire, decoded; /* bytes in, bytes out */
+    size_t quota;           /* decoded bytes that may still be made in this poll */
+    bool has_more;          /* put an empty span to go on: output was held back */
 } tbh_body;
 
 /* The body is zero, `blocks`…`block_bytes` set. ERR_BODY_CODING when the coding is not known. */
@@ -8441,10 +8798,8 @@ static uint8_t *tbh_body_room(tbh_body *body, size_t *room) {
 static turbohttp_status tbh_body_commit(tbh_body *body, size_t n) {
     body->decoded += n;
     body->quota = body->quota > n ? body->quota - n : 0;
-    if (body->write)
-        body->output->length += n;
-    else
-        turbohttp_segments_commit(body->store, n);
+    if (body->write) body->output->length += n;
+    else turbohttp_segments_commit(body->store, n);
     return tbh_body_judge(body);
 }
 
@@ -8593,8 +8948,8 @@ TBH_FN turbohttp_status tbh_os_receive(tbh_socket s, void *data, size_t room, si
 /* Lets tbh_os_receive_wait block on this socket: up to TBH_RECEIVE_WAIT_MS at a time. False: it
  * cannot on this system. tbh_os_receive stays non-blocking. */
 TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s);
-TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
-                                            size_t *received, int32_t *system_code);
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room, size_t *received,
+                                            int32_t *system_code);
 TBH_FN void tbh_os_socket_shut(tbh_socket s);
 
 /* ------------------------------------------------------------ wake-up between threads */
@@ -8647,7 +9002,7 @@ TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code);
 #include <sys/random.h>
 #endif
 #ifndef O_CLOEXEC
-#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#error "TurboHTTP needs POSIX, hidden here by -std=c99: define _GNU_SOURCE before the first include"
 #endif
 
 #ifdef MSG_NOSIGNAL
@@ -8841,13 +9196,12 @@ TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s) {
     limit.tv_sec = 0;
     limit.tv_usec = TBH_RECEIVE_WAIT_MS * 1000;
     int flags = fcntl((int)s, F_GETFL);
-    return flags >= 0 &&
-           setsockopt((int)s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+    return flags >= 0 && setsockopt((int)s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
            fcntl((int)s, F_SETFL, flags & ~O_NONBLOCK) == 0;
 }
 
-TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
-                                            size_t *received, int32_t *system_code) {
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room, size_t *received,
+                                            int32_t *system_code) {
     return tbh_posix_receive(s, data, room, 0, received, system_code);
 }
 
@@ -8947,10 +9301,10 @@ enum { TBH_WANT_RECEIVE = 1, TBH_WANT_SEND = 2 };
 /* Who is interested in a socket; embedded in its owner. */
 typedef struct tbh_watch {
     tbh_socket descriptor;
-    void *owner;     /* what the client should look at when the socket is ready */
-    uint32_t place;  /* 1 + index in the poller's arrays; 0: not watched */
-    uint8_t wants;   /* TBH_WANT_… */
-    uint8_t ready;   /* TBH_WANT_… seen by the last wait */
+    void *owner;    /* what the client should look at when the socket is ready */
+    uint32_t place; /* 1 + index in the poller's arrays; 0: not watched */
+    uint8_t wants;  /* TBH_WANT_… */
+    uint8_t ready;  /* TBH_WANT_… seen by the last wait */
 } tbh_watch;
 
 typedef struct tbh_poller {
@@ -9111,7 +9465,8 @@ typedef struct tbh_lookup {
     char name[TBH_NAME_BYTES];       /* lower case, without a trailing dot */
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
-    uint32_t ttl_s; /* given by the service; 0: not known */
+    uint32_t ttl_s;   /* given by the service; 0: not known */
+    bool is_absolute; /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
 /* What can find addresses. Functions get a lookup whose `name` is set. */
@@ -9126,7 +9481,7 @@ struct tbh_name_service {
 
 /* A few answers are kept: enough for a client's handful of servers. */
 enum { TBH_CACHE_NAMES = 8 };
-#define TBH_CACHE_LEAST_S   1u   /* bounds of the time to live (SPEC D2) */
+#define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u
 #define TBH_CACHE_DEFAULT_S 30u /* when the service does not say */
 
@@ -9134,6 +9489,7 @@ typedef struct tbh_cached_name {
     char name[TBH_NAME_BYTES];
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
+    bool is_absolute;
     uint64_t until_us;
 } tbh_cached_name;
 
@@ -9144,7 +9500,6 @@ struct tbh_resolver {
     const turbohttp_client_desc *desc;
     const tbh_name_service *service; /* NULL: nothing but literals and overrides */
     void *platform;                  /* state of resolver_platform.c */
-    void *stub;                      /* state of resolver_stub.c */
     uint32_t next_cached;            /* the slot to reuse */
     tbh_cached_name cache[TBH_CACHE_NAMES];
 };
@@ -9179,8 +9534,7 @@ TBH_FN void tbh_platform_destroy(tbh_resolver *resolver);
 #endif
 
 #if TBH_SOCKETS && TBH_DNS_STUB /* resolver_stub.c: UDP and TCP, resolv.conf and hosts */
-TBH_FN turbohttp_status tbh_stub_create(tbh_resolver *resolver);
-TBH_FN void tbh_stub_destroy(tbh_resolver *resolver);
+TBH_FN turbohttp_status tbh_stub_create(tbh_resolver *resolver); /* its state is in the jobs */
 #endif
 
 #if !defined(TURBOHTTP_NO_SOCKETS)
@@ -9269,16 +9623,14 @@ TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver) {
 #if TBH_THREADS
     tbh_platform_destroy(resolver);
 #endif
-#if TBH_DNS_STUB
-    tbh_stub_destroy(resolver);
-#endif
     tbh_release(resolver->allocator, resolver, sizeof *resolver);
 }
 
 /* ------------------------------------------------------------ answers without a service */
 static bool tbh_lookup_copy_name(tbh_lookup *lookup, const char *host) {
     size_t n = strlen(host);
-    if (n && host[n - 1] == '.') n--;
+    lookup->is_absolute = n && host[n - 1] == '.';
+    if (lookup->is_absolute) n--;
     if (n == 0 || n >= TBH_NAME_BYTES) return false;
     for (size_t i = 0; i < n; i++) {
         uint8_t c = tbh_lower((uint8_t)host[i]);
@@ -9348,6 +9700,7 @@ static bool tbh_lookup_from_cache(tbh_lookup *lookup, uint64_t now_us) {
     for (uint32_t i = 0; i < TBH_CACHE_NAMES; i++) {
         const tbh_cached_name *known = &lookup->resolver->cache[i];
         if (known->until_us <= now_us || strcmp(known->name, lookup->name) != 0) continue;
+        if (known->is_absolute != lookup->is_absolute) continue;
         memcpy(lookup->addresses, known->addresses, sizeof lookup->addresses);
         lookup->count = known->count;
         return true;
@@ -9364,6 +9717,7 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
     memcpy(slot->name, lookup->name, sizeof slot->name);
     memcpy(slot->addresses, lookup->addresses, sizeof slot->addresses);
     slot->count = lookup->count;
+    slot->is_absolute = lookup->is_absolute;
     slot->until_us = now_us + (uint64_t)ttl_s * 1000000;
 }
 
@@ -9400,10 +9754,8 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
     if (tbh_lookup_from_cache(lookup, now_us)) return TURBOHTTP_OK;
     lookup->service = resolver->service;
     turbohttp_status status = TURBOHTTP_ERR_UNSUPPORTED;
-    if (lookup->service)
-        status = lookup->service->start(lookup, now_us, error);
-    else
-        tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
+    if (lookup->service) status = lookup->service->start(lookup, now_us, error);
+    else tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
     return tbh_lookup_settle(lookup, status, now_us, error);
 }
 
@@ -9441,7 +9793,7 @@ TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup) {
 #include <stdlib.h>
 #include <sys/socket.h>
 #ifndef AI_NUMERICHOST
-#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#error "TurboHTTP needs POSIX, hidden here by -std=c99: define _GNU_SOURCE before the first include"
 #endif
 
 enum { TBH_HELPERS = 4, TBH_HELPER_STACK = 256 * 1024 };
@@ -9524,10 +9876,8 @@ static void *tbh_platform_thread(void *argument) {
         tbh_platform_look_up(job);
         pthread_mutex_lock(&p->lock);
         job->is_done = true;
-        if (job->is_abandoned)
-            free(job);
-        else if (!p->is_closed)
-            tbh_os_wake_signal(&p->wake);
+        if (job->is_abandoned) free(job);
+        else if (!p->is_closed) tbh_os_wake_signal(&p->wake);
     }
     p->threads--;
     tbh_platform_drop(p);
@@ -9559,10 +9909,8 @@ static bool tbh_platform_enqueue(tbh_platform *p, tbh_platform_job *job) {
     bool has_helper = p->idle > 0 || p->threads == TBH_HELPERS || tbh_platform_start_thread(p);
     has_helper = has_helper || p->threads > 0;
     if (has_helper) {
-        if (p->last)
-            p->last->next = job;
-        else
-            p->first = job;
+        if (p->last) p->last->next = job;
+        else p->first = job;
         p->last = job;
         pthread_cond_signal(&p->has_job);
     }
@@ -9622,10 +9970,8 @@ static bool tbh_platform_unqueue(tbh_platform *p, tbh_platform_job *job) {
     tbh_platform_job *before = NULL;
     for (tbh_platform_job *at = p->first; at; before = at, at = at->next) {
         if (at != job) continue;
-        if (before)
-            before->next = at->next;
-        else
-            p->first = at->next;
+        if (before) before->next = at->next;
+        else p->first = at->next;
         if (p->last == at) p->last = before;
         return true;
     }
@@ -9669,6 +10015,679 @@ TBH_FN void tbh_platform_destroy(tbh_resolver *resolver) {
 }
 #endif /* !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_THREADS) */
 
+#if !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_DNS_STUB)
+/* ========================================================================
+ * src/io/resolver_stub.c
+ * ======================================================================= */
+/* The stub resolver: asks the name servers of resolv.conf over UDP, and over TCP when an answer does
+ * not fit; the hosts file comes first. Addresses of both families are asked for at the same time.
+ * Owns, for each lookup, one job with its exchanges: one socket, id and question each. A retry opens
+ * a new exchange and keeps the old ones, so a slow server is still heard; a socket of its own for
+ * each exchange makes the system choose an unpredictable port (RFC 5452 §9.2, S-74).
+ * Input: both files and all datagrams may be garbage; what makes no sense is passed over.
+ * Invariants: nothing waits; tries are counted over all servers; a fault that another server cannot
+ * mend (memory, descriptors, entropy) ends the lookup at once.
+ * Does not know: the cache, literals, overrides, what a name is for. */
+
+enum {
+    TBH_STUB_SERVERS = 3,
+    TBH_STUB_DOMAINS = 6,         /* of the search list */
+    TBH_STUB_SEARCH_BYTES = 256,  /* of the search list, in all */
+    TBH_STUB_STREAM_BYTES = 4096, /* largest answer over TCP: room for 64 records and more */
+    TBH_STUB_DATAGRAMS = 8        /* received per socket and step: a flood does not hold us up */
+};
+#define TBH_STUB_CONF_BYTES  65536u          /* looked at in resolv.conf */
+#define TBH_STUB_HOSTS_BYTES (1024u * 1024u) /* looked at in hosts */
+#define TBH_STUB_DELAY_US    UINT64_C(50000) /* wait for the other family: RFC 8305 §3 */
+
+/* One question to one server. */
+typedef struct tbh_stub_exchange {
+    struct tbh_stub_exchange *next;
+    tbh_watch watch;
+    uint32_t family, server; /* indices in the job */
+    bool is_over;            /* its socket is shut; the next sweep frees it */
+    bool is_connected;       /* TCP */
+    uint8_t *stream;         /* what came over TCP; NULL: UDP */
+    size_t sent, received;   /* TCP: bytes, with the prefix */
+    tbh_dns_query query;
+} tbh_stub_exchange;
+
+typedef enum tbh_stub_state {
+    TBH_STUB_ASKING,
+    TBH_STUB_FOUND,
+    TBH_STUB_NONE,  /* a server said so */
+    TBH_STUB_SILENT /* no server could tell */
+} tbh_stub_state;
+
+typedef struct tbh_stub_family {
+    tbh_stub_state state;
+    uint32_t tries;   /* made, over all servers */
+    uint64_t next_us; /* when to try the next one, or to give up */
+    tbh_dns_answer answer;
+} tbh_stub_family;
+
+enum { TBH_STUB_V6, TBH_STUB_V4, TBH_STUB_FAMILIES };
+
+typedef struct tbh_stub_job {
+    tbh_resolver *resolver;
+    tbh_lookup *lookup; /* while hosts is read: takes its addresses */
+    tbh_stub_exchange *exchanges;
+    tbh_stub_family families[TBH_STUB_FAMILIES];
+    tbh_peer servers[TBH_STUB_SERVERS];
+    uint32_t server_count, suspicious; /* bits: servers whose datagrams made no sense */
+    uint32_t dots_least, attempts;
+    uint64_t attempt_us, delay_us; /* delay_us: 0, or when not to wait for the other family */
+    uint32_t candidate;            /* the next of the names that the search list makes */
+    bool is_plain;                 /* a server did not understand EDNS0 */
+    bool is_line_long;             /* the rest of a line that did not fit is passed over */
+    char search[TBH_STUB_SEARCH_BYTES];
+    char name[TBH_NAME_BYTES];          /* the candidate */
+    uint8_t scratch[TBH_DNS_UDP_BYTES]; /* lines of files, then datagrams */
+} tbh_stub_job;
+
+/* ------------------------------------------------------------ lines of files */
+typedef void (*tbh_stub_line_taker)(tbh_stub_job *job, turbohttp_span line);
+
+/* Hands the complete lines over and moves the rest to the front; returns its length. */
+static size_t tbh_stub_take_lines(tbh_stub_job *job, size_t length, tbh_stub_line_taker take) {
+    const char *text = (const char *)job->scratch, *end;
+    size_t at = 0;
+    while ((end = (const char *)memchr(text + at, '\n', length - at)) != NULL) {
+        size_t n = (size_t)(end - text) - at;
+        if (!job->is_line_long) take(job, tbh_span(text + at, n));
+        job->is_line_long = false;
+        at += n + 1;
+    }
+    size_t rest = length - at;
+    memmove(job->scratch, job->scratch + at, rest);
+    if (rest < sizeof job->scratch) return rest;
+    if (!job->is_line_long) take(job, tbh_span(text, rest));
+    job->is_line_long = true;
+    return 0;
+}
+
+/* A file that is not there, or cannot be read, is an empty one. */
+static void tbh_stub_read_file(tbh_stub_job *job, const char *path, size_t limit,
+                               tbh_stub_line_taker take) {
+    tbh_file file;
+    uint64_t length;
+    int32_t code;
+    size_t rest = 0, got = 0;
+    job->is_line_long = false;
+    if (tbh_os_file_open(path, false, &file, &length, &code) != TURBOHTTP_OK) return;
+    for (size_t total = 0; total < limit; total += got) {
+        if (tbh_os_file_get(file, job->scratch + rest, sizeof job->scratch - rest, &got, &code) !=
+            TURBOHTTP_OK)
+            break;
+        rest = tbh_stub_take_lines(job, rest + got, take);
+    }
+    if (rest && !job->is_line_long) take(job, tbh_span((const char *)job->scratch, rest));
+    tbh_os_file_shut(file, &code);
+}
+
+static bool tbh_stub_is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == ',';
+}
+
+/* Takes the next word off the text; empty at its end, where a comment starts too. */
+static turbohttp_span tbh_stub_word(turbohttp_span *text) {
+    size_t from = 0, to;
+    while (from < text->length && tbh_stub_is_blank(text->data[from])) from++;
+    for (to = from; to < text->length && !tbh_stub_is_blank(text->data[to]); to++)
+        if (text->data[to] == '#' || text->data[to] == ';') break;
+    turbohttp_span word = tbh_span(text->data + from, to - from);
+    *text = tbh_span(text->data + to, text->length - to);
+    return word;
+}
+
+/* ------------------------------------------------------------ servers */
+/* "192.0.2.1", "2001:db8::1" or "fe80::1%2"; a zone must be a number. */
+static bool tbh_stub_parse_address(turbohttp_span text, turbohttp_address *address) {
+    const char *zone = text.length ? (const char *)memchr(text.data, '%', text.length) : NULL;
+    uint64_t scope = 0;
+    if (zone) {
+        size_t head = (size_t)(zone - text.data);
+        if (!tbh_parse_u64(zone + 1, text.length - head - 1, UINT32_MAX, &scope)) return false;
+        text.length = head;
+    }
+    if (!tbh_address_parse(text, address)) return false;
+    address->scope = (uint32_t)scope;
+    return true;
+}
+
+/* An address alone, or "192.0.2.1:5353", "[::1]:5353", "[::1]". */
+static bool tbh_stub_parse_server(turbohttp_span text, tbh_peer *server) {
+    uint64_t port = 53;
+    memset(server, 0, sizeof *server);
+    server->port = 53;
+    if (tbh_stub_parse_address(text, &server->address)) return true;
+    size_t host = text.length;
+    while (host && text.data[host - 1] != ':' && text.data[host - 1] != ']') host--;
+    if (host && text.data[host - 1] == ':') {
+        if (!tbh_parse_u64(text.data + host, text.length - host, 65535, &port) || !port)
+            return false;
+        text.length = host - 1;
+    }
+    if (text.length >= 2 && text.data[0] == '[' && text.data[text.length - 1] == ']')
+        text = tbh_span(text.data + 1, text.length - 2);
+    else if (text.length && memchr(text.data, ':', text.length)) return false;
+    server->port = (uint16_t)port;
+    return tbh_stub_parse_address(text, &server->address);
+}
+
+static uint32_t tbh_stub_parse_servers(const char *list, tbh_peer *servers) {
+    turbohttp_span text = tbh_span_of(list), word;
+    uint32_t count = 0;
+    while (count < TBH_STUB_SERVERS && (word = tbh_stub_word(&text)).length)
+        if (tbh_stub_parse_server(word, &servers[count])) count++;
+    return count;
+}
+
+/* ------------------------------------------------------------ resolv.conf */
+static void tbh_stub_take_option(tbh_stub_job *job, turbohttp_span word) {
+    static const char *const names[] = {"ndots:", "timeout:", "attempts:"};
+    static const uint8_t most[] = {15, 30, 5};
+    for (int i = 0; i < 3; i++) {
+        size_t n = strlen(names[i]);
+        uint64_t value;
+        if (word.length <= n || memcmp(word.data, names[i], n) != 0) continue;
+        if (!tbh_parse_u64(word.data + n, word.length - n, UINT32_MAX, &value)) continue;
+        if (value > most[i]) value = most[i];
+        if (i == 0) job->dots_least = (uint32_t)value;
+        if (i == 1 && value) job->attempt_us = value * 1000000;
+        if (i == 2 && value) job->attempts = (uint32_t)value;
+    }
+}
+
+/* The last line of this kind counts; the list is kept as text with single blanks. */
+static void tbh_stub_take_search(tbh_stub_job *job, turbohttp_span line) {
+    turbohttp_span word;
+    size_t at = 0;
+    for (int i = 0; i < TBH_STUB_DOMAINS && (word = tbh_stub_word(&line)).length; i++) {
+        if (word.data[word.length - 1] == '.') word.length--;
+        if (!tbh_dns_is_name(word) || word.length + 1 >= sizeof job->search - at) continue;
+        memcpy(job->search + at, word.data, word.length);
+        at += word.length;
+        job->search[at++] = ' ';
+    }
+    job->search[at] = 0;
+}
+
+static void tbh_stub_take_conf_line(tbh_stub_job *job, turbohttp_span line) {
+    turbohttp_span key = tbh_stub_word(&line), word;
+    if (tbh_span_equal_nocase(key, "search") || tbh_span_equal_nocase(key, "domain")) {
+        tbh_stub_take_search(job, line);
+    } else if (tbh_span_equal_nocase(key, "options")) {
+        while ((word = tbh_stub_word(&line)).length) tbh_stub_take_option(job, word);
+    } else if (tbh_span_equal_nocase(key, "nameserver") && job->server_count < TBH_STUB_SERVERS) {
+        tbh_peer *server = &job->servers[job->server_count];
+        memset(server, 0, sizeof *server);
+        server->port = 53;
+        if (tbh_stub_parse_address(tbh_stub_word(&line), &server->address)) job->server_count++;
+    }
+}
+
+/* Read again for each lookup: a laptop moves from network to network. */
+static void tbh_stub_configure(tbh_stub_job *job) {
+    const turbohttp_stub_options *o = &job->resolver->desc->stub;
+    job->dots_least = 1;
+    job->attempts = 2;
+    job->attempt_us = 1000000;
+    tbh_stub_read_file(job, o->resolv_conf_path ? o->resolv_conf_path : "/etc/resolv.conf",
+                       TBH_STUB_CONF_BYTES, tbh_stub_take_conf_line);
+    if (o->servers) job->server_count = tbh_stub_parse_servers(o->servers, job->servers);
+    if (job->server_count == 0)
+        job->server_count = tbh_stub_parse_servers("127.0.0.1", job->servers);
+    if (o->attempt_ms) job->attempt_us = (uint64_t)o->attempt_ms * 1000;
+    if (o->attempts) job->attempts = o->attempts;
+    if (job->attempts > 10) job->attempts = 10;
+}
+
+/* ------------------------------------------------------------ hosts */
+static void tbh_stub_take_hosts_line(tbh_stub_job *job, turbohttp_span line) {
+    turbohttp_span first = tbh_stub_word(&line), word;
+    tbh_lookup *lookup = job->lookup;
+    while ((word = tbh_stub_word(&line)).length) {
+        if (word.data[word.length - 1] == '.') word.length--;
+        if (!tbh_span_equal_nocase(word, lookup->name)) continue;
+        if (lookup->count == TURBOHTTP_MAX_ADDRESSES) return;
+        if (tbh_stub_parse_address(first, &lookup->addresses[lookup->count])) lookup->count++;
+        return;
+    }
+}
+
+static bool tbh_stub_find_in_hosts(tbh_stub_job *job) {
+    const char *path = job->resolver->desc->stub.hosts_path;
+    job->lookup->count = 0;
+    job->lookup->ttl_s = 1; /* an edit counts at once */
+    tbh_stub_read_file(job, path ? path : "/etc/hosts", TBH_STUB_HOSTS_BYTES,
+                       tbh_stub_take_hosts_line);
+    return job->lookup->count > 0;
+}
+
+/* ------------------------------------------------------------ names to ask for */
+static bool tbh_stub_join(tbh_stub_job *job, const char *name, turbohttp_span domain) {
+    size_t n = strlen(name), dot = domain.length ? 1 : 0;
+    if (n + dot + domain.length >= sizeof job->name) return false;
+    memcpy(job->name, name, n);
+    if (dot) {
+        job->name[n] = '.';
+        memcpy(job->name + n + 1, domain.data, domain.length);
+    }
+    job->name[n + dot + domain.length] = 0;
+    return tbh_dns_is_name(tbh_span_of(job->name));
+}
+
+static turbohttp_span tbh_stub_domain(const tbh_stub_job *job, uint32_t index) {
+    turbohttp_span text = tbh_span_of(job->search), word = tbh_stub_word(&text);
+    for (uint32_t i = 0; i < index; i++) word = tbh_stub_word(&text);
+    return word;
+}
+
+static uint32_t tbh_stub_count(const char *text, char c) {
+    uint32_t count = 0;
+    for (; *text; text++) count += *text == c;
+    return count;
+}
+
+/* resolv.conf(5): a name with `ndots` dots is tried as it is first, any other one last. */
+static bool tbh_stub_next_name(tbh_stub_job *job, const tbh_lookup *lookup) {
+    uint32_t domains = lookup->is_absolute ? 0 : tbh_stub_count(job->search, ' ');
+    bool is_first = tbh_stub_count(lookup->name, '.') >= job->dots_least;
+    turbohttp_span none = tbh_span("", 0);
+    while (job->candidate <= domains) {
+        uint32_t i = job->candidate++;
+        bool is_alone = i == (is_first ? 0 : domains);
+        turbohttp_span domain = is_alone ? none : tbh_stub_domain(job, is_first ? i - 1 : i);
+        if (!tbh_stub_join(job, lookup->name, domain)) continue;
+        memset(job->families, 0, sizeof job->families);
+        job->delay_us = 0;
+        return true;
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------ exchanges */
+static void tbh_stub_shut(tbh_stub_job *job, tbh_stub_exchange *x) {
+    tbh_socket s = x->watch.descriptor;
+    x->is_over = true;
+    if (!x->watch.place) return;
+    tbh_poller_remove(job->resolver->poller, &x->watch);
+    tbh_os_socket_shut(s);
+}
+
+static void tbh_stub_free(tbh_stub_job *job, tbh_stub_exchange *x) {
+    tbh_stub_shut(job, x);
+    tbh_release(job->resolver->allocator, x->stream, TBH_STUB_STREAM_BYTES);
+    tbh_release(job->resolver->allocator, x, sizeof *x);
+}
+
+/* Frees what is over, and what nobody waits for any more. */
+static void tbh_stub_sweep(tbh_stub_job *job) {
+    tbh_stub_exchange **link = &job->exchanges, *x;
+    while ((x = *link) != NULL) {
+        bool is_awaited = !x->is_over && job->families[x->family].state == TBH_STUB_ASKING;
+        if (is_awaited) {
+            link = &x->next;
+            continue;
+        }
+        *link = x->next;
+        tbh_stub_free(job, x);
+    }
+}
+
+static void tbh_stub_free_job(tbh_stub_job *job) {
+    tbh_stub_exchange *next;
+    for (tbh_stub_exchange *x = job->exchanges; x; x = next) {
+        next = x->next;
+        tbh_stub_free(job, x);
+    }
+    tbh_release(job->resolver->allocator, job, sizeof *job);
+}
+
+static turbohttp_status tbh_stub_watch(tbh_stub_job *job, tbh_stub_exchange *x, tbh_socket s,
+                                       uint8_t wants) {
+    turbohttp_status status = tbh_poller_add(job->resolver->poller, &x->watch, s, wants, NULL);
+    if (status != TURBOHTTP_OK) tbh_os_socket_shut(s);
+    return status;
+}
+
+/* What no other server can mend. */
+static bool tbh_stub_is_fatal(turbohttp_status status) {
+    return status == TURBOHTTP_ERR_OUT_OF_MEMORY || status == TURBOHTTP_ERR_DESCRIPTORS ||
+           status == TURBOHTTP_ERR_RANDOM;
+}
+
+/* A new id each time. TCP needs no help against forgery by turning letters, and servers that do
+ * not keep the case of a question can be understood that way. */
+static turbohttp_status tbh_stub_build_query(tbh_stub_job *job, tbh_stub_exchange *x) {
+    const turbohttp_random *source = &job->resolver->desc->random;
+    uint8_t random[TBH_DNS_RANDOM_BYTES];
+    bool is_filled = source->fill ? source->fill(source->user, random, sizeof random)
+                                  : tbh_os_random(NULL, random, sizeof random);
+    if (!is_filled) return TURBOHTTP_ERR_RANDOM;
+    if (x->stream) memset(random + 2, 0, sizeof random - 2);
+    tbh_dns_query_build(&x->query, tbh_span_of(job->name),
+                        x->family == TBH_STUB_V6 ? TBH_DNS_AAAA : TBH_DNS_A, random,
+                        !job->is_plain);
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_stub_open_datagram(tbh_stub_job *job, tbh_stub_exchange *x) {
+    tbh_socket s;
+    int32_t code;
+    size_t sent;
+    turbohttp_status status = tbh_stub_build_query(job, x);
+    if (status != TURBOHTTP_OK) return status;
+    status = tbh_os_datagram_open(&job->servers[x->server], &s, &code);
+    if (status < 0) return status;
+    status = tbh_stub_watch(job, x, s, TBH_WANT_RECEIVE);
+    if (status != TURBOHTTP_OK) return status;
+    /* A full queue is a lost datagram: the retry mends it. */
+    status = tbh_os_send(s, x->query.bytes + TBH_DNS_PREFIX_BYTES, x->query.length, &sent, &code);
+    return status < 0 ? status : TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_stub_open_stream(tbh_stub_job *job, tbh_stub_exchange *x) {
+    tbh_socket s;
+    int32_t code;
+    x->stream = (uint8_t *)tbh_allocate(job->resolver->allocator, TBH_STUB_STREAM_BYTES);
+    if (!x->stream) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_status status = tbh_stub_build_query(job, x);
+    if (status != TURBOHTTP_OK) return status;
+    status = tbh_os_stream_open(&job->servers[x->server], &s, &code);
+    return status < 0 ? status : tbh_stub_watch(job, x, s, TBH_WANT_SEND);
+}
+
+/* RFC 5452 §9.3 and S-74: a server whose datagrams made no sense is asked over TCP from then on. */
+static turbohttp_status tbh_stub_open(tbh_stub_job *job, uint32_t family, uint32_t server) {
+    tbh_stub_exchange *x = (tbh_stub_exchange *)tbh_allocate(job->resolver->allocator, sizeof *x);
+    if (!x) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    memset(x, 0, sizeof *x);
+    x->family = family;
+    x->server = server;
+    x->next = job->exchanges;
+    job->exchanges = x;
+    bool is_stream = (job->suspicious >> server & 1) != 0;
+    turbohttp_status status =
+        is_stream ? tbh_stub_open_stream(job, x) : tbh_stub_open_datagram(job, x);
+    if (status != TURBOHTTP_OK) tbh_stub_shut(job, x);
+    return status;
+}
+
+/* ------------------------------------------------------------ tries */
+static bool tbh_stub_is_awaited(const tbh_stub_job *job, uint32_t family) {
+    for (const tbh_stub_exchange *x = job->exchanges; x; x = x->next)
+        if (x->family == family && !x->is_over) return true;
+    return false;
+}
+
+static uint32_t tbh_stub_most_tries(const tbh_stub_job *job) {
+    return job->attempts * job->server_count;
+}
+
+/* Asks the next server that can be asked; an error is one that none can mend. The last one gets
+ * twice the time. */
+static turbohttp_status tbh_stub_ask(tbh_stub_job *job, uint32_t family, uint64_t now_us) {
+    tbh_stub_family *f = &job->families[family];
+    turbohttp_status status = TURBOHTTP_ERR_CONNECT;
+    while (status != TURBOHTTP_OK && f->tries < tbh_stub_most_tries(job)) {
+        status = tbh_stub_open(job, family, f->tries++ % job->server_count);
+        if (tbh_stub_is_fatal(status)) return status;
+    }
+    bool is_last = f->tries == tbh_stub_most_tries(job);
+    f->next_us = now_us + job->attempt_us * (is_last ? 2 : 1);
+    if (!tbh_stub_is_awaited(job, family)) f->state = TBH_STUB_SILENT;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_stub_ask_due(tbh_stub_job *job, uint64_t now_us) {
+    for (uint32_t family = 0; family < TBH_STUB_FAMILIES; family++) {
+        tbh_stub_family *f = &job->families[family];
+        if (f->state != TBH_STUB_ASKING || now_us < f->next_us) continue;
+        if (f->tries == tbh_stub_most_tries(job)) {
+            f->state = TBH_STUB_SILENT;
+            continue;
+        }
+        turbohttp_status status = tbh_stub_ask(job, family, now_us);
+        if (status != TURBOHTTP_OK) return status;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* The next server is asked at once; older exchanges may still answer. */
+static void tbh_stub_fail_exchange(tbh_stub_job *job, tbh_stub_exchange *x, uint64_t now_us) {
+    tbh_stub_family *f = &job->families[x->family];
+    tbh_stub_shut(job, x);
+    if (f->tries < tbh_stub_most_tries(job)) f->next_us = now_us;
+    else if (!tbh_stub_is_awaited(job, x->family)) f->state = TBH_STUB_SILENT;
+}
+
+/* ------------------------------------------------------------ answers */
+static turbohttp_status tbh_stub_go_to_stream(tbh_stub_job *job, tbh_stub_exchange *x,
+                                              uint64_t now_us) {
+    tbh_stub_family *f = &job->families[x->family];
+    tbh_stub_shut(job, x);
+    turbohttp_status status = tbh_stub_open_stream(job, x);
+    x->is_over = status != TURBOHTTP_OK;
+    if (tbh_stub_is_fatal(status)) return status;
+    if (x->is_over) tbh_stub_fail_exchange(job, x, now_us);
+    else if (f->next_us < now_us + job->attempt_us) f->next_us = now_us + job->attempt_us;
+    return TURBOHTTP_OK;
+}
+
+/* One message that is not simply passed over ends the exchange, or moves it to TCP. */
+static turbohttp_status tbh_stub_take_message(tbh_stub_job *job, tbh_stub_exchange *x,
+                                              const uint8_t *data, size_t length, uint64_t now_us) {
+    tbh_stub_family *f = &job->families[x->family];
+    tbh_dns_verdict verdict = tbh_dns_answer_parse(&x->query, data, length, &f->answer);
+    bool is_stream = x->stream != NULL;
+    if (verdict == TBH_DNS_IGNORED && !is_stream) {
+        job->suspicious |= 1u << x->server;
+        return TURBOHTTP_OK;
+    }
+    if (verdict == TBH_DNS_TRUNCATED && !is_stream) return tbh_stub_go_to_stream(job, x, now_us);
+    if (verdict == TBH_DNS_FORMAT_ERROR) job->is_plain = true;
+    if (verdict == TBH_DNS_ADDRESSES) f->state = TBH_STUB_FOUND;
+    else if (verdict == TBH_DNS_NO_DATA || verdict == TBH_DNS_NO_NAME) f->state = TBH_STUB_NONE;
+    else tbh_stub_fail_exchange(job, x, now_us);
+    return TURBOHTTP_OK;
+}
+
+static bool tbh_stub_is_settled(const tbh_stub_job *job, const tbh_stub_exchange *x) {
+    return x->is_over || job->families[x->family].state != TBH_STUB_ASKING;
+}
+
+static turbohttp_status tbh_stub_step_datagram(tbh_stub_job *job, tbh_stub_exchange *x,
+                                               uint64_t now_us) {
+    for (int i = 0; i < TBH_STUB_DATAGRAMS; i++) {
+        size_t n;
+        int32_t code;
+        turbohttp_status status =
+            tbh_os_receive(x->watch.descriptor, job->scratch, sizeof job->scratch, &n, &code);
+        if (status == TURBOHTTP_PENDING) return TURBOHTTP_OK;
+        if (status < 0) { /* "port unreachable" */
+            tbh_stub_fail_exchange(job, x, now_us);
+            return TURBOHTTP_OK;
+        }
+        status = tbh_stub_take_message(job, x, job->scratch, n, now_us);
+        if (status != TURBOHTTP_OK || x->stream || tbh_stub_is_settled(job, x)) return status;
+    }
+    return TURBOHTTP_OK;
+}
+
+/* OK when all of it is sent. */
+static turbohttp_status tbh_stub_send_stream(tbh_stub_job *job, tbh_stub_exchange *x) {
+    size_t length = (size_t)x->query.length + TBH_DNS_PREFIX_BYTES, n = 0;
+    int32_t code;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (!x->is_connected) status = tbh_os_stream_ready(x->watch.descriptor, &code);
+    if (status != TURBOHTTP_OK) return status;
+    x->is_connected = true;
+    status =
+        tbh_os_send(x->watch.descriptor, x->query.bytes + x->sent, length - x->sent, &n, &code);
+    if (status != TURBOHTTP_OK) return status;
+    x->sent += n;
+    if (x->sent < length) return TURBOHTTP_PENDING;
+    tbh_poller_change(job->resolver->poller, &x->watch, TBH_WANT_RECEIVE);
+    return TURBOHTTP_OK;
+}
+
+/* How many bytes the message has, as far as is known, with the prefix; 0: too many. */
+static size_t tbh_stub_stream_length(const tbh_stub_exchange *x) {
+    if (x->received < TBH_DNS_PREFIX_BYTES) return TBH_DNS_PREFIX_BYTES;
+    size_t n = (size_t)tbh_load16_be(x->stream) + TBH_DNS_PREFIX_BYTES;
+    return n > TBH_STUB_STREAM_BYTES ? 0 : n;
+}
+
+/* OK when all of it is there. */
+static turbohttp_status tbh_stub_receive_stream(tbh_stub_exchange *x) {
+    size_t length, n;
+    int32_t code;
+    while ((length = tbh_stub_stream_length(x)) > x->received) { /* ends: at most 4096 bytes */
+        turbohttp_status status = tbh_os_receive(x->watch.descriptor, x->stream + x->received,
+                                                 length - x->received, &n, &code);
+        if (status != TURBOHTTP_OK) return status;
+        x->received += n;
+    }
+    return length ? TURBOHTTP_OK : TURBOHTTP_ERR_OVERFLOW;
+}
+
+static turbohttp_status tbh_stub_step_stream(tbh_stub_job *job, tbh_stub_exchange *x,
+                                             uint64_t now_us) {
+    bool is_sending = (x->watch.wants & TBH_WANT_SEND) != 0;
+    turbohttp_status status =
+        is_sending ? tbh_stub_send_stream(job, x) : tbh_stub_receive_stream(x);
+    if (status == TURBOHTTP_PENDING || (is_sending && status == TURBOHTTP_OK)) return TURBOHTTP_OK;
+    if (status == TURBOHTTP_OK)
+        return tbh_stub_take_message(job, x, x->stream + TBH_DNS_PREFIX_BYTES,
+                                     x->received - TBH_DNS_PREFIX_BYTES, now_us);
+    tbh_stub_fail_exchange(job, x, now_us);
+    return TURBOHTTP_OK;
+}
+
+/* The poller looks again before the next step, so what is left over is not forgotten. */
+static turbohttp_status tbh_stub_receive(tbh_stub_job *job, uint64_t now_us) {
+    turbohttp_status status = TURBOHTTP_OK;
+    for (tbh_stub_exchange *x = job->exchanges; x && status == TURBOHTTP_OK; x = x->next) {
+        bool is_ready = x->watch.ready != 0;
+        x->watch.ready = 0;
+        if (!is_ready || tbh_stub_is_settled(job, x)) continue;
+        status = x->stream ? tbh_stub_step_stream(job, x, now_us)
+                           : tbh_stub_step_datagram(job, x, now_us);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------ the lookup */
+static bool tbh_stub_any(const tbh_stub_job *job, tbh_stub_state state) {
+    return job->families[TBH_STUB_V6].state == state || job->families[TBH_STUB_V4].state == state;
+}
+
+static void tbh_stub_append(tbh_lookup *lookup, const tbh_stub_family *f, uint32_t most) {
+    uint32_t count = f->state == TBH_STUB_FOUND ? f->answer.count : 0;
+    if (count > most) count = most;
+    memcpy(lookup->addresses + lookup->count, f->answer.addresses,
+           count * sizeof lookup->addresses[0]);
+    lookup->count += count;
+    if (count && f->answer.ttl_s < lookup->ttl_s) lookup->ttl_s = f->answer.ttl_s;
+}
+
+/* IPv6 first (RFC 6724 §2.1), with room for IPv4. An answer with one family missing is not kept. */
+static void tbh_stub_fill(tbh_lookup *lookup, const tbh_stub_job *job) {
+    const tbh_stub_family *v6 = &job->families[TBH_STUB_V6], *v4 = &job->families[TBH_STUB_V4];
+    uint32_t kept = v4->state == TBH_STUB_FOUND ? v4->answer.count : 0;
+    if (kept > TURBOHTTP_MAX_ADDRESSES / 2) kept = TURBOHTTP_MAX_ADDRESSES / 2;
+    lookup->count = 0;
+    lookup->ttl_s = TBH_CACHE_MOST_S;
+    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - kept);
+    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count);
+    bool is_partial = tbh_stub_any(job, TBH_STUB_ASKING) || tbh_stub_any(job, TBH_STUB_SILENT);
+    if (is_partial || lookup->ttl_s == 0) lookup->ttl_s = 1;
+}
+
+/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. */
+static turbohttp_status tbh_stub_decide(tbh_lookup *lookup, tbh_stub_job *job, uint64_t now_us) {
+    bool is_found = tbh_stub_any(job, TBH_STUB_FOUND),
+         is_asking = tbh_stub_any(job, TBH_STUB_ASKING);
+    if (is_found && is_asking && !job->delay_us) job->delay_us = now_us + TBH_STUB_DELAY_US;
+    if (is_asking && !(is_found && now_us >= job->delay_us)) return TURBOHTTP_PENDING;
+    if (is_found) {
+        tbh_stub_fill(lookup, job);
+        return TURBOHTTP_OK;
+    }
+    if (tbh_stub_any(job, TBH_STUB_SILENT)) return TURBOHTTP_ERR_RESOLVE_TEMPORARY;
+    return TURBOHTTP_DONE;
+}
+
+static turbohttp_status tbh_stub_round(tbh_lookup *lookup, tbh_stub_job *job, uint64_t now_us) {
+    turbohttp_status status = tbh_stub_receive(job, now_us);
+    if (status == TURBOHTTP_OK) status = tbh_stub_ask_due(job, now_us);
+    tbh_stub_sweep(job);
+    if (status != TURBOHTTP_OK) return status;
+    status = tbh_stub_decide(lookup, job, now_us);
+    if (status != TURBOHTTP_DONE) return status;
+    tbh_stub_sweep(job);
+    return tbh_stub_next_name(job, lookup) ? TURBOHTTP_DONE : TURBOHTTP_ERR_RESOLVE;
+}
+
+static turbohttp_status tbh_stub_end(tbh_lookup *lookup, tbh_stub_job *job, turbohttp_status status,
+                                     turbohttp_error *error) {
+    tbh_stub_free_job(job);
+    lookup->job = NULL;
+    return status < 0 ? tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE) : status;
+}
+
+static turbohttp_status tbh_stub_step(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error) {
+    tbh_stub_job *job = (tbh_stub_job *)lookup->job;
+    turbohttp_status status;
+    do status = tbh_stub_round(lookup, job, now_us); /* ends: names are counted */
+    while (status == TURBOHTTP_DONE);
+    return status == TURBOHTTP_PENDING ? status : tbh_stub_end(lookup, job, status, error);
+}
+
+static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
+                                       turbohttp_error *error) {
+    tbh_resolver *resolver = lookup->resolver;
+    tbh_stub_job *job = (tbh_stub_job *)tbh_allocate(resolver->allocator, sizeof *job);
+    if (!job) return tbh_error_set(error, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_PHASE_RESOLVE);
+    memset(job, 0, sizeof *job);
+    job->resolver = resolver;
+    job->lookup = lookup;
+    lookup->job = job;
+    if (tbh_stub_find_in_hosts(job)) return tbh_stub_end(lookup, job, TURBOHTTP_OK, error);
+    tbh_stub_configure(job);
+    if (!tbh_stub_next_name(job, lookup))
+        return tbh_stub_end(lookup, job, TURBOHTTP_ERR_URL_HOST, error);
+    return tbh_stub_step(lookup, now_us, error);
+}
+
+static uint64_t tbh_stub_deadline(const tbh_lookup *lookup) {
+    const tbh_stub_job *job = (const tbh_stub_job *)lookup->job;
+    uint64_t due = job->delay_us ? job->delay_us : UINT64_MAX;
+    for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
+        const tbh_stub_family *f = &job->families[i];
+        if (f->state == TBH_STUB_ASKING && f->next_us < due) due = f->next_us;
+    }
+    return due;
+}
+
+static void tbh_stub_cancel(tbh_lookup *lookup) {
+    tbh_stub_free_job((tbh_stub_job *)lookup->job);
+}
+
+static const tbh_name_service tbh_stub_service = {tbh_stub_start, tbh_stub_step, tbh_stub_deadline,
+                                                  tbh_stub_cancel};
+
+TBH_FN turbohttp_status tbh_stub_create(tbh_resolver *resolver) {
+    tbh_peer servers[TBH_STUB_SERVERS];
+    const char *list = resolver->desc->stub.servers;
+    if (list && tbh_stub_parse_servers(list, servers) == 0) return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    resolver->service = &tbh_stub_service;
+    return TURBOHTTP_OK;
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_DNS_STUB) */
+
 /* ========================================================================
  * src/io/dialer.h
  * ======================================================================= */
@@ -9686,14 +10705,14 @@ typedef struct tbh_dial_attempt {
 
 typedef struct tbh_dialer {
     tbh_poller *poller;
-    void *owner; /* of the watches */
+    void *owner;       /* of the watches */
     tbh_lookup lookup; /* its addresses are put in the order of the attempts */
     tbh_dial_attempt attempts[TURBOHTTP_MAX_ADDRESSES];
     uint32_t started; /* attempts begun so far */
     uint32_t winner;
     bool resolved;
     uint16_t port;
-    uint64_t next_us;     /* when the next address may be tried */
+    uint64_t next_us; /* when the next address may be tried */
     uint64_t resolve_deadline_us;
     uint32_t connect_ms;
     turbohttp_phase phase;
@@ -10078,10 +11097,8 @@ TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
 TBH_FN void tbh_stream_shut(tbh_stream *stream) {
     const turbohttp_transport *transport = stream->io ? stream->io->transport : NULL;
     if (!stream->io) return;
-    if (!transport)
-        tbh_stream_socket_shut(stream);
-    else if (stream->connection)
-        transport->io_shut(transport->user, stream->connection);
+    if (!transport) tbh_stream_socket_shut(stream);
+    else if (stream->connection) transport->io_shut(transport->user, stream->connection);
     memset(stream, 0, sizeof *stream);
 }
 
@@ -10317,8 +11334,8 @@ typedef struct tbh_origin_key {
 
 struct tbh_origin {
     tbh_origin *next;
-    tbh_origin_key key; /* its texts lie behind this struct, each terminated */
-    turbohttp_span prefix; /* a URL that begins so, and asks for nothing special, is ours */
+    tbh_origin_key key;        /* its texts lie behind this struct, each terminated */
+    turbohttp_span prefix;     /* a URL that begins so, and asks for nothing special, is ours */
     turbohttp_span host_field; /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
@@ -10385,7 +11402,6 @@ TBH_FN void tbh_request_time_out(tbh_request *request);
 TBH_FN void tbh_request_call_done(turbohttp_client *client);
 /* Makes a request that was sent as good as new. */
 TBH_FN void tbh_request_rewind(tbh_request *request);
-TBH_FN void tbh_request_reset(void *user, void *element);
 
 /* request_head.c */
 /* Where a request goes: slices that live until it is built. */
@@ -10437,7 +11453,7 @@ TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offs
 
 /* Requests that may not be repeated do not trust a connection that was idle for longer
  * (RELIABILITY 3.3): the server may be closing it right now. */
-#define TBH_IDLE_TRUST_US 3000000u
+#define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
 
 /* ------------------------------------------------------------ keys */
@@ -10561,14 +11577,10 @@ TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_f
 }
 
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        origin->waiting_first = request->next;
-    if (request->next)
-        request->next->previous = request->previous;
-    else
-        origin->waiting_last = request->previous;
+    if (request->previous) request->previous->next = request->next;
+    else origin->waiting_first = request->next;
+    if (request->next) request->next->previous = request->previous;
+    else origin->waiting_last = request->previous;
     request->next = request->previous = NULL;
 }
 
@@ -10582,10 +11594,8 @@ TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link) {
 }
 
 TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
-    if (link->idle_previous)
-        link->idle_previous->idle_next = link->idle_next;
-    else
-        origin->idle = link->idle_next;
+    if (link->idle_previous) link->idle_previous->idle_next = link->idle_next;
+    else origin->idle = link->idle_next;
     if (link->idle_next) link->idle_next->idle_previous = link->idle_previous;
     link->idle_next = link->idle_previous = NULL;
     link->client->idle_count--;
@@ -10595,7 +11605,8 @@ TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
 static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
     tbh_link *oldest = NULL;
     for (tbh_link *link = client->links; link; link = link->next)
-        if (link->state == TBH_LINK_IDLE && (!oldest || link->idle_since_us < oldest->idle_since_us))
+        if (link->state == TBH_LINK_IDLE &&
+            (!oldest || link->idle_since_us < oldest->idle_since_us))
             oldest = link;
     return oldest;
 }
@@ -10637,10 +11648,8 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
     tbh_link *link = tbh_origin_find_idle(origin, request);
     if (!link && !tbh_origin_may_open(client, origin)) return false;
     tbh_origin_unqueue(origin, request);
-    if (link)
-        tbh_link_assign(link, request);
-    else
-        tbh_link_open(origin, request);
+    if (link) tbh_link_assign(link, request);
+    else tbh_link_open(origin, request);
     return true;
 }
 
@@ -10681,10 +11690,8 @@ TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
     if (link->is_dirty) return;
     link->is_dirty = true;
     link->dirty_next = NULL;
-    if (client->dirty_last)
-        client->dirty_last->dirty_next = link;
-    else
-        client->dirty_first = link;
+    if (client->dirty_last) client->dirty_last->dirty_next = link;
+    else client->dirty_first = link;
     client->dirty_last = link;
 }
 
@@ -10696,10 +11703,8 @@ static void tbh_link_unmark_dirty(tbh_link *link) {
         before = at;
         at = at->dirty_next;
     }
-    if (before)
-        before->dirty_next = link->dirty_next;
-    else
-        client->dirty_first = link->dirty_next;
+    if (before) before->dirty_next = link->dirty_next;
+    else client->dirty_first = link->dirty_next;
     if (client->dirty_last == link) client->dirty_last = before;
     link->is_dirty = false;
 }
@@ -10716,10 +11721,8 @@ static void tbh_link_enlist(tbh_link *link) {
 
 static void tbh_link_delist(tbh_link *link) {
     turbohttp_client *client = link->client;
-    if (link->previous)
-        link->previous->next = link->next;
-    else
-        client->links = link->next;
+    if (link->previous) link->previous->next = link->next;
+    else client->links = link->next;
     if (link->next) link->next->previous = link->previous;
     client->link_count--;
     if (link->state == TBH_LINK_OPENING) client->opening_count--;
@@ -10808,12 +11811,12 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     tbh_link_enlist(link);
     tbh_dial_target target = tbh_link_target(origin, request);
     turbohttp_error *error = &request->response.error;
-    turbohttp_status status = tbh_stream_begin(&link->stream, &client->io, link, &target,
-                                               origin->key.is_tls, error);
+    turbohttp_status status =
+        tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
     if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
         tbh_stream_shut(&link->stream);
-        status = tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls,
-                                  error);
+        status =
+            tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
     }
     if (status >= 0) memset(error, 0, sizeof *error);
     tbh_link_opening_answer(link, status);
@@ -10845,7 +11848,8 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
 }
 
 TBH_FN bool tbh_link_is_fresh(tbh_link *link) {
-    if (link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
+    bool is_socket = link->client->io.transport == NULL;
+    if (is_socket && link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
     return tbh_stream_is_quiet(&link->stream);
 }
 
@@ -11220,7 +12224,8 @@ TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offs
 
 /* ------------------------------------------------------------ driver */
 /* One event. OK: go on; PENDING: nothing more for now; DONE: complete; or an error. */
-static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event, turbohttp_span span) {
+static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event,
+                                          turbohttp_span span) {
     switch (event) {
     case TBH_CONN_INTERIM: return tbh_deliver_interim(link);
     case TBH_CONN_HEAD: return tbh_deliver_head(link);
@@ -11291,8 +12296,7 @@ TBH_ALWAYS_INLINE void tbh_head_put(tbh_head_writer *w, const char *text, size_t
     if (out->status == TURBOHTTP_OK && n <= out->capacity - out->length) {
         memcpy(out->data + out->length, text, n);
         out->length += n;
-    } else
-        turbohttp_writer_put(out, text, n);
+    } else turbohttp_writer_put(out, text, n);
 }
 
 static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
@@ -11344,10 +12348,8 @@ static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *targ
     turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
     if (host && !tbh_is_field_value(host, value.length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (value.length)
-        tbh_head_put(w, value.data, value.length);
-    else
-        turbohttp_url_put_host(target->url, &w->out);
+    if (value.length) tbh_head_put(w, value.data, value.length);
+    else turbohttp_url_put_host(target->url, &w->out);
     tbh_head_put(w, "\r\n", 2);
     return TURBOHTTP_OK;
 }
@@ -11365,10 +12367,8 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
         return tbh_head_refuse(w, TURBOHTTP_ERR_METHOD, tbh_span_of(method));
     tbh_head_put(w, method, method_length);
     tbh_head_put(w, " ", 1);
-    if (target->url)
-        turbohttp_url_put_target(target->url, &w->out);
-    else
-        tbh_head_put(w, target->path.data, target->path.length);
+    if (target->url) turbohttp_url_put_target(target->url, &w->out);
+    else tbh_head_put(w, target->path.data, target->path.length);
     tbh_head_put(w, desc->use_http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ", 17);
     return tbh_head_host(w, target);
 }
@@ -11516,8 +12516,7 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     tbh_conn_request *wire = &request->wire;
     wire->head = tbh_span(text, layout->head_end);
     if (request->source.is_unknown)
-        wire->trailers =
-            tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
+        wire->trailers = tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
     wire->is_head = desc->method && strcmp(desc->method, "HEAD") == 0;
     wire->expects_continue = desc->expect_continue && !desc->use_http10;
     wire->is_last = request->disable_reuse;
@@ -11567,11 +12566,6 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
  * Invariants: completed exactly once; `body.release` called exactly once in every end; nothing of
  * one request is left in the object when the next one gets it (S-06).
  * Does not know: connections, framing. */
-
-TBH_FN void tbh_request_reset(void *user, void *element) {
-    (void)user;
-    memset(element, 0, sizeof(tbh_request));
-}
 
 /* ------------------------------------------------------------ time limits */
 static uint64_t tbh_request_limit_us(const tbh_request *request, uint32_t limit_ms) {
@@ -11623,9 +12617,9 @@ TBH_FN uint64_t tbh_request_deadline(const tbh_request *request) {
 }
 
 static void tbh_request_record_timeout(tbh_request *request) {
-    static const char *const settings[] = {"total_ms", "total_ms",      "resolve_ms",
-                                           "connect_ms", "total_ms",    "send_ms",
-                                           "first_byte_ms", "idle_ms", "total_ms"};
+    static const char *const settings[] = {"total_ms",      "total_ms", "resolve_ms",
+                                           "connect_ms",    "total_ms", "send_ms",
+                                           "first_byte_ms", "idle_ms",  "total_ms"};
     turbohttp_error *error = &request->response.error;
     uint64_t now = request->client->io.now_us;
     bool is_total = now >= request->total_deadline_us;
@@ -11707,10 +12701,8 @@ static void tbh_request_queue_call(tbh_request *request) {
     turbohttp_client *client = request->client;
     request->next = NULL;
     request->previous = client->done_last;
-    if (client->done_last)
-        client->done_last->next = request;
-    else
-        client->done_first = request;
+    if (client->done_last) client->done_last->next = request;
+    else client->done_first = request;
     client->done_last = request;
     request->is_call_due = true;
 }
@@ -11718,14 +12710,10 @@ static void tbh_request_queue_call(tbh_request *request) {
 static void tbh_request_unqueue_call(tbh_request *request) {
     turbohttp_client *client = request->client;
     if (!request->is_call_due) return;
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        client->done_first = request->next;
-    if (request->next)
-        request->next->previous = request->previous;
-    else
-        client->done_last = request->previous;
+    if (request->previous) request->previous->next = request->next;
+    else client->done_first = request->next;
+    if (request->next) request->next->previous = request->previous;
+    else client->done_last = request->previous;
     request->is_call_due = false;
 }
 
@@ -11793,11 +12781,11 @@ TURBOHTTP_API turbohttp_status turbohttp_next_done(turbohttp_client *client,
     return TURBOHTTP_OK;
 }
 
-TURBOHTTP_API turbohttp_status
-turbohttp_on_done(turbohttp_client *client, turbohttp_request handle,
-                  void (*on_done)(void *user, turbohttp_request request,
-                                  turbohttp_response *response),
-                  void *user) {
+TURBOHTTP_API turbohttp_status turbohttp_on_done(turbohttp_client *client, turbohttp_request handle,
+                                                 void (*on_done)(void *user,
+                                                                 turbohttp_request request,
+                                                                 turbohttp_response *response),
+                                                 void *user) {
     tbh_request *request = (tbh_request *)tbh_completion_find(&client->completions, handle.id);
     if (!request) return TURBOHTTP_ERR_STALE;
     request->on_done = on_done;
@@ -11847,8 +12835,7 @@ static turbohttp_status tbh_submit_parse_url(const turbohttp_client *client, con
         if (error) error->offset = offset;
         return status;
     }
-    if (url->is_websocket)
-        return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
+    if (url->is_websocket) return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
     return url->is_tls ? tbh_submit_refuse(error, TURBOHTTP_ERR_TLS_MISSING, NULL) : TURBOHTTP_OK;
 }
 
@@ -11876,8 +12863,7 @@ static void tbh_submit_take_desc(tbh_request *request, const turbohttp_request_d
 }
 
 /* Everything that can fail; on failure the caller gives the request back. */
-static turbohttp_status tbh_submit_prepare(tbh_request *request,
-                                           const turbohttp_request_desc *desc,
+static turbohttp_status tbh_submit_prepare(tbh_request *request, const turbohttp_request_desc *desc,
                                            turbohttp_error *error) {
     turbohttp_client *client = request->client;
     turbohttp_url url;
@@ -11910,8 +12896,7 @@ static turbohttp_status tbh_submit_unstarted(const turbohttp_request_desc *desc,
 
 TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
-                                                turbohttp_request *handle,
-                                                turbohttp_error *error) {
+                                                turbohttp_request *handle, turbohttp_error *error) {
     handle->id = 0;
     if (client->is_shut || client->is_doomed)
         return tbh_submit_unstarted(desc, TURBOHTTP_ERR_SHUTDOWN, error);
@@ -12003,8 +12988,8 @@ static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
     int32_t code;
     turbohttp_status status = tbh_os_wake_open(&io->wake, &code);
     if (status == TURBOHTTP_OK)
-        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end,
-                                TBH_WANT_RECEIVE, NULL);
+        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end, TBH_WANT_RECEIVE,
+                                NULL);
     if (status == TURBOHTTP_OK && !io->transport)
         status = tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake,
                                      &client->desc);
@@ -12040,19 +13025,28 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     return status;
 }
 
+#if TBH_INFLATE
+static void tbh_client_keep_as_is(void *user, void *element) {
+    (void)user;
+    (void)element;
+}
+#endif
+
 static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
     const turbohttp_limits *l = &client->limits;
     const turbohttp_allocator *a = &client->allocator;
     bool off = client->desc.disable_pooling;
     client->heap = tbh_heap_create(a, l->receive_bytes, l->connections + 16, off);
     if (!client->heap) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests,
-                               tbh_request_reset, NULL, off);
+    /* Without a hook the pool zeroes what comes back: nothing crosses requests (S-06). */
+    turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests, NULL,
+                               NULL, off);
     turbohttp_object_pool_init(&client->link_pool, a, sizeof(tbh_link), l->connections, NULL, NULL,
                                off);
 #if TBH_INFLATE
+    /* An inflater is initialised when it is rented: zeroing 40 KiB on return would cost more. */
     turbohttp_object_pool_init(&client->inflaters, a, sizeof(turbohttp_inflate), l->connections,
-                               NULL, NULL, off);
+                               tbh_client_keep_as_is, NULL, off);
 #endif
     return tbh_completions_init(&client->completions, a, l->requests);
 }
@@ -12089,10 +13083,8 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     client->timeouts = tbh_timeouts_with_defaults(&desc.timeouts);
     client->disable_keep_alive = desc.disable_keep_alive;
     turbohttp_status status = tbh_client_init(client);
-    if (status == TURBOHTTP_OK)
-        *out = client;
-    else
-        turbohttp_client_destroy(client);
+    if (status == TURBOHTTP_OK) *out = client;
+    else turbohttp_client_destroy(client);
     return status;
 }
 
@@ -12111,10 +13103,8 @@ static void tbh_client_tear_down(turbohttp_client *client) {
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
     client->is_shut = true;
-    if (client->is_polling)
-        client->must_tear_down = true;
-    else
-        tbh_client_tear_down(client);
+    if (client->is_polling) client->must_tear_down = true;
+    else tbh_client_tear_down(client);
 }
 
 static void tbh_client_drop_requests(turbohttp_client *client) {
@@ -12179,10 +13169,8 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
         if (link->state != TBH_LINK_IDLE) continue;
-        if (now >= link->idle_until_us)
-            tbh_link_destroy(link);
-        else
-            tbh_client_arm(client, link->idle_until_us);
+        if (now >= link->idle_until_us) tbh_link_destroy(link);
+        else tbh_client_arm(client, link->idle_until_us);
     }
 }
 
@@ -12197,8 +13185,7 @@ static void tbh_client_expire(turbohttp_client *client) {
 static void tbh_client_take_cancels(turbohttp_client *client) {
     if (!tbh_completions_take_cancelled(&client->completions)) return;
     for (uint32_t i = 0; i < client->completions.capacity; i++) {
-        tbh_request *request =
-            (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
+        tbh_request *request = (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
         if (request) tbh_request_complete(request, TURBOHTTP_ERR_CANCELLED);
     }
 }
@@ -12269,15 +13256,19 @@ static void tbh_client_note_ready(turbohttp_client *client) {
 }
 #endif
 
-/* A transport of the user's has no readiness: every busy link is asked in every round. */
+static void tbh_client_ask(tbh_link *link) {
+    link->may_receive = true;
+    link->is_send_blocked = false;
+    tbh_link_mark_dirty(link);
+}
+
+/* A transport of the user's has no readiness: every link is asked in every round. */
 static void tbh_client_ask_all(turbohttp_client *client) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state != TBH_LINK_BUSY) continue;
-        link->may_receive = true;
-        link->is_send_blocked = false;
-        tbh_link_mark_dirty(link);
+        if (link->state == TBH_LINK_IDLE) tbh_link_on_idle_ready(link);
+        else if (link->state == TBH_LINK_BUSY) tbh_client_ask(link);
     }
 }
 
@@ -12415,8 +13406,8 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     size_t n = response->body.length;
     if (response->owned.text) return (const char *)response->owned.text;
     if (!heap || n == 0 || n == SIZE_MAX) return "";
-    char *text = (char *)turbohttp_byte_pool_rent(&heap->blocks, n + 1,
-                                                  &response->owned.text_bytes);
+    char *text =
+        (char *)turbohttp_byte_pool_rent(&heap->blocks, n + 1, &response->owned.text_bytes);
     if (!text) return "";
     turbohttp_sequence_copy_to(&response->body, text, n);
     text[n] = 0;
@@ -12617,6 +13608,9 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_SMALL
 #undef TBH_SOCKETS
 #undef TBH_SSE2
+#undef TBH_STUB_CONF_BYTES
+#undef TBH_STUB_DELAY_US
+#undef TBH_STUB_HOSTS_BYTES
 #undef TBH_THREADS
 #undef TBH_UNLIKELY
 #undef TBH_UNPOISON

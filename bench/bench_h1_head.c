@@ -31,7 +31,9 @@ static const char browser_head[] =
     "X-Frame-Options: SAMEORIGIN\r\n"
     "Referrer-Policy: strict-origin-when-cross-origin\r\n"
     "Content-Security-Policy: default-src 'self'; img-src 'self' data: https:; object-src 'none'; "
-    "frame-ancestors 'self'\r\n"
+    "frame-ancestors 'self'; script-src 'self' 'nonce-9f86d081884c7d65' https://static.example.com; "
+    "style-src 'self' 'unsafe-inline'; connect-src 'self' https://api.example.com "
+    "wss://live.example.com; report-uri /csp\r\n"
     "Content-Encoding: gzip\r\n"
     "Server: nginx/1.24.0\r\n"
     "ETag: W/\"5f3c9e-1a2b3c4d5e6f\"\r\n"
@@ -139,6 +141,16 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static const char *vectors(void) {
+#if defined(TURBOHTTP_NO_SIMD)
+    return "portable";
+#elif defined(__AVX2__)
+    return "AVX2    ";
+#else
+    return "baseline";
+#endif
+}
+
 static void compare(const char *name, const sample *s) {
     double ours[ROUNDS], peer[ROUNDS], ratio[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
@@ -150,8 +162,8 @@ static void compare(const char *name, const sample *s) {
     qsort(ours, ROUNDS, sizeof(double), by_value);
     qsort(peer, ROUNDS, sizeof(double), by_value);
     qsort(ratio, ROUNDS, sizeof(double), by_value);
-    printf("%-22s %4zu B  lane %2d  turbohttp %7.1f ns  http-parser %7.1f ns  ratio %5.2f\n", name,
-           s->length, (int)sizeof(tbh_lane), ours[ROUNDS / 2], peer[ROUNDS / 2], ratio[ROUNDS / 2]);
+    printf("%-22s %4zu B  %s  turbohttp %7.1f ns  http-parser %7.1f ns  ratio %5.2f\n", name,
+           s->length, vectors(), ours[ROUNDS / 2], peer[ROUNDS / 2], ratio[ROUNDS / 2]);
 }
 
 int main(int argc, char **argv) {

@@ -113,6 +113,7 @@ def e2e_steps():
 
 def all_steps():
     yield Step("amalgamate", [], ["./amalgamate.py", "--check"])
+    yield Step("readme", [], [sys.executable, "tests/compile/test_readme.py"])
     yield Step("amalgamate.refuses", [], [sys.executable, "tests/compile/test_amalgamate.py"])
     for group in (example_steps, unit_steps, script_steps, matrix_steps, fuzz_steps):
         yield from group()

@@ -200,15 +200,11 @@ static uint64_t player_progress(const player *p) {
         sum += p->wires[i].got + p->wires[i].sent + p->wires[i].is_shut;
     for (uint32_t i = 0; i < p->request_count; i++)
         sum += p->requests[i].streamed_length + (uint64_t)p->requests[i].dones;
-    return sum;
-}
-
-static bool player_has_bytes(const player *p) {
-    for (uint32_t i = 0; i < p->wire_count; i++) {
-        const wire *w = &p->wires[i];
-        if (!w->is_shut && w->got < w->put) return true;
+    for (uint32_t i = 0; i < p->client->completions.capacity; i++) {
+        const tbh_request *request = (const tbh_request *)tbh_completion_at(&p->client->completions, i);
+        if (request) sum += request->body.decoded;
     }
-    return false;
+    return sum;
 }
 
 /* Polls until nothing moves any more; a send is refused at random, so a few quiet rounds count. */
@@ -217,7 +213,6 @@ static void player_settle(player *p) {
         uint64_t before = player_progress(p);
         turbohttp_poll(p->client, 0);
         quiet = player_progress(p) == before ? quiet + 1 : 0;
-        (void)player_has_bytes;
     }
 }
 

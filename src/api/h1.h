@@ -140,7 +140,7 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  *
  * `data` holds every byte of the response received so far: each call sees the
  * same bytes as the one before and more behind them, but they may have moved.
- * Bytes after the head are not looked at. `limits` may be NULL for defaults;
+ * Bytes after the head are not part of the answer. `limits` may be NULL for defaults;
  * the table's capacity also limits the number of headers. Work is linear in
  * the bytes of the head, however they are split.
  *
@@ -154,8 +154,7 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  *   missing; or ERR_NOT_HTTP, ERR_STATUS_LINE, ERR_HEADER_LINE,
  *   ERR_HEAD_TOO_LARGE, ERR_LINE_TOO_LONG, ERR_TOO_MANY_HEADERS,
  *   ERR_CONTENT_LENGTH, ERR_TRANSFER_ENCODING with the place in
- *   `error_offset` (may be NULL). `out` says
- *   nothing unless the status is OK.
+ *   `error_offset` (may be NULL). Without success `out` means nothing.
  * Valid until: the bytes of `data` or the table move or change.
  * Thread: one at a time for each parser. Blocks: never.
  */

@@ -19,8 +19,12 @@ TBH_ALWAYS_INLINE uint32_t tbh_load32(const void *p) {
 }
 
 TBH_ALWAYS_INLINE uint32_t tbh_load32_le(const void *p) {
+#if TBH_LITTLE_ENDIAN
+    return tbh_load32(p);
+#else
     const uint8_t *b = (const uint8_t *)p;
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+#endif
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_load64_le(const void *p) {

@@ -23,7 +23,7 @@
 #ifdef TURBOHTTP_NO_DNS_STUB
 #define TBH_DNS_STUB 0
 #else
-#define TBH_DNS_STUB 0
+#define TBH_DNS_STUB 1
 #endif
 
 #ifdef TURBOHTTP_DEBUG_GUARDS
@@ -63,10 +63,10 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define TBH_UNUSED    __attribute__((unused))
-#define TBH_LIKELY(x) __builtin_expect(!!(x), 1)
-#define TBH_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define TBH_NOINLINE  __attribute__((noinline))
+#define TBH_UNUSED        __attribute__((unused))
+#define TBH_LIKELY(x)     __builtin_expect(!!(x), 1)
+#define TBH_UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define TBH_NOINLINE      __attribute__((noinline))
 #define TBH_ALWAYS_INLINE static inline __attribute__((always_inline, unused))
 #else
 #define TBH_UNUSED

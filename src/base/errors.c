@@ -9,7 +9,8 @@ typedef struct tbh_status_row {
     const char *text;
 } tbh_status_row;
 
-#define TBH_ROW(name, text) {TURBOHTTP_##name, "TURBOHTTP_" #name, text}
+#define TBH_ROW(name, text)                                                                        \
+    { TURBOHTTP_##name, "TURBOHTTP_" #name, text }
 
 static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(OK, "success"),

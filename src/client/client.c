@@ -64,8 +64,8 @@ static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
     int32_t code;
     turbohttp_status status = tbh_os_wake_open(&io->wake, &code);
     if (status == TURBOHTTP_OK)
-        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end,
-                                TBH_WANT_RECEIVE, NULL);
+        status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end, TBH_WANT_RECEIVE,
+                                NULL);
     if (status == TURBOHTTP_OK && !io->transport)
         status = tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake,
                                      &client->desc);
@@ -101,19 +101,28 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     return status;
 }
 
+#if TBH_INFLATE
+static void tbh_client_keep_as_is(void *user, void *element) {
+    (void)user;
+    (void)element;
+}
+#endif
+
 static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
     const turbohttp_limits *l = &client->limits;
     const turbohttp_allocator *a = &client->allocator;
     bool off = client->desc.disable_pooling;
     client->heap = tbh_heap_create(a, l->receive_bytes, l->connections + 16, off);
     if (!client->heap) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests,
-                               tbh_request_reset, NULL, off);
+    /* Without a hook the pool zeroes what comes back: nothing crosses requests (S-06). */
+    turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests, NULL,
+                               NULL, off);
     turbohttp_object_pool_init(&client->link_pool, a, sizeof(tbh_link), l->connections, NULL, NULL,
                                off);
 #if TBH_INFLATE
+    /* An inflater is initialised when it is rented: zeroing 40 KiB on return would cost more. */
     turbohttp_object_pool_init(&client->inflaters, a, sizeof(turbohttp_inflate), l->connections,
-                               NULL, NULL, off);
+                               tbh_client_keep_as_is, NULL, off);
 #endif
     return tbh_completions_init(&client->completions, a, l->requests);
 }
@@ -150,10 +159,8 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     client->timeouts = tbh_timeouts_with_defaults(&desc.timeouts);
     client->disable_keep_alive = desc.disable_keep_alive;
     turbohttp_status status = tbh_client_init(client);
-    if (status == TURBOHTTP_OK)
-        *out = client;
-    else
-        turbohttp_client_destroy(client);
+    if (status == TURBOHTTP_OK) *out = client;
+    else turbohttp_client_destroy(client);
     return status;
 }
 
@@ -172,10 +179,8 @@ static void tbh_client_tear_down(turbohttp_client *client) {
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
     client->is_shut = true;
-    if (client->is_polling)
-        client->must_tear_down = true;
-    else
-        tbh_client_tear_down(client);
+    if (client->is_polling) client->must_tear_down = true;
+    else tbh_client_tear_down(client);
 }
 
 static void tbh_client_drop_requests(turbohttp_client *client) {
@@ -240,10 +245,8 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
         if (link->state != TBH_LINK_IDLE) continue;
-        if (now >= link->idle_until_us)
-            tbh_link_destroy(link);
-        else
-            tbh_client_arm(client, link->idle_until_us);
+        if (now >= link->idle_until_us) tbh_link_destroy(link);
+        else tbh_client_arm(client, link->idle_until_us);
     }
 }
 
@@ -258,8 +261,7 @@ static void tbh_client_expire(turbohttp_client *client) {
 static void tbh_client_take_cancels(turbohttp_client *client) {
     if (!tbh_completions_take_cancelled(&client->completions)) return;
     for (uint32_t i = 0; i < client->completions.capacity; i++) {
-        tbh_request *request =
-            (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
+        tbh_request *request = (tbh_request *)tbh_completion_cancelled_at(&client->completions, i);
         if (request) tbh_request_complete(request, TURBOHTTP_ERR_CANCELLED);
     }
 }
@@ -330,15 +332,19 @@ static void tbh_client_note_ready(turbohttp_client *client) {
 }
 #endif
 
-/* A transport of the user's has no readiness: every busy link is asked in every round. */
+static void tbh_client_ask(tbh_link *link) {
+    link->may_receive = true;
+    link->is_send_blocked = false;
+    tbh_link_mark_dirty(link);
+}
+
+/* A transport of the user's has no readiness: every link is asked in every round. */
 static void tbh_client_ask_all(turbohttp_client *client) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state != TBH_LINK_BUSY) continue;
-        link->may_receive = true;
-        link->is_send_blocked = false;
-        tbh_link_mark_dirty(link);
+        if (link->state == TBH_LINK_IDLE) tbh_link_on_idle_ready(link);
+        else if (link->state == TBH_LINK_BUSY) tbh_client_ask(link);
     }
 }
 

@@ -246,7 +246,8 @@ TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offs
 
 /* ------------------------------------------------------------ driver */
 /* One event. OK: go on; PENDING: nothing more for now; DONE: complete; or an error. */
-static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event, turbohttp_span span) {
+static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event,
+                                          turbohttp_span span) {
     switch (event) {
     case TBH_CONN_INTERIM: return tbh_deliver_interim(link);
     case TBH_CONN_HEAD: return tbh_deliver_head(link);

@@ -77,8 +77,8 @@ typedef struct tbh_origin_key {
 
 struct tbh_origin {
     tbh_origin *next;
-    tbh_origin_key key; /* its texts lie behind this struct, each terminated */
-    turbohttp_span prefix; /* a URL that begins so, and asks for nothing special, is ours */
+    tbh_origin_key key;        /* its texts lie behind this struct, each terminated */
+    turbohttp_span prefix;     /* a URL that begins so, and asks for nothing special, is ours */
     turbohttp_span host_field; /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
@@ -145,7 +145,6 @@ TBH_FN void tbh_request_time_out(tbh_request *request);
 TBH_FN void tbh_request_call_done(turbohttp_client *client);
 /* Makes a request that was sent as good as new. */
 TBH_FN void tbh_request_rewind(tbh_request *request);
-TBH_FN void tbh_request_reset(void *user, void *element);
 
 /* request_head.c */
 /* Where a request goes: slices that live until it is built. */

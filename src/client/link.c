@@ -18,10 +18,8 @@ TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
     if (link->is_dirty) return;
     link->is_dirty = true;
     link->dirty_next = NULL;
-    if (client->dirty_last)
-        client->dirty_last->dirty_next = link;
-    else
-        client->dirty_first = link;
+    if (client->dirty_last) client->dirty_last->dirty_next = link;
+    else client->dirty_first = link;
     client->dirty_last = link;
 }
 
@@ -33,10 +31,8 @@ static void tbh_link_unmark_dirty(tbh_link *link) {
         before = at;
         at = at->dirty_next;
     }
-    if (before)
-        before->dirty_next = link->dirty_next;
-    else
-        client->dirty_first = link->dirty_next;
+    if (before) before->dirty_next = link->dirty_next;
+    else client->dirty_first = link->dirty_next;
     if (client->dirty_last == link) client->dirty_last = before;
     link->is_dirty = false;
 }
@@ -53,10 +49,8 @@ static void tbh_link_enlist(tbh_link *link) {
 
 static void tbh_link_delist(tbh_link *link) {
     turbohttp_client *client = link->client;
-    if (link->previous)
-        link->previous->next = link->next;
-    else
-        client->links = link->next;
+    if (link->previous) link->previous->next = link->next;
+    else client->links = link->next;
     if (link->next) link->next->previous = link->previous;
     client->link_count--;
     if (link->state == TBH_LINK_OPENING) client->opening_count--;
@@ -145,12 +139,12 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     tbh_link_enlist(link);
     tbh_dial_target target = tbh_link_target(origin, request);
     turbohttp_error *error = &request->response.error;
-    turbohttp_status status = tbh_stream_begin(&link->stream, &client->io, link, &target,
-                                               origin->key.is_tls, error);
+    turbohttp_status status =
+        tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
     if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
         tbh_stream_shut(&link->stream);
-        status = tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls,
-                                  error);
+        status =
+            tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
     }
     if (status >= 0) memset(error, 0, sizeof *error);
     tbh_link_opening_answer(link, status);
@@ -182,7 +176,8 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
 }
 
 TBH_FN bool tbh_link_is_fresh(tbh_link *link) {
-    if (link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
+    bool is_socket = link->client->io.transport == NULL;
+    if (is_socket && link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
     return tbh_stream_is_quiet(&link->stream);
 }
 

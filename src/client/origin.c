@@ -8,7 +8,7 @@
 
 /* Requests that may not be repeated do not trust a connection that was idle for longer
  * (RELIABILITY 3.3): the server may be closing it right now. */
-#define TBH_IDLE_TRUST_US 3000000u
+#define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
 
 /* ------------------------------------------------------------ keys */
@@ -132,14 +132,10 @@ TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_f
 }
 
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        origin->waiting_first = request->next;
-    if (request->next)
-        request->next->previous = request->previous;
-    else
-        origin->waiting_last = request->previous;
+    if (request->previous) request->previous->next = request->next;
+    else origin->waiting_first = request->next;
+    if (request->next) request->next->previous = request->previous;
+    else origin->waiting_last = request->previous;
     request->next = request->previous = NULL;
 }
 
@@ -153,10 +149,8 @@ TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link) {
 }
 
 TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
-    if (link->idle_previous)
-        link->idle_previous->idle_next = link->idle_next;
-    else
-        origin->idle = link->idle_next;
+    if (link->idle_previous) link->idle_previous->idle_next = link->idle_next;
+    else origin->idle = link->idle_next;
     if (link->idle_next) link->idle_next->idle_previous = link->idle_previous;
     link->idle_next = link->idle_previous = NULL;
     link->client->idle_count--;
@@ -166,7 +160,8 @@ TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
 static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
     tbh_link *oldest = NULL;
     for (tbh_link *link = client->links; link; link = link->next)
-        if (link->state == TBH_LINK_IDLE && (!oldest || link->idle_since_us < oldest->idle_since_us))
+        if (link->state == TBH_LINK_IDLE &&
+            (!oldest || link->idle_since_us < oldest->idle_since_us))
             oldest = link;
     return oldest;
 }
@@ -208,10 +203,8 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
     tbh_link *link = tbh_origin_find_idle(origin, request);
     if (!link && !tbh_origin_may_open(client, origin)) return false;
     tbh_origin_unqueue(origin, request);
-    if (link)
-        tbh_link_assign(link, request);
-    else
-        tbh_link_open(origin, request);
+    if (link) tbh_link_assign(link, request);
+    else tbh_link_open(origin, request);
     return true;
 }
 

@@ -5,11 +5,6 @@
  * Does not know: connections, framing. */
 #include "internal.h"
 
-TBH_FN void tbh_request_reset(void *user, void *element) {
-    (void)user;
-    memset(element, 0, sizeof(tbh_request));
-}
-
 /* ------------------------------------------------------------ time limits */
 static uint64_t tbh_request_limit_us(const tbh_request *request, uint32_t limit_ms) {
     if (limit_ms == TURBOHTTP_NO_TIMEOUT) return UINT64_MAX;
@@ -60,9 +55,9 @@ TBH_FN uint64_t tbh_request_deadline(const tbh_request *request) {
 }
 
 static void tbh_request_record_timeout(tbh_request *request) {
-    static const char *const settings[] = {"total_ms", "total_ms",      "resolve_ms",
-                                           "connect_ms", "total_ms",    "send_ms",
-                                           "first_byte_ms", "idle_ms", "total_ms"};
+    static const char *const settings[] = {"total_ms",      "total_ms", "resolve_ms",
+                                           "connect_ms",    "total_ms", "send_ms",
+                                           "first_byte_ms", "idle_ms",  "total_ms"};
     turbohttp_error *error = &request->response.error;
     uint64_t now = request->client->io.now_us;
     bool is_total = now >= request->total_deadline_us;
@@ -144,10 +139,8 @@ static void tbh_request_queue_call(tbh_request *request) {
     turbohttp_client *client = request->client;
     request->next = NULL;
     request->previous = client->done_last;
-    if (client->done_last)
-        client->done_last->next = request;
-    else
-        client->done_first = request;
+    if (client->done_last) client->done_last->next = request;
+    else client->done_first = request;
     client->done_last = request;
     request->is_call_due = true;
 }
@@ -155,14 +148,10 @@ static void tbh_request_queue_call(tbh_request *request) {
 static void tbh_request_unqueue_call(tbh_request *request) {
     turbohttp_client *client = request->client;
     if (!request->is_call_due) return;
-    if (request->previous)
-        request->previous->next = request->next;
-    else
-        client->done_first = request->next;
-    if (request->next)
-        request->next->previous = request->previous;
-    else
-        client->done_last = request->previous;
+    if (request->previous) request->previous->next = request->next;
+    else client->done_first = request->next;
+    if (request->next) request->next->previous = request->previous;
+    else client->done_last = request->previous;
     request->is_call_due = false;
 }
 
@@ -230,11 +219,11 @@ TURBOHTTP_API turbohttp_status turbohttp_next_done(turbohttp_client *client,
     return TURBOHTTP_OK;
 }
 
-TURBOHTTP_API turbohttp_status
-turbohttp_on_done(turbohttp_client *client, turbohttp_request handle,
-                  void (*on_done)(void *user, turbohttp_request request,
-                                  turbohttp_response *response),
-                  void *user) {
+TURBOHTTP_API turbohttp_status turbohttp_on_done(turbohttp_client *client, turbohttp_request handle,
+                                                 void (*on_done)(void *user,
+                                                                 turbohttp_request request,
+                                                                 turbohttp_response *response),
+                                                 void *user) {
     tbh_request *request = (tbh_request *)tbh_completion_find(&client->completions, handle.id);
     if (!request) return TURBOHTTP_ERR_STALE;
     request->on_done = on_done;
@@ -284,8 +273,7 @@ static turbohttp_status tbh_submit_parse_url(const turbohttp_client *client, con
         if (error) error->offset = offset;
         return status;
     }
-    if (url->is_websocket)
-        return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
+    if (url->is_websocket) return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
     return url->is_tls ? tbh_submit_refuse(error, TURBOHTTP_ERR_TLS_MISSING, NULL) : TURBOHTTP_OK;
 }
 
@@ -313,8 +301,7 @@ static void tbh_submit_take_desc(tbh_request *request, const turbohttp_request_d
 }
 
 /* Everything that can fail; on failure the caller gives the request back. */
-static turbohttp_status tbh_submit_prepare(tbh_request *request,
-                                           const turbohttp_request_desc *desc,
+static turbohttp_status tbh_submit_prepare(tbh_request *request, const turbohttp_request_desc *desc,
                                            turbohttp_error *error) {
     turbohttp_client *client = request->client;
     turbohttp_url url;
@@ -347,8 +334,7 @@ static turbohttp_status tbh_submit_unstarted(const turbohttp_request_desc *desc,
 
 TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
-                                                turbohttp_request *handle,
-                                                turbohttp_error *error) {
+                                                turbohttp_request *handle, turbohttp_error *error) {
     handle->id = 0;
     if (client->is_shut || client->is_doomed)
         return tbh_submit_unstarted(desc, TURBOHTTP_ERR_SHUTDOWN, error);

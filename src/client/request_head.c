@@ -34,8 +34,7 @@ TBH_ALWAYS_INLINE void tbh_head_put(tbh_head_writer *w, const char *text, size_t
     if (out->status == TURBOHTTP_OK && n <= out->capacity - out->length) {
         memcpy(out->data + out->length, text, n);
         out->length += n;
-    } else
-        turbohttp_writer_put(out, text, n);
+    } else turbohttp_writer_put(out, text, n);
 }
 
 static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
@@ -87,10 +86,8 @@ static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *targ
     turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
     if (host && !tbh_is_field_value(host, value.length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (value.length)
-        tbh_head_put(w, value.data, value.length);
-    else
-        turbohttp_url_put_host(target->url, &w->out);
+    if (value.length) tbh_head_put(w, value.data, value.length);
+    else turbohttp_url_put_host(target->url, &w->out);
     tbh_head_put(w, "\r\n", 2);
     return TURBOHTTP_OK;
 }
@@ -108,10 +105,8 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
         return tbh_head_refuse(w, TURBOHTTP_ERR_METHOD, tbh_span_of(method));
     tbh_head_put(w, method, method_length);
     tbh_head_put(w, " ", 1);
-    if (target->url)
-        turbohttp_url_put_target(target->url, &w->out);
-    else
-        tbh_head_put(w, target->path.data, target->path.length);
+    if (target->url) turbohttp_url_put_target(target->url, &w->out);
+    else tbh_head_put(w, target->path.data, target->path.length);
     tbh_head_put(w, desc->use_http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ", 17);
     return tbh_head_host(w, target);
 }
@@ -259,8 +254,7 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     tbh_conn_request *wire = &request->wire;
     wire->head = tbh_span(text, layout->head_end);
     if (request->source.is_unknown)
-        wire->trailers =
-            tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
+        wire->trailers = tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
     wire->is_head = desc->method && strcmp(desc->method, "HEAD") == 0;
     wire->expects_continue = desc->expect_continue && !desc->use_http10;
     wire->is_last = request->disable_reuse;

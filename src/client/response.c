@@ -21,8 +21,8 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     size_t n = response->body.length;
     if (response->owned.text) return (const char *)response->owned.text;
     if (!heap || n == 0 || n == SIZE_MAX) return "";
-    char *text = (char *)turbohttp_byte_pool_rent(&heap->blocks, n + 1,
-                                                  &response->owned.text_bytes);
+    char *text =
+        (char *)turbohttp_byte_pool_rent(&heap->blocks, n + 1, &response->owned.text_bytes);
     if (!text) return "";
     turbohttp_sequence_copy_to(&response->body, text, n);
     text[n] = 0;

@@ -122,12 +122,11 @@ static const uint8_t *tbh_chunk_line(turbohttp_chunked *c, const uint8_t *p, con
     return p;
 }
 
-/* The bytes of a line of digits and CRLF that is all there, and its size; 0 for any other line. */
-TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, const uint8_t *end,
-                                                uint64_t *size) {
+/* The bytes of a line of digits and CRLF, and its size; 0 for any other line. TBH_CHUNK_FAST bytes
+ * are there. */
+TBH_ALWAYS_INLINE unsigned tbh_chunk_plain_line(const uint8_t *p, uint64_t *size) {
     unsigned n = 0;
     *size = 0;
-    if (end - p < TBH_CHUNK_FAST) return 0;
     for (int digit; n < TBH_CHUNK_FAST - 2 && (digit = tbh_hex_value(p[n])) >= 0; n++)
         *size = *size << 4 | (uint64_t)digit;
     return n && p[n] == '\r' && p[n + 1] == '\n' ? n + 2 : 0;
@@ -164,10 +163,11 @@ TBH_ALWAYS_INLINE bool tbh_chunk_whole(turbohttp_chunked *c, const uint8_t **in,
                                        turbohttp_span *data) {
     uint64_t size;
     const uint8_t *p = *in;
-    unsigned line = tbh_chunk_plain_line(p, p + *in_length, &size);
+    if (*in_length < TBH_CHUNK_FAST) return false;
+    unsigned line = tbh_chunk_plain_line(p, &size);
     if (line == 0 || size == 0 || *in_length - line < size || *in_length - line - size < 2)
         return false;
-    const uint8_t *after = p + line + size;
+    const uint8_t *after = p + line + (size_t)size;
     int64_t budget = c->budget - (int64_t)line - 2;
     if (budget < 0 || after[0] != '\r' || after[1] != '\n') return false;
     c->budget = budget < TBH_CHUNK_CREDIT ? budget + (int64_t)size * TBH_CHUNK_PER_BYTE : budget;

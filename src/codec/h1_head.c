@@ -101,6 +101,25 @@ static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *
     return tbh_h1_stop_at_end(r, line, at, TURBOHTTP_ERR_HEADER_LINE);
 }
 
+/* What the loop over lines looks at all the time: a copy that nothing else points to stays in
+ * registers. */
+typedef struct tbh_h1_bounds {
+    const char *begin, *end;
+    const char *last;     /* the last byte */
+    const char *lane_end; /* from before it, a lane can be read */
+    size_t line_bytes;
+} tbh_h1_bounds;
+
+static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
+    tbh_h1_bounds b;
+    b.begin = r->begin;
+    b.end = r->end;
+    b.last = r->end - 1;
+    b.lane_end = r->end - r->begin >= TBH_LANE ? r->end - TBH_LANE + 1 : r->begin;
+    b.line_bytes = r->line_bytes;
+    return b;
+}
+
 TBH_ALWAYS_INLINE bool tbh_h1_is_blank(char c) {
     return c == ' ' || c == '\t';
 }
@@ -112,8 +131,8 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
     return found == crlf;
 }
 
-TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_run *r, const char *line, const char *at) {
-    return r->end - at >= 2 && tbh_h1_is_crlf(at) && (size_t)(at - line) <= r->line_bytes;
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *at) {
+    return at < b->last && tbh_h1_is_crlf(at) && (size_t)(at - line) <= b->line_bytes;
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -144,26 +163,46 @@ typedef struct tbh_h1_name {
     int id; /* -1: not a token before a colon */
 } tbh_h1_name;
 
-static TBH_NOINLINE tbh_h1_name tbh_h1_other_name(const char *line, const char *colon) {
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
     tbh_h1_name name;
     name.colon = colon;
-    name.id = colon > line && tbh_scan_token(line, colon) == colon ? 0 : -1;
+    name.id = id;
     return name;
 }
 
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_run *r, const char *line) {
-    tbh_h1_name name;
-    name.colon = tbh_scan_byte(r->begin, line, r->end, ':');
-    size_t n = (size_t)(name.colon - line);
-    if (TBH_UNLIKELY(n == 0 || name.colon == r->end)) return tbh_h1_other_name(line, name.colon);
-    name.id = tbh_header_id_before_colon(line, n, r->end);
-    if (name.id || tbh_scan_is_common(line, n, r->end)) return name;
-    return tbh_h1_other_name(line, name.colon);
+/* Names that are short, rare, or so near the end that no lane can be read. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
+    bool token = colon > line && tbh_scan_token(line, colon) == colon;
+    if (!token) return tbh_h1_named(colon, -1);
+    return tbh_h1_named(colon, tbh_header_id_before_colon(line, (size_t)(colon - line)));
 }
 
-/* The last lines, where a lane would reach beyond the end: the same, but not inline. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const tbh_h1_run *r, const char *line) {
-    return tbh_h1_name_of(r, line);
+/* The name of a line from which a lane can be read. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line) {
+    const char *colon;
+    uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
+    if (TBH_LIKELY(mask)) {
+        colon = line + tbh_lane_first(mask);
+    } else {
+        colon = tbh_scan_byte(b->begin, line + TBH_LANE, b->end, ':');
+        if (colon == b->end) return tbh_h1_named(b->end, -1);
+    }
+    size_t n = (size_t)(colon - line);
+    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
+    unsigned id = tbh_header_candidate(line, n);
+    if (id && tbh_scan_is_name(line, n, tbh_header_names[id].text))
+        return tbh_h1_named(colon, (int)id);
+    if (tbh_scan_is_common(line, n)) return tbh_h1_named(colon, 0);
+    return tbh_h1_odd_name(line, colon);
+}
+
+/* The same for the last lines, where a lane would reach beyond the end. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *end,
+                                                     const char *line) {
+    const char *colon = tbh_scan_byte(begin, line, end, ':');
+    if (colon == end) return tbh_h1_named(colon, -1);
+    uint16_t id = tbh_header_id_before_colon(line, (size_t)(colon - line));
+    return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
@@ -177,21 +216,21 @@ TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, 
     row->id = (uint16_t)name.id;
 }
 
-/* Parses the header line at `line` into a row; returns the next line, or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, tbh_marks *marks, const char *line,
+/* Parses the header line from `line` to `at`, the next marked byte, into a row; returns the next line,
+ * or NULL with the status. */
+TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const tbh_h1_bounds *b,
+                                                tbh_marks *marks, const char *line, const char *at,
                                                 turbohttp_header *row) {
-    const char *const begin = r->begin, *const end = r->end;
-    const char *at = tbh_marks_next(marks, begin, end);
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(r, line, at))) {
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, at))) {
         tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
         at = place.at;
         *marks = place.marks;
-        if (!tbh_h1_ends_line(r, line, at)) return tbh_h1_stop_in_field(r, line, at);
+        if (!tbh_h1_ends_line(b, line, at)) return tbh_h1_stop_in_field(r, line, at);
     }
-    tbh_marks_drop(marks, begin, end);
-    tbh_h1_name name;
-    if (TBH_LIKELY(end - line >= TBH_LANE)) name = tbh_h1_name_of(r, line);
-    else name = tbh_h1_name_near_end(r, line);
+    tbh_marks_drop(marks, b->begin, b->end);
+    tbh_h1_name name = TBH_LIKELY(line < b->lane_end)
+                           ? tbh_h1_name_of(b, line)
+                           : tbh_h1_name_near_end(b->begin, b->end, line);
     if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
     tbh_h1_row_fill(row, line, name, at);
     return at + 2;
@@ -314,30 +353,34 @@ static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_sta
     return status;
 }
 
+/* The line at p is marked at its first byte: the empty line that ends the section, or a bad one. */
 static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
-    if (p + 1 == r->end) return TURBOHTTP_PENDING;
-    if (p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    if (p == r->end || (*p == '\r' && p + 1 == r->end)) return TURBOHTTP_PENDING;
+    if (*p != '\r' && r->count == r->capacity)
+        return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+    if (*p != '\r' || p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
     *after = p + 2;
     return TURBOHTTP_OK;
 }
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+    const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
+    const uint64_t watched = r->watched;
     tbh_marks marks = r->marks;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
-    for (; p != r->end; row++) {
-        if (*p == '\r') {
-            r->count = (uint32_t)(row - r->table);
-            return tbh_h1_last_line(r, p, after);
-        }
+    for (;; row++) {
+        const char *at = tbh_marks_next(&marks, bounds.begin, bounds.end);
+        if (at == p) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &marks, p, row);
+        p = tbh_h1_field_line(r, &bounds, &marks, p, at, row);
         if (!p) return r->status;
-        if (!(r->watched >> row->id & 1)) continue;
+        if (TBH_LIKELY(!(watched >> row->id & 1))) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
-    return TURBOHTTP_PENDING;
+    r->count = (uint32_t)(row - r->table);
+    return tbh_h1_last_line(r, p, after);
 }
 
 /* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
@@ -369,13 +412,16 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
-    const char *at = tbh_marks_next(&r->marks, r->begin, r->end);
-    if (!tbh_h1_ends_line(r, p, at)) {
-        tbh_h1_place place = tbh_h1_line_goes_on(r, at, r->marks);
-        at = place.at;
+    const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
+    tbh_h1_place place;
+    place.at = tbh_marks_next(&r->marks, r->begin, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, place.at))) {
+        place = tbh_h1_line_goes_on(r, place.at, r->marks);
         r->marks = place.marks;
     }
-    if (!tbh_h1_ends_line(r, p, at)) return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
+    const char *at = place.at;
+    if (!tbh_h1_ends_line(&bounds, p, at))
+        return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
     tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
     out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));

@@ -36,8 +36,7 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_write_request_line(turbohttp_writer 
 }
 
 TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(turbohttp_writer *writer,
-                                                        turbohttp_span name,
-                                                        turbohttp_span value) {
+                                                        turbohttp_span name, turbohttp_span value) {
     char *start;
     if (!tbh_is_token(name.data, name.length)) return TURBOHTTP_ERR_HEADER_NAME;
     if (!tbh_is_field_value(value.data, value.length)) return TURBOHTTP_ERR_HEADER_VALUE;

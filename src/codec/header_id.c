@@ -13,10 +13,18 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     char line[sizeof(tbh_header_name)];
-    if (n >= sizeof line) return TURBOHTTP_HEADER_OTHER;
+    if (n < 4) return tbh_header_id_short(name, n);
+    if (n >= sizeof line || !tbh_is_token(name, n)) return TURBOHTTP_HEADER_OTHER;
     memcpy(line, name, n);
     line[n] = ':';
-    return tbh_header_id_before_colon(line, n, line + n);
+    return tbh_header_id_before_colon(line, n);
+}
+
+TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
+    if (n < 4) return tbh_header_id_short(name, n);
+    unsigned id = tbh_header_candidate(name, n);
+    if (!id) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_word(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {

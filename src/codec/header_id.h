@@ -5,7 +5,7 @@
 
 #define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
 
-/* One row is one load of the widest lane. */
+/* Whole lanes can be read at the text. */
 typedef struct tbh_header_name {
     char text[31]; /* lower case, zero behind */
     uint8_t length;
@@ -103,12 +103,13 @@ static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
 /* tbh_header_id for names that are too short for the hash. */
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 
-/* tbh_header_id for a name with a colon behind it and more bytes up to `end`. */
-TBH_ALWAYS_INLINE uint16_t tbh_header_id_before_colon(const char *name, size_t n, const char *end) {
-    if (TBH_UNLIKELY(n < 4)) return tbh_header_id_short(name, n);
+/* tbh_header_id for a name without control bytes that has a colon behind it. */
+TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
+
+/* The only id that a name of at least four bytes with a colon behind it can have, if it is as long;
+ * otherwise 0. */
+TBH_ALWAYS_INLINE unsigned tbh_header_candidate(const char *name, size_t n) {
     uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
     unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
-    const tbh_header_name *row = &tbh_header_names[id];
-    if (row->length != n) return TURBOHTTP_HEADER_OTHER;
-    return tbh_scan_is_name(name, n, end, row->text) ? (uint16_t)id : 0;
+    return tbh_header_names[id].length == n ? id : 0;
 }

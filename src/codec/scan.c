@@ -57,13 +57,11 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
 }
 
 static uint64_t tbh_scan_differ8(const char *p, const char *lower) {
-    uint64_t word = tbh_load64(lower);
-    return (tbh_load64(p) | (word & UINT64_C(0x4040404040404040)) >> 1) ^ word;
+    return (tbh_load64(p) | UINT64_C(0x2020202020202020)) ^ tbh_load64(lower);
 }
 
 static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
-    uint32_t word = tbh_load32(lower);
-    return (tbh_load32(p) | (word & 0x40404040u) >> 1) ^ word;
+    return (tbh_load32(p) | 0x20202020u) ^ tbh_load32(lower);
 }
 
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {

@@ -1,4 +1,4 @@
-/* Wide scans over text: one lane of 8, 16 or 32 bytes at a time, the same code for every width.
+/* Wide scans over text: one lane of 8 or 16 bytes at a time, the same code for every width.
  *
  * A lane answers questions about its bytes with a mask; tbh_lane_first turns a mask into a byte's
  * index. A platform is a block below that defines the lane; what follows the blocks knows none.
@@ -22,68 +22,13 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 }
 
 /* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
- * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a name in
- * lower case by more than the case of a letter (`differ`). In names, letters are the characters with
- * bit 6, and only they may differ in bit 5. */
-#if TBH_AVX2
-#include <immintrin.h>
-#define TBH_LANE       32 /* bytes */
-#define TBH_LANE_SHIFT 0  /* log2 of the mask bits for each byte */
-typedef __m256i tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
-}
-
-/* Bytes from `low` to `low + span`. */
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
-    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
-    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_or_si256(alpha, digit), dash)) ^ 0xffffffffu;
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm256_and_si256(lower, _mm256_set1_epi8(0x40));
-    v = _mm256_or_si256(v, _mm256_srli_epi16(letter, 1));
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, lower)) ^ 0xffffffffu;
-}
-
-#define TBH_BLOCK       64 /* bytes that share a mask of marks */
-#define TBH_BLOCK_SHIFT 0
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    tbh_lane v = tbh_lane_load(p);
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
-}
-#elif TBH_SSE2
+ * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
+ * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
+ * before, since with bit 5 set CR is a dash). */
+#if TBH_SSE2
 #include <emmintrin.h>
-#define TBH_LANE        16
-#define TBH_LANE_SHIFT  0
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -118,13 +63,25 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = _mm_and_si128(lower, _mm_set1_epi8(0x40));
-    v = _mm_or_si128(v, _mm_srli_epi16(letter, 1));
+    v = _mm_or_si128(v, _mm_set1_epi8(0x20));
     return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
 }
 
-#define TBH_BLOCK       64
+#define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
+#if TBH_AVX2 /* names are too short to gain by it, whole blocks are not */
+#include <immintrin.h>
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
+    __m256i del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
+}
+#else
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
     tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
@@ -136,6 +93,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
     return low | high << 32;
 }
+#endif
 #elif TBH_NEON
 #include <arm_neon.h>
 #define TBH_LANE        16
@@ -173,8 +131,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    tbh_lane letter = vandq_u8(lower, vdupq_n_u8(0x40));
-    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vshrq_n_u8(letter, 1)), lower));
+    return ~tbh_lane_mask(vceqq_u8(vorrq_u8(v, vdupq_n_u8(0x20)), lower));
 }
 
 #define TBH_BLOCK       16
@@ -225,7 +182,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 
 /* Not one bit but any bits of a byte that differs. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    return (v | (lower & tbh_lane_fill(0x40)) >> 1) ^ lower;
+    return (v | tbh_lane_fill(0x20)) ^ lower;
 }
 
 #define TBH_BLOCK       64
@@ -257,9 +214,9 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
 }
 
-/* Keeps the marks of the first n bytes, n < TBH_LANE. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_keep(uint64_t mask, size_t n) {
-    return mask & (((uint64_t)1 << (n << TBH_LANE_SHIFT)) - 1);
+/* Are there no marks at the first n bytes, 0 < n < TBH_LANE? */
+TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
+    return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
 /* ------------------------------------------------------------ marks
@@ -337,31 +294,25 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
  * names the words between them. */
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
 
-/* Is the name at p, n bytes, equal to one in lower case, whatever the case of its letters? A whole
- * lane can be read at `lower`, and bytes up to `end` after the name. */
-TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *end,
-                                        const char *lower) {
-    if (TBH_LIKELY(n >= TBH_LANE)) {
-        const size_t last = n - TBH_LANE;
-        uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
-        for (size_t i = 0; i < last; i += TBH_LANE)
-            differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
-        return differ == 0;
-    }
-    if (TBH_UNLIKELY((size_t)(end - p) < TBH_LANE)) return tbh_scan_is_word(p, lower, n);
-    return tbh_lane_keep(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n) == 0;
+/* Is the name at p, n > 0 bytes, equal to one in lower case, whatever the case of its letters? A whole
+ * lane can be read at `lower` and, if n is less, at p. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *lower) {
+    if (TBH_LIKELY(n < TBH_LANE))
+        return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
+    const size_t last = n - TBH_LANE;
+    uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
+    for (size_t i = 0; i < last; i += TBH_LANE)
+        differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
+    return differ == 0;
 }
 
-/* Are all n bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. */
-TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n, const char *end) {
-    if (n >= TBH_LANE) {
-        uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
-        for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE)
-            odd |= tbh_lane_odd(tbh_lane_load(p + i));
-        return odd == 0;
-    }
-    if ((size_t)(end - p) < TBH_LANE) return false;
-    return tbh_lane_keep(tbh_lane_odd(tbh_lane_load(p)), n) == 0;
+/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. A
+ * whole lane can be read. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n) {
+    if (n < TBH_LANE) return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
+    uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
+    for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE) odd |= tbh_lane_odd(tbh_lane_load(p + i));
+    return odd == 0;
 }
 
 /* First byte in [p, end) that is no token character (RFC 9110 §5.6.2), or end. */

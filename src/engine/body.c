@@ -57,10 +57,8 @@ static uint8_t *tbh_body_room(tbh_body *body, size_t *room) {
 static turbohttp_status tbh_body_commit(tbh_body *body, size_t n) {
     body->decoded += n;
     body->quota = body->quota > n ? body->quota - n : 0;
-    if (body->write)
-        body->output->length += n;
-    else
-        turbohttp_segments_commit(body->store, n);
+    if (body->write) body->output->length += n;
+    else turbohttp_segments_commit(body->store, n);
     return tbh_body_judge(body);
 }
 

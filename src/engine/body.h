@@ -20,12 +20,12 @@ typedef struct tbh_body {
     turbohttp_body_write write; /* NULL: into the store */
     void *user;
     turbohttp_segments *store;
-    void *inflater;             /* rented; NULL: not decoded */
-    turbohttp_segment *output;  /* decoded bytes for `write` */
+    void *inflater;            /* rented; NULL: not decoded */
+    turbohttp_segment *output; /* decoded bytes for `write` */
     uint32_t block_bytes;
-    uint64_t wire, decoded;     /* bytes in, bytes out */
-    size_t quota;               /* decoded bytes that may still be made in this poll */
-    bool has_more;              /* put an empty span to go on: output was held back */
+    uint64_t wire, decoded; /* bytes in, bytes out */
+    size_t quota;           /* decoded bytes that may still be made in this poll */
+    bool has_more;          /* put an empty span to go on: output was held back */
 } tbh_body;
 
 /* The body is zero, `blocks`…`block_bytes` set. ERR_BODY_CODING when the coding is not known. */

@@ -58,10 +58,8 @@ TBH_FN bool tbh_completion_set(tbh_completions *c, uint64_t id) {
     slot->state = TBH_COMPLETION_SET;
     c->pending--;
     c->done++;
-    if (c->done_last)
-        c->slots[c->done_last - 1].next = place;
-    else
-        c->done_first = place;
+    if (c->done_last) c->slots[c->done_last - 1].next = place;
+    else c->done_first = place;
     c->done_last = place;
     return true;
 }
@@ -74,10 +72,8 @@ static void tbh_completion_unlink(tbh_completions *c, uint32_t place) {
         at = c->slots[at - 1].next;
     }
     uint32_t next = c->slots[place - 1].next;
-    if (before)
-        c->slots[before - 1].next = next;
-    else
-        c->done_first = next;
+    if (before) c->slots[before - 1].next = next;
+    else c->done_first = next;
     if (c->done_last == place) c->done_last = before;
     c->done--;
 }

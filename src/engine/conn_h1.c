@@ -8,7 +8,8 @@
 enum { TBH_CONN_CHUNK_HEAD = 20, TBH_CONN_CHUNK_TAIL = 2 + 5 }; /* around one filled chunk */
 
 /* ------------------------------------------------------------ life */
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits) {
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
+                          const turbohttp_limits *limits) {
     memset(h, 0, sizeof *h);
     h->pool = pool;
     h->limits = limits;
@@ -34,7 +35,8 @@ TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
     tbh_conn_init(h, h->pool, h->limits);
 }
 
-TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store) {
+TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,
+                           turbohttp_segments *store) {
     if (h->rx != TBH_RX_IDLE) tbh_conn_reset(h);
     h->request = *request;
     h->out = request->head;
@@ -69,17 +71,15 @@ static void tbh_conn_wrap_chunk(tbh_conn_h1 *h, uint8_t *data, size_t n) {
 }
 
 static turbohttp_status tbh_conn_accept_fill(tbh_conn_h1 *h, turbohttp_status status, uint8_t *data,
-                                           size_t n) {
+                                             size_t n) {
     tbh_source *body = h->request.body;
     body->taken += n;
     h->body_ended = status == TURBOHTTP_DONE || (!body->is_unknown && body->taken == body->length);
     if (!body->is_unknown && h->body_ended && body->taken != body->length)
         return TURBOHTTP_ERR_BODY_SOURCE;
     body->is_blocked = n == 0 && !h->body_ended;
-    if (body->is_unknown)
-        tbh_conn_wrap_chunk(h, data, n);
-    else
-        h->out = tbh_span((const char *)data, n);
+    if (body->is_unknown) tbh_conn_wrap_chunk(h, data, n);
+    else h->out = tbh_span((const char *)data, n);
     return body->is_blocked ? TURBOHTTP_PENDING : TURBOHTTP_OK;
 }
 
@@ -215,12 +215,9 @@ static bool tbh_conn_body_room(tbh_conn_h1 *h) {
 TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     bool ok = true;
     *room = 0;
-    if (!h->block)
-        ok = tbh_conn_rent_block(h, h->limits->block_bytes);
-    else if (h->rx == TBH_RX_HEAD)
-        ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
-    else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END)
-        ok = tbh_conn_body_room(h);
+    if (!h->block) ok = tbh_conn_rent_block(h, h->limits->block_bytes);
+    else if (h->rx == TBH_RX_HEAD) ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
+    else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END) ok = tbh_conn_body_room(h);
     if (!ok) return NULL;
     *room = tbh_conn_block_room(h);
     return h->fill;
@@ -241,8 +238,8 @@ TBH_FN void tbh_conn_in_end(tbh_conn_h1 *h) {
 
 TBH_FN bool tbh_conn_in_wanted(const tbh_conn_h1 *h) {
     bool is_reading = h->rx > TBH_RX_IDLE && h->rx < TBH_RX_END;
-    return is_reading && !h->is_ended && (h->at == h->fill || h->rx == TBH_RX_HEAD ||
-                                          h->rx == TBH_RX_TRAILERS);
+    return is_reading && !h->is_ended &&
+           (h->at == h->fill || h->rx == TBH_RX_HEAD || h->rx == TBH_RX_TRAILERS);
 }
 
 /* ------------------------------------------------------------ receiving: the head */
@@ -260,7 +257,7 @@ static turbohttp_header *tbh_conn_rent_table(tbh_conn_h1 *h, size_t extra, size_
 }
 
 static const tbh_conn_rx tbh_conn_rx_of_framing[] = {TBH_RX_END, TBH_RX_LENGTH, TBH_RX_CHUNKED,
-                                                 TBH_RX_UNTIL_CLOSE};
+                                                     TBH_RX_UNTIL_CLOSE};
 
 static tbh_conn_event tbh_conn_on_interim(tbh_conn_h1 *h) {
     if (h->head.status == 101 && h->request.allows_upgrade) {
@@ -297,19 +294,26 @@ static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
     return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
 }
 
-static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
+/* When nothing more will come, a parser at its start looks at every line of what there is: the
+ * fault that it names is then the same for every split. */
+static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     turbohttp_head_limits limits = tbh_conn_head_limits(h);
+    size_t n = (size_t)(h->fill - h->at);
+    if (n == 0) return TURBOHTTP_PENDING;
+    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
+    if (limits.head_bytes == 0) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
+    if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
+    return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
+                                   h->table, h->limits->header_count, &h->head, offset);
+}
+
+static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
     uint64_t offset = 0;
-    turbohttp_status status = TURBOHTTP_PENDING;
     if (!h->table) h->table = tbh_conn_rent_table(h, 0, &h->table_bytes);
     if (!h->table) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
-    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
-    if (limits.head_bytes == 0) return tbh_conn_fail(h, TURBOHTTP_ERR_HEAD_TOO_LARGE, 0);
-    if (h->at != h->fill)
-        status = turbohttp_h1_head_parse(&h->parser, (const char *)h->at,
-                                         (size_t)(h->fill - h->at), h->request.is_head, &limits,
-                                         h->table, h->limits->header_count, &h->head, &offset);
-    if (status == TURBOHTTP_PENDING) return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
+    turbohttp_status status = tbh_conn_parse_head(h, &offset);
+    if (status == TURBOHTTP_PENDING)
+        return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
     if (status < 0) return tbh_conn_fail(h, status, offset);
     h->at += h->head.head_length;
     h->offset += h->head.head_length;
@@ -330,7 +334,8 @@ static tbh_conn_event tbh_conn_end(tbh_conn_h1 *h) {
 
 /* Trailers are rare and may be split anywhere: they are gathered behind their table. */
 static bool tbh_conn_gather_trailers(tbh_conn_h1 *h) {
-    size_t n = (size_t)(h->fill - h->at), table = h->limits->header_count * sizeof(turbohttp_header);
+    size_t n = (size_t)(h->fill - h->at),
+           table = h->limits->header_count * sizeof(turbohttp_header);
     size_t needed = h->trailer_fill + n;
     if (!h->trailer_table || needed > h->trailer_bytes - table) {
         size_t bytes;
@@ -359,9 +364,10 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
     if (!tbh_conn_gather_trailers(h)) return tbh_conn_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, 0);
     if (h->is_collecting) h->at = h->fill = h->block->data + h->block->length;
     char *bytes = (char *)h->trailer_table + h->limits->header_count * sizeof(turbohttp_header);
-    turbohttp_status status = turbohttp_h1_trailer_parse(
-        &h->parser, bytes, h->trailer_fill, &limits, h->trailer_table, h->limits->header_count,
-        &h->trailer_count, &consumed, &offset);
+    if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser); /* as for heads */
+    turbohttp_status status =
+        turbohttp_h1_trailer_parse(&h->parser, bytes, h->trailer_fill, &limits, h->trailer_table,
+                                   h->limits->header_count, &h->trailer_count, &consumed, &offset);
     if (status < 0) return tbh_conn_fail(h, status, offset);
     if (status == TURBOHTTP_PENDING)
         return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
@@ -372,7 +378,8 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
 
 /* ------------------------------------------------------------ receiving: bodies */
 /* Hands out n bytes at `data`, or keeps them in the store. */
-static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n, turbohttp_span *span) {
+static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n,
+                                    turbohttp_span *span) {
     *span = tbh_span((const char *)data, n);
     h->offset += n;
     if (!h->is_collecting) return TBH_CONN_BODY;

@@ -26,8 +26,8 @@ typedef struct tbh_conn_request {
     tbh_source *body;        /* what is not in `head`; NULL: nothing */
     bool is_head;            /* the method is HEAD */
     bool expects_continue;
-    bool allows_upgrade;     /* 101 is an answer, not an error */
-    bool is_last;            /* the connection is not to be kept */
+    bool allows_upgrade; /* 101 is an answer, not an error */
+    bool is_last;        /* the connection is not to be kept */
 } tbh_conn_request;
 
 typedef enum tbh_conn_event {
@@ -41,12 +41,28 @@ typedef enum tbh_conn_event {
     TBH_CONN_FAILED    /* see status and offset */
 } tbh_conn_event;
 
-typedef enum tbh_conn_tx { TBH_TX_IDLE, TBH_TX_HEAD, TBH_TX_AWAIT, TBH_TX_BODY, TBH_TX_TAIL,
-                         TBH_TX_DONE, TBH_TX_ABANDONED } tbh_conn_tx;
+typedef enum tbh_conn_tx {
+    TBH_TX_IDLE,
+    TBH_TX_HEAD,
+    TBH_TX_AWAIT,
+    TBH_TX_BODY,
+    TBH_TX_TAIL,
+    TBH_TX_DONE,
+    TBH_TX_ABANDONED
+} tbh_conn_tx;
 
-typedef enum tbh_conn_rx { TBH_RX_IDLE, TBH_RX_HEAD, TBH_RX_CHOOSE, TBH_RX_LENGTH, TBH_RX_CHUNKED,
-                         TBH_RX_UNTIL_CLOSE, TBH_RX_TRAILERS, TBH_RX_END, TBH_RX_UPGRADED,
-                         TBH_RX_FAILED } tbh_conn_rx;
+typedef enum tbh_conn_rx {
+    TBH_RX_IDLE,
+    TBH_RX_HEAD,
+    TBH_RX_CHOOSE,
+    TBH_RX_LENGTH,
+    TBH_RX_CHUNKED,
+    TBH_RX_UNTIL_CLOSE,
+    TBH_RX_TRAILERS,
+    TBH_RX_END,
+    TBH_RX_UPGRADED,
+    TBH_RX_FAILED
+} tbh_conn_rx;
 
 typedef struct tbh_conn_h1 {
     turbohttp_byte_pool *pool;
@@ -85,11 +101,13 @@ typedef struct tbh_conn_h1 {
     turbohttp_status status; /* of TBH_CONN_FAILED */
 } tbh_conn_h1;
 
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits);
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
+                          const turbohttp_limits *limits);
 /* Returns everything rented; the connection is then as after init. */
 TBH_FN void tbh_conn_reset(tbh_conn_h1 *h);
 /* Begins an exchange; the previous one must have ended and be reusable. */
-TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request, turbohttp_segments *store);
+TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,
+                           turbohttp_segments *store);
 
 /* OK with bytes · PENDING (waiting for 100 or for the source) · DONE · an error of the source. */
 TBH_FN turbohttp_status tbh_conn_out_peek(tbh_conn_h1 *h, turbohttp_span *out);

@@ -7,7 +7,8 @@
 static size_t tbh_address_octet(const char *p, size_t n, uint8_t *octet) {
     unsigned value = 0;
     size_t i = 0;
-    while (i < n && i < 3 && tbh_is_digit((uint8_t)p[i])) value = value * 10 + (unsigned)(p[i++] - '0');
+    while (i < n && i < 3 && tbh_is_digit((uint8_t)p[i]))
+        value = value * 10 + (unsigned)(p[i++] - '0');
     if (i == 0 || value > 255 || (i > 1 && p[0] == '0')) return 0;
     *octet = (uint8_t)value;
     return i;

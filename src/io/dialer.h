@@ -15,14 +15,14 @@ typedef struct tbh_dial_attempt {
 
 typedef struct tbh_dialer {
     tbh_poller *poller;
-    void *owner; /* of the watches */
+    void *owner;       /* of the watches */
     tbh_lookup lookup; /* its addresses are put in the order of the attempts */
     tbh_dial_attempt attempts[TURBOHTTP_MAX_ADDRESSES];
     uint32_t started; /* attempts begun so far */
     uint32_t winner;
     bool resolved;
     uint16_t port;
-    uint64_t next_us;     /* when the next address may be tried */
+    uint64_t next_us; /* when the next address may be tried */
     uint64_t resolve_deadline_us;
     uint32_t connect_ms;
     turbohttp_phase phase;

@@ -46,8 +46,8 @@ TBH_FN turbohttp_status tbh_os_receive(tbh_socket s, void *data, size_t room, si
 /* Lets tbh_os_receive_wait block on this socket: up to TBH_RECEIVE_WAIT_MS at a time. False: it
  * cannot on this system. tbh_os_receive stays non-blocking. */
 TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s);
-TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
-                                            size_t *received, int32_t *system_code);
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room, size_t *received,
+                                            int32_t *system_code);
 TBH_FN void tbh_os_socket_shut(tbh_socket s);
 
 /* ------------------------------------------------------------ wake-up between threads */

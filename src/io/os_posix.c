@@ -21,7 +21,7 @@
 #include <sys/random.h>
 #endif
 #ifndef O_CLOEXEC
-#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#error "TurboHTTP needs POSIX, hidden here by -std=c99: define _GNU_SOURCE before the first include"
 #endif
 
 #ifdef MSG_NOSIGNAL
@@ -215,13 +215,12 @@ TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s) {
     limit.tv_sec = 0;
     limit.tv_usec = TBH_RECEIVE_WAIT_MS * 1000;
     int flags = fcntl((int)s, F_GETFL);
-    return flags >= 0 &&
-           setsockopt((int)s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+    return flags >= 0 && setsockopt((int)s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
            fcntl((int)s, F_SETFL, flags & ~O_NONBLOCK) == 0;
 }
 
-TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room,
-                                            size_t *received, int32_t *system_code) {
+TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room, size_t *received,
+                                            int32_t *system_code) {
     return tbh_posix_receive(s, data, room, 0, received, system_code);
 }
 

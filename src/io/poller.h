@@ -8,10 +8,10 @@ enum { TBH_WANT_RECEIVE = 1, TBH_WANT_SEND = 2 };
 /* Who is interested in a socket; embedded in its owner. */
 typedef struct tbh_watch {
     tbh_socket descriptor;
-    void *owner;     /* what the client should look at when the socket is ready */
-    uint32_t place;  /* 1 + index in the poller's arrays; 0: not watched */
-    uint8_t wants;   /* TBH_WANT_… */
-    uint8_t ready;   /* TBH_WANT_… seen by the last wait */
+    void *owner;    /* what the client should look at when the socket is ready */
+    uint32_t place; /* 1 + index in the poller's arrays; 0: not watched */
+    uint8_t wants;  /* TBH_WANT_… */
+    uint8_t ready;  /* TBH_WANT_… seen by the last wait */
 } tbh_watch;
 
 typedef struct tbh_poller {

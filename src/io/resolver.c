@@ -82,16 +82,14 @@ TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver) {
 #if TBH_THREADS
     tbh_platform_destroy(resolver);
 #endif
-#if TBH_DNS_STUB
-    tbh_stub_destroy(resolver);
-#endif
     tbh_release(resolver->allocator, resolver, sizeof *resolver);
 }
 
 /* ------------------------------------------------------------ answers without a service */
 static bool tbh_lookup_copy_name(tbh_lookup *lookup, const char *host) {
     size_t n = strlen(host);
-    if (n && host[n - 1] == '.') n--;
+    lookup->is_absolute = n && host[n - 1] == '.';
+    if (lookup->is_absolute) n--;
     if (n == 0 || n >= TBH_NAME_BYTES) return false;
     for (size_t i = 0; i < n; i++) {
         uint8_t c = tbh_lower((uint8_t)host[i]);
@@ -161,6 +159,7 @@ static bool tbh_lookup_from_cache(tbh_lookup *lookup, uint64_t now_us) {
     for (uint32_t i = 0; i < TBH_CACHE_NAMES; i++) {
         const tbh_cached_name *known = &lookup->resolver->cache[i];
         if (known->until_us <= now_us || strcmp(known->name, lookup->name) != 0) continue;
+        if (known->is_absolute != lookup->is_absolute) continue;
         memcpy(lookup->addresses, known->addresses, sizeof lookup->addresses);
         lookup->count = known->count;
         return true;
@@ -177,6 +176,7 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
     memcpy(slot->name, lookup->name, sizeof slot->name);
     memcpy(slot->addresses, lookup->addresses, sizeof slot->addresses);
     slot->count = lookup->count;
+    slot->is_absolute = lookup->is_absolute;
     slot->until_us = now_us + (uint64_t)ttl_s * 1000000;
 }
 
@@ -213,10 +213,8 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
     if (tbh_lookup_from_cache(lookup, now_us)) return TURBOHTTP_OK;
     lookup->service = resolver->service;
     turbohttp_status status = TURBOHTTP_ERR_UNSUPPORTED;
-    if (lookup->service)
-        status = lookup->service->start(lookup, now_us, error);
-    else
-        tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
+    if (lookup->service) status = lookup->service->start(lookup, now_us, error);
+    else tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE);
     return tbh_lookup_settle(lookup, status, now_us, error);
 }
 

@@ -18,7 +18,8 @@ typedef struct tbh_lookup {
     char name[TBH_NAME_BYTES];       /* lower case, without a trailing dot */
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
-    uint32_t ttl_s; /* given by the service; 0: not known */
+    uint32_t ttl_s;   /* given by the service; 0: not known */
+    bool is_absolute; /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
 /* What can find addresses. Functions get a lookup whose `name` is set. */
@@ -33,7 +34,7 @@ struct tbh_name_service {
 
 /* A few answers are kept: enough for a client's handful of servers. */
 enum { TBH_CACHE_NAMES = 8 };
-#define TBH_CACHE_LEAST_S   1u   /* bounds of the time to live (SPEC D2) */
+#define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u
 #define TBH_CACHE_DEFAULT_S 30u /* when the service does not say */
 
@@ -41,6 +42,7 @@ typedef struct tbh_cached_name {
     char name[TBH_NAME_BYTES];
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
+    bool is_absolute;
     uint64_t until_us;
 } tbh_cached_name;
 
@@ -51,7 +53,6 @@ struct tbh_resolver {
     const turbohttp_client_desc *desc;
     const tbh_name_service *service; /* NULL: nothing but literals and overrides */
     void *platform;                  /* state of resolver_platform.c */
-    void *stub;                      /* state of resolver_stub.c */
     uint32_t next_cached;            /* the slot to reuse */
     tbh_cached_name cache[TBH_CACHE_NAMES];
 };
@@ -86,6 +87,5 @@ TBH_FN void tbh_platform_destroy(tbh_resolver *resolver);
 #endif
 
 #if TBH_SOCKETS && TBH_DNS_STUB /* resolver_stub.c: UDP and TCP, resolv.conf and hosts */
-TBH_FN turbohttp_status tbh_stub_create(tbh_resolver *resolver);
-TBH_FN void tbh_stub_destroy(tbh_resolver *resolver);
+TBH_FN turbohttp_status tbh_stub_create(tbh_resolver *resolver); /* its state is in the jobs */
 #endif

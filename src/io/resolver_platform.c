@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #ifndef AI_NUMERICHOST
-#error "TurboHTTP needs POSIX: compile this file with -D_GNU_SOURCE, or include turbohttp.h first"
+#error "TurboHTTP needs POSIX, hidden here by -std=c99: define _GNU_SOURCE before the first include"
 #endif
 
 enum { TBH_HELPERS = 4, TBH_HELPER_STACK = 256 * 1024 };
@@ -95,10 +95,8 @@ static void *tbh_platform_thread(void *argument) {
         tbh_platform_look_up(job);
         pthread_mutex_lock(&p->lock);
         job->is_done = true;
-        if (job->is_abandoned)
-            free(job);
-        else if (!p->is_closed)
-            tbh_os_wake_signal(&p->wake);
+        if (job->is_abandoned) free(job);
+        else if (!p->is_closed) tbh_os_wake_signal(&p->wake);
     }
     p->threads--;
     tbh_platform_drop(p);
@@ -130,10 +128,8 @@ static bool tbh_platform_enqueue(tbh_platform *p, tbh_platform_job *job) {
     bool has_helper = p->idle > 0 || p->threads == TBH_HELPERS || tbh_platform_start_thread(p);
     has_helper = has_helper || p->threads > 0;
     if (has_helper) {
-        if (p->last)
-            p->last->next = job;
-        else
-            p->first = job;
+        if (p->last) p->last->next = job;
+        else p->first = job;
         p->last = job;
         pthread_cond_signal(&p->has_job);
     }
@@ -193,10 +189,8 @@ static bool tbh_platform_unqueue(tbh_platform *p, tbh_platform_job *job) {
     tbh_platform_job *before = NULL;
     for (tbh_platform_job *at = p->first; at; before = at, at = at->next) {
         if (at != job) continue;
-        if (before)
-            before->next = at->next;
-        else
-            p->first = at->next;
+        if (before) before->next = at->next;
+        else p->first = at->next;
         if (p->last == at) p->last = before;
         return true;
     }

@@ -68,9 +68,7 @@ TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
 TBH_FN void tbh_stream_shut(tbh_stream *stream) {
     const turbohttp_transport *transport = stream->io ? stream->io->transport : NULL;
     if (!stream->io) return;
-    if (!transport)
-        tbh_stream_socket_shut(stream);
-    else if (stream->connection)
-        transport->io_shut(transport->user, stream->connection);
+    if (!transport) tbh_stream_socket_shut(stream);
+    else if (stream->connection) transport->io_shut(transport->user, stream->connection);
     memset(stream, 0, sizeof *stream);
 }

@@ -42,6 +42,14 @@ pass
 printf '#define TURBOHTTP_IMPLEMENTATION\n#include "small.h"\n' | gcc -std=c99 -Ibuild -c -x c - -o build/small.o
 pass
 
+# Declarations first, implementation later: fine where POSIX is visible, a clear error where -std=c99 hides it.
+printf '#include "turbohttp.h"\n#define TURBOHTTP_IMPLEMENTATION\n#include "turbohttp.h"\n' > build/later.c
+gcc -std=gnu99 -I. -c build/later.c -o build/later.o
+pass
+! gcc -std=c99 -I. -c build/later.c -o build/later.o 2> build/later.txt
+grep -q 'define _GNU_SOURCE before the first include' build/later.txt
+pass
+
 # Hostile macros of other people's headers (lwIP, windows.h) before ours.
 printf '#define min(a,b) x\n#define max(a,b) x\n#define close lwip_close\n#define send lwip_send\n#define recv lwip_recv\n#define connect lwip_connect\n#define bit(x) y\n#define round z\n#include "turbohttp.h"\n' | gcc -std=c99 -I. -fsyntax-only -x c -
 pass

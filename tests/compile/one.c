@@ -1,5 +1,4 @@
 /* The translation unit with the implementation, included the ways users do. */
-#include "turbohttp.h" /* declarations first, implementation later */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "turbohttp.h" /* again: nothing happens */

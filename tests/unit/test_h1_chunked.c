@@ -128,6 +128,9 @@ static void S_33_grammar_table(void) {
         {"1\r\nxx\r\n0\r\n", TURBOHTTP_ERR_CHUNK},
         {"1\r\nx0\r\n", TURBOHTTP_ERR_CHUNK},
         {"1\r\nx\r\n0\n", TURBOHTTP_ERR_CHUNK},
+        {"1\r\nx\rX0\r\n.............", TURBOHTTP_ERR_CHUNK},
+        {"1\r\nxX\n0\r\n.............", TURBOHTTP_ERR_CHUNK},
+        {"1\rXx\r\n0\r\n.............", TURBOHTTP_ERR_CHUNK},
         {"-1\r\nx\r\n", TURBOHTTP_ERR_CHUNK},
         {"+1\r\nx\r\n", TURBOHTTP_ERR_CHUNK},
         {"0x1\r\nx\r\n", TURBOHTTP_ERR_CHUNK},
@@ -199,6 +202,20 @@ static void S_33_an_extension_flood_ends_at_the_overhead_cap(void) {
     CHECK_INT(chunks, 16384 / (206 - 16) + 1); /* a chunk has 206 bytes of framing, and earns 16 */
 }
 
+static void S_33_plain_chunks_pay_for_their_framing_too(void) {
+    for (int64_t budget = 10; budget < 18; budget++) {
+        turbohttp_chunked c;
+        turbohttp_span data;
+        const uint8_t *in = (const uint8_t *)"0000000001\r\nx\r\n"; /* 14 bytes around one */
+        size_t left = 15;
+        turbohttp_chunked_init(&c);
+        c.budget = budget;
+        CHECK_INT(turbohttp_chunked_next(&c, &in, &left, &data),
+                  budget < 14 ? TURBOHTTP_ERR_CHUNK_OVERHEAD : TURBOHTTP_OK);
+        if (budget >= 14) CHECK_INT(c.budget, budget - 14 + 16);
+    }
+}
+
 static void honest_small_chunks_never_reach_the_cap(void) {
     turbohttp_chunked c;
     turbohttp_chunked_init(&c);
@@ -260,6 +277,7 @@ static const check_test tests[] = {
     CHECK_TEST(S_33_each_byte_in_each_place_of_a_plain_line),
     CHECK_TEST(S_33_a_chunk_line_has_256_bytes_at_most),
     CHECK_TEST(S_33_an_extension_flood_ends_at_the_overhead_cap),
+    CHECK_TEST(S_33_plain_chunks_pay_for_their_framing_too),
     CHECK_TEST(honest_small_chunks_never_reach_the_cap),
     CHECK_TEST(S_36_a_cut_body_is_never_done),
     CHECK_TEST(chunk_heads_are_hexadecimal),

@@ -1,0 +1,68 @@
+/* A tour of the main job against a real server: a plain GET, a chunked gzip body, a POST that comes
+ * back, and a pair of requests on one connection, each with its timings. `make run` starts the server.
+ * Usage: 06_tour BASE_URL */
+#define TURBOHTTP_IMPLEMENTATION
+#include "turbohttp.h"
+#include <stdio.h>
+
+static const char *framing(const turbohttp_response *r) {
+    if (turbohttp_response_header(r, "Transfer-Encoding")) return "chunked";
+    return turbohttp_response_header(r, "Content-Length") ? "Content-Length" : "until close";
+}
+
+static const char *coding(const turbohttp_response *r) {
+    const char *value = turbohttp_response_header(r, "Content-Encoding");
+    return value ? value : "identity";
+}
+
+static int show(const char *title, turbohttp_response *r) {
+    const turbohttp_timing *t = &r->timing;
+    printf("\n%s\n", title);
+    if (r->error.code) {
+        printf("  failed: %s\n", r->error.text);
+        return 1;
+    }
+    printf("  HTTP/1.%d %d %.*s, framing %s, coding %s\n", r->minor_version, r->status, (int)r->reason.length,
+           r->reason.data, framing(r), coding(r));
+    printf("  %llu bytes on the wire, %llu decoded, over a %s connection\n", (unsigned long long)r->wire_bytes,
+           (unsigned long long)r->body_bytes, r->is_reused ? "kept" : "new");
+    printf("  connected %llu us, sent %llu us, first byte %llu us, complete %llu us\n",
+           (unsigned long long)t->connected_us, (unsigned long long)t->sent_us,
+           (unsigned long long)t->first_byte_us, (unsigned long long)t->total_us);
+    printf("  \"%.60s%s\"\n", turbohttp_response_text(r), r->body_bytes > 60 ? "..." : "");
+    return 0;
+}
+
+static int fetch(turbohttp_client *client, const char *title, const char *base, const char *path,
+                 const char *posted) {
+    turbohttp_request_desc desc = {0};
+    turbohttp_response response;
+    char url[512];
+    snprintf(url, sizeof url, "%s%s", base, path);
+    desc.url = url;
+    desc.body.data = posted;
+    desc.body.length = posted ? strlen(posted) : 0;
+    desc.body.content_type = "text/plain";
+    turbohttp_send(client, &desc, &response);
+    int failed = show(title, &response);
+    turbohttp_response_free(&response);
+    return failed;
+}
+
+int main(int argc, char **argv) {
+    const char *base = argc > 1 ? argv[1] : "http://localhost";
+    turbohttp_client_stats stats;
+    turbohttp_client *client;
+    int failed;
+    if (turbohttp_client_create(&client, NULL) != TURBOHTTP_OK) return 1;
+    failed = fetch(client, "GET, plain", base, "/hello.txt", NULL);
+    failed |= fetch(client, "GET, a gzip body in chunks", base, "/gzip/poem.txt", NULL);
+    failed |= fetch(client, "POST, echoed back", base, "/echo", "What goes out comes back.");
+    failed |= fetch(client, "keep-alive, first of a pair", base, "/hello.txt", NULL);
+    failed |= fetch(client, "keep-alive, second of a pair", base, "/hello.txt", NULL);
+    turbohttp_client_stats_get(client, &stats);
+    printf("\n5 requests, %llu connection%s opened\n", (unsigned long long)stats.connects,
+           stats.connects == 1 ? "" : "s");
+    turbohttp_client_destroy(client);
+    return failed || stats.connects != 1;
+}
