@@ -11,7 +11,7 @@ counts = {"passed": 0, "failed": 0}
 def check(condition, what, detail=""):
     counts["passed" if condition else "failed"] += 1
     if not condition:
-        line = next(frame.lineno for frame in inspect.stack()[1:] if frame.filename == sys.argv[0])
+        line = next(frame.lineno for frame in inspect.stack()[1:] if Path(frame.filename).name == Path(sys.argv[0]).name)
         print(f"{Path(sys.argv[0]).name}:{line}: FAILED {what} {str(detail)[:600]}", flush=True)
 
 
