@@ -39,7 +39,7 @@ $(BUILD)/%: examples/%.c turbohttp.h | $(BUILD)
 $(BUILD)/%: tests/tools/%.c turbohttp.h | $(BUILD)
 	$(CC) -std=c99 $(CFLAGS) $(WARNINGS) -I. $< -o $@ -pthread
 
-tools: $(EXAMPLES) $(BUILD)/inflate_batch $(BUILD)/resolve
+tools: $(EXAMPLES) $(BUILD)/inflate_batch $(BUILD)/resolve $(BUILD)/many_requests
 
 run:
 	@tests/support/install.sh $(RUN_PACKAGES)

@@ -8171,7 +8171,7 @@ typedef struct tbh_conn_h1 {
     bool is_stored;     /* the block belongs to the store */
     bool is_ended;      /* the peer closed its side */
     bool keep_alive;
-    uint8_t full_receives; /* in a row: grows the next block */
+    uint8_t full_receives; /* steps by which the next block is larger */
     turbohttp_segment *block;
     uint8_t *at, *fill;
     turbohttp_segments *store; /* head, then collected body: goes to the response */
@@ -8410,7 +8410,7 @@ static bool tbh_conn_grow_block(tbh_conn_h1 *h) {
 }
 
 /* Blocks grow with what has arrived, never with what was announced: two full receives in a row
- * double the next one. */
+ * double the next one, and one that fills less than a quarter goes a step back. */
 static size_t tbh_conn_next_block_bytes(const tbh_conn_h1 *h) {
     size_t bytes = h->limits->block_bytes;
     for (uint8_t i = 1; i < h->full_receives && bytes < h->limits->receive_bytes; i++) bytes *= 2;
@@ -8450,9 +8450,12 @@ TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
 }
 
 TBH_FN void tbh_conn_in_commit(tbh_conn_h1 *h, size_t n) {
-    bool is_full = n == tbh_conn_block_room(h);
+    size_t room = tbh_conn_block_room(h);
     h->fill += n;
-    h->full_receives = (uint8_t)(!is_full ? 0 : h->full_receives < 16 ? h->full_receives + 1 : 16);
+    if (n == room && tbh_conn_next_block_bytes(h) < h->limits->receive_bytes)
+        h->full_receives++;
+    else if (n < room / 4 && h->full_receives > 0)
+        h->full_receives--;
 }
 
 TBH_FN void tbh_conn_in_end(tbh_conn_h1 *h) {
@@ -11692,6 +11695,9 @@ TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
  * system call per request, and replaying covers the case. */
 #define TBH_FRESH_US 2000u
 
+/* What is left of a poll's budget below this is not worth a system call. */
+#define TBH_CRUMBS_BYTES 1024u
+
 /* ------------------------------------------------------------ lists */
 TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
     turbohttp_client *client = link->client;
@@ -11869,7 +11875,7 @@ TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
 /* ------------------------------------------------------------ sending */
 static void tbh_link_spend(tbh_link *link, size_t n) {
     turbohttp_client *client = link->client;
-    client->budget = client->budget > n ? client->budget - n : 0;
+    client->budget = client->budget > n + TBH_CRUMBS_BYTES ? client->budget - n : 0;
 }
 
 static void tbh_link_sent(tbh_link *link) {
@@ -13563,6 +13569,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_CRC_K5
 #undef TBH_CRC_K6
 #undef TBH_CRC_K7
+#undef TBH_CRUMBS_BYTES
 #undef TBH_DATE_DAY_SECONDS
 #undef TBH_DIAL_DELAY_US
 #undef TBH_DNS_STUB

@@ -9,6 +9,9 @@
  * system call per request, and replaying covers the case. */
 #define TBH_FRESH_US 2000u
 
+/* What is left of a poll's budget below this is not worth a system call. */
+#define TBH_CRUMBS_BYTES 1024u
+
 /* ------------------------------------------------------------ lists */
 TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
     turbohttp_client *client = link->client;
@@ -186,7 +189,7 @@ TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
 /* ------------------------------------------------------------ sending */
 static void tbh_link_spend(tbh_link *link, size_t n) {
     turbohttp_client *client = link->client;
-    client->budget = client->budget > n ? client->budget - n : 0;
+    client->budget = client->budget > n + TBH_CRUMBS_BYTES ? client->budget - n : 0;
 }
 
 static void tbh_link_sent(tbh_link *link) {

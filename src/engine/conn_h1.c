@@ -185,7 +185,7 @@ static bool tbh_conn_grow_block(tbh_conn_h1 *h) {
 }
 
 /* Blocks grow with what has arrived, never with what was announced: two full receives in a row
- * double the next one. */
+ * double the next one, and one that fills less than a quarter goes a step back. */
 static size_t tbh_conn_next_block_bytes(const tbh_conn_h1 *h) {
     size_t bytes = h->limits->block_bytes;
     for (uint8_t i = 1; i < h->full_receives && bytes < h->limits->receive_bytes; i++) bytes *= 2;
@@ -225,9 +225,12 @@ TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
 }
 
 TBH_FN void tbh_conn_in_commit(tbh_conn_h1 *h, size_t n) {
-    bool is_full = n == tbh_conn_block_room(h);
+    size_t room = tbh_conn_block_room(h);
     h->fill += n;
-    h->full_receives = (uint8_t)(!is_full ? 0 : h->full_receives < 16 ? h->full_receives + 1 : 16);
+    if (n == room && tbh_conn_next_block_bytes(h) < h->limits->receive_bytes)
+        h->full_receives++;
+    else if (n < room / 4 && h->full_receives > 0)
+        h->full_receives--;
 }
 
 TBH_FN void tbh_conn_in_end(tbh_conn_h1 *h) {

@@ -81,7 +81,7 @@ typedef struct tbh_conn_h1 {
     bool is_stored;     /* the block belongs to the store */
     bool is_ended;      /* the peer closed its side */
     bool keep_alive;
-    uint8_t full_receives; /* in a row: grows the next block */
+    uint8_t full_receives; /* steps by which the next block is larger */
     turbohttp_segment *block;
     uint8_t *at, *fill;
     turbohttp_segments *store; /* head, then collected body: goes to the response */

@@ -1,0 +1,350 @@
+#!/usr/bin/env python3
+"""Asks every question of bench/ and prints the answers beside the goals.
+
+    bench/run.py [NAME …]   all questions, or those whose name begins so; --list names them
+    bench/run.py --quick    fewer rounds: for a look, not for the record
+    bench/run.py --readme   also puts the table between the markers of README.md
+
+A full run writes bench/RESULTS.md. Peers run in the same rounds as we do, in rotating order; a ratio
+is the median of the rounds' ratios. With two processors, client and server have one each.
+"""
+import argparse
+import math
+import os
+import platform
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+from counting import instructions, per_request, strace_works, system_calls  # noqa: E402
+from servers import Nginx  # noqa: E402
+
+QUICK = False
+QUESTIONS = {}
+CORTEX = "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -Os -ffunction-sections -fdata-sections".split()
+SMALLEST = "-Os -DTURBOHTTP_STATIC -ffunction-sections -fdata-sections -Wl,--gc-sections -s".split()
+
+
+def question(ask):
+    QUESTIONS[ask.__name__] = ask
+    return ask
+
+
+# ------------------------------------------------------------------ rows
+def row(what, ours, peer="", ratio="", goal="", met=None):
+    return [what, ours, peer, ratio, goal, {True: "yes", False: "NO", None: ""}[met]]
+
+
+def ratio_row(what, ours, peer, ratio, most=None, least=None):
+    goal = f"≤ {most} ×" if most else f"≥ {least} ×" if least else ""
+    met = ratio <= most if most else ratio >= least if least else None
+    return row(what, ours, peer, f"{ratio:.2f} ×", goal, met)
+
+
+def most_row(what, value, most, form="{:.0f}", peer=""):
+    goal, met = ("", None) if most is None else ("≤ " * (most > 0) + form.format(most), value <= most)
+    return row(what, form.format(value), peer, "", goal, met)
+
+
+# ------------------------------------------------------------------ building and running
+def sh(*command, **more):
+    result = subprocess.run([str(c) for c in command], cwd=ROOT, capture_output=True, text=True, **more)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def build(name, source, *flags, level="-O2"):
+    """build/NAME, with the libraries last."""
+    BUILD.mkdir(exist_ok=True)
+    sh("gcc", "-std=c99", level, "-I.", "-Itests/support", *[f for f in flags if not f.startswith("-l")], source,
+       "-o", f"build/{name}", "-pthread", *[f for f in flags if f.startswith("-l")])
+    return str(BUILD / name)
+
+
+def number(text, name):
+    return float(re.search(rf"{name}\s+([\d.]+)", text)[1])
+
+
+def rotating(modes, rounds, measure):
+    """{mode: [one value per round]}, each mode as often first as last."""
+    values = {mode: [] for mode in modes}
+    for turn in range(rounds):
+        for i in range(len(modes)):
+            mode = modes[(turn + i) % len(modes)]
+            values[mode].append(measure(mode))
+    return values
+
+
+def compare(values, peer, ours="ours"):
+    """Medians of both, and of the ratios within a round."""
+    ratio = statistics.median(a / b for a, b in zip(values[ours], values[peer]))
+    return statistics.median(values[ours]), statistics.median(values[peer]), ratio
+
+
+class Server(Nginx):
+    """nginx on the last processor, with what the questions fetch. Clients take the first."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.file("small", b"x" * 100)
+        self.file("page", b"<p>A page that is worth compressing.</p>\n" * 200)
+        self.pin()
+        return self
+
+    def pin(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        self.client = ["taskset", "-c", str(cpus[0])] if len(cpus) > 1 else []
+        pid = self.process.pid
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in [pid, *map(int, workers)]:
+            os.sched_setaffinity(process, {cpus[-1]} if len(cpus) > 1 else cpus)
+
+    def run(self, program, mode, path, *arguments):
+        return sh(*self.client, program, mode, "127.0.0.1", self.port, path, *arguments)
+
+
+def requests_program():
+    return build("bench_requests", "bench/bench_requests.c", "-lcurl")
+
+
+# ------------------------------------------------------------------ questions: requests
+@question
+def memory():
+    """Allocator calls per request after warm-up; bytes that an idle connection holds."""
+    program = build("bench_memory", "bench/bench_memory.c")
+    with Server() as server:
+        out = sh(program, "127.0.0.1", server.port, "/small", "/gzip/page")
+    for name, what in [("plain", "keep-alive"), ("gzip", "keep-alive, gzip body"), ("wide", "16 connections")]:
+        yield most_row(f"allocator calls per request, {what}", number(out, name), 0, "{:g}")
+    yield most_row("memory per idle keep-alive connection", number(out, "bytes_per_idle_connection"), 2048, "{:.0f} B")
+
+
+@question
+def syscalls():
+    """System calls per request, the difference of two runs under strace."""
+    if not strace_works():
+        yield row("system calls per request", "strace cannot trace here", goal="≤ 3")
+        return
+    program = requests_program()
+    with Server() as server:
+        def calls(mode, width):
+            return per_request(system_calls, lambda n: [program, mode, "127.0.0.1", str(server.port), "/small",
+                                                        str(n), str(width)], 500, 2500, 1 if QUICK else 3)
+        curl, multi = calls("curl", 1), calls("curl-multi", 16)
+        for mode, what, width, most in [("ours", "blocking", 1, 3), ("ours-poll", "polled", 1, 3),
+                                        ("ours-poll", "16 connections", 16, 2.1)]:
+            peer = f"libcurl {curl if width == 1 else multi:.2f}"
+            # One call more in a whole run (a clock tick, a late wake-up) is not one more per request.
+            yield most_row(f"system calls per request, {what}", round(calls(mode, width), 2), most, "{:.2f}", peer)
+
+
+def cpu_rows(modes, width, requests, what, goals):
+    program = requests_program()
+    with Server() as server:
+        values = rotating(modes, 3 if QUICK else 7, lambda mode: number(
+            server.run(program, mode, "/small", requests // (4 if QUICK else 1), width), "cpu_us_per_request"))
+    for peer, name, most in goals:
+        ours, theirs, ratio = compare(values, peer, modes[0])
+        yield ratio_row(f"{what}, against {name}", f"{ours:.2f} µs", f"{theirs:.2f} µs", ratio, most)
+
+
+@question
+def cpu_alone():
+    """Client CPU per request, one connection, 100-byte body."""
+    yield from cpu_rows(["ours", "raw", "curl"], 1, 20000, "client CPU per request, one connection",
+                        [("raw", "a send/recv loop", 1.10), ("curl", "libcurl easy", None)])
+
+
+@question
+def cpu_wide():
+    """Client CPU per request, 128 in flight."""
+    yield from cpu_rows(["ours-poll", "raw-epoll", "curl-multi"], 128, 40000, "client CPU per request, 128 in flight",
+                        [("raw-epoll", "an epoll loop", 1.20), ("curl-multi", "libcurl multi", 0.6)])
+
+
+@question
+def instructions_wide():
+    """User-mode instructions per request, 16 connections, the difference of two runs."""
+    program = requests_program()
+    with Server() as server:
+        def count(mode):
+            return per_request(instructions, lambda n: [program, mode, "127.0.0.1", str(server.port), "/small",
+                                                        str(n), "16"], 500, 1500 if QUICK else 2500)
+        ours, raw, curl = count("ours-poll"), count("raw-epoll"), count("curl-multi")
+    yield most_row("user instructions per request, 16 connections", ours, 4000, "{:,.0f}",
+                   f"epoll loop {raw:,.0f}, libcurl multi {curl:,.0f}")
+
+
+@question
+def download():
+    """Client CPU of 1 GiB to a sink."""
+    program = build("bench_download", "bench/bench_download.c", "-lcurl")
+    with Server() as server:
+        with open(server.file("big", b"") or server.root / "big", "r+b") as file:
+            file.truncate(1 << 30)
+        values = rotating(["ours", "raw", "curl"], 3 if QUICK else 9,
+                          lambda mode: number(server.run(program, mode, "/big"), "cpu_ms"))
+    for peer, name, most in [("raw", "a loop of 256 KiB recv", 1.05), ("curl", "libcurl", None)]:
+        ours, theirs, ratio = compare(values, peer)
+        yield ratio_row(f"1 GiB download, client CPU, against {name}", f"{ours:.0f} ms", f"{theirs:.0f} ms", ratio, most)
+
+
+# ------------------------------------------------------------------ questions: codecs
+@question
+def heads():
+    """Response heads with framing decided."""
+    for name, flags, least in [("portable", ["-DTURBOHTTP_NO_SIMD"], 4.5), ("SSE2", [], 6), ("AVX2", ["-mavx2"], 8)]:
+        out = sh(build(f"bench_h1_head.{name}", "bench/bench_h1_head.c", *flags, "-lhttp_parser"))
+        for what in re.findall(r"(head, \d+ headers)", out):
+            line = next(line for line in out.splitlines() if line.startswith(what))
+            yield ratio_row(f"response {what}, {name}, against http-parser", f"{number(line, 'turbohttp'):.0f} ns",
+                            f"{number(line, 'http-parser'):.0f} ns", number(line, "ratio"), least=least)
+
+
+@question
+def chunked():
+    """Chunked bodies into spans."""
+    out = sh(build("bench_chunked", "bench/bench_chunked.c", "-lhttp_parser"))
+    for size in (64, 1024):
+        line = next(line for line in out.splitlines() if line.startswith(f"chunks of {size:5} B"))
+        yield ratio_row(f"chunked decoding, chunks of {size} B, against http-parser",
+                        f"{number(line, 'turbohttp'):.1f} ns", f"{number(line, 'http-parser'):.1f} ns",
+                        number(line, "ratio"), least=2)
+
+
+@question
+def inflate():
+    """Inflate beside zlib and libdeflate, its state, and its code on a Cortex-M4."""
+    out = sh(build("bench_inflate", "bench/bench_inflate.c", "-lz", "-ldeflate"))
+    rows = re.findall(r"^(\S.*?) +\d+ +[\d.]+% +(\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+)$", out, re.M)
+    for peer, least, column in [("zlib", 2.4, 4), ("libdeflate, whole buffer", None, 5)]:
+        ratios = [float(found[column]) for found in rows]
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        speeds = [statistics.median(int(found[i]) for found in rows) for i in (1, column - 2)]
+        yield ratio_row(f"inflate of {len(rows)} texts (from {min(ratios):.2f} × to {max(ratios):.2f} ×), against {peer}",
+                        f"{speeds[0]:.0f} MB/s", f"{speeds[1]:.0f} MB/s", mean, least=least)
+    state = re.search(r"sizeof\(turbohttp_inflate\) = (\d+)", out)[1]
+    yield most_row("inflate state with its window", int(state), 49152, "{:,} B")
+    objects = []
+    for stem in ("inflate", "checksum"):
+        objects.append(f"build/size_{stem}.o")
+        sh(*CORTEX, "-std=c99", "-c", f"src/format/{stem}.c", "-o", objects[-1])
+    code = sum(text_of(o, "arm-none-eabi-size")[0] for o in objects)
+    yield most_row("inflate with CRC, code on Cortex-M4", code, 5632, "{:,} B")
+
+
+# ------------------------------------------------------------------ questions: sizes and compile time
+def text_of(path, size="size"):
+    """Bytes of text and of data."""
+    return [int(n) for n in sh(size, path).splitlines()[1].split()[:2]]
+
+
+@question
+def size():
+    """Size of a GET program, -Os, stripped."""
+    small = ["-DTURBOHTTP_NO_INFLATE", "-DTURBOHTTP_NO_DNS_STUB", "-DTURBOHTTP_NO_SIMD"]
+    lean = ["-fno-asynchronous-unwind-tables"]
+    for what, flags, most in [("everything", [], None), ("without inflate, DNS stub, SIMD", small, 12288),
+                              ("the same, without unwind tables", small + lean, 12288)]:
+        program = build("size_get", "examples/01_get.c", *SMALLEST, *flags, level="-Os")
+        yield most_row(f"GET program, text + data, {what}", sum(text_of(program)), most, "{:,} B")
+    empty = BUILD / "size_empty.c"
+    empty.write_text("int main(void) { return 0; }\n")
+    bare = sum(text_of(build("size_empty", empty, *SMALLEST, *lean, level="-Os")))
+    yield most_row("an empty program, for comparison", bare, None, "{:,} B")
+    for what, flags in [("own transport", []), ("own transport, without inflate", ["-DTURBOHTTP_NO_INFLATE"])]:
+        sh(*CORTEX, "-std=c99", "-I.", "-DTURBOHTTP_STATIC", *flags, "bench/size_device.c", "-nostartfiles",
+           "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections,-e,main", "-o", "build/size_device.elf")
+        text = text_of("build/size_device.elf", "arm-none-eabi-size")[0]
+        yield most_row(f"GET on Cortex-M4, {what}, text", text, 12288, "{:,} B")
+
+
+def children_ms():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) * 1000
+
+
+@question
+def compile_time():
+    """Compile time of implementation and declarations: processor time, best of 5."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "one.c")
+        for what, text, most in [("-O2 compile of the implementation", "#define TURBOHTTP_IMPLEMENTATION\n", 2000),
+                                 ("declarations alone", "", 50)]:
+            source.write_text(f'{text}#include "turbohttp.h"\nint unused;\n')
+            times = []
+            for _ in range(1 if QUICK else 5):
+                start = children_ms()
+                sh("gcc", "-std=c99", "-O2", "-I.", "-c", source, "-o", f"{folder}/one.o")
+                times.append(children_ms() - start)
+            yield most_row(what, min(times), most, "{:,.0f} ms")
+
+
+# ------------------------------------------------------------------ the table
+HEADINGS = ["what", "ours", "peer", "ratio", "goal", "met?"]
+
+
+def markdown(rows):
+    lines = ["| " + " | ".join(cells) + " |" for cells in [HEADINGS, *rows]]
+    return "\n".join([lines[0], "|---|---:|---:|---:|---:|---|", *lines[1:]]) + "\n"
+
+
+def machine():
+    compiler = sh("gcc", "-dumpfullversion").strip()
+    cpu = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    return f"gcc {compiler}, {platform.machine()}" + (f" ({cpu[1].strip()})" if cpu else "")
+
+
+def write_results(rows):
+    (ROOT / "bench/RESULTS.md").write_text(
+        "# Figures\n\nWritten by `make bench`. Peers run in the same rounds, in rotating order; a ratio is the median\n"
+        f"of the rounds' ratios. {machine()}; network figures against nginx on loopback.\n\n" + markdown(rows))
+
+
+def write_readme(rows):
+    readme = ROOT / "README.md"
+    text = readme.read_text() if readme.exists() else ""
+    if "<!-- figures -->" not in text or "<!-- /figures -->" not in text:
+        return print("README.md has no markers for figures: nothing written there")
+    head, rest = text.split("<!-- figures -->", 1)
+    tail = rest.split("<!-- /figures -->", 1)[1]
+    readme.write_text(f"{head}<!-- figures -->\n{markdown(rows)}<!-- /figures -->{tail}")
+
+
+def print_row(cells):
+    print(f"{cells[0]:72} {cells[1]:>12} {cells[2]:>12} {cells[3]:>9} {cells[4]:>10}  {cells[5]}", flush=True)
+
+
+def main():
+    global QUICK
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    for option, text in [("quick", "fewer rounds"), ("readme", "update README.md"), ("list", "name the questions")]:
+        parser.add_argument("--" + option, action="store_true", help=text)
+    options = parser.parse_args()
+    QUICK = options.quick
+    chosen = [ask for name, ask in QUESTIONS.items() if not options.names or any(map(name.startswith, options.names))]
+    if options.list:
+        return print("\n".join(f"{ask.__name__:18} {ask.__doc__}" for ask in chosen))
+    print_row(HEADINGS)
+    rows = []
+    for ask in chosen:
+        for cells in ask():
+            print_row(cells)
+            rows.append(cells)
+    if not options.names and not options.quick:
+        write_results(rows)
+    if options.readme:
+        write_readme(rows)
+
+
+if __name__ == "__main__":
+    main()
