@@ -94,6 +94,11 @@ def private_macros(entries):
     return sorted(names)
 
 
+def license_comment():
+    lines = (ROOT / "LICENSE").read_text().strip().splitlines()
+    return "/*\n" + "\n".join((" * " + line).rstrip() for line in lines) + "\n */\n"
+
+
 def compose(entries, without=()):
     manual = next(e for e in entries if e.name == "api/manual.h")
     rest = [e for e in entries if e is not manual]
@@ -116,6 +121,7 @@ def compose(entries, without=()):
         "\n".join(f"#undef {m}" for m in private_macros(entries) + ["TBH_AMALGAM"]),
         "#endif /* TURBOHTTP_IMPLEMENTATION */",
         "",
+        license_comment(),
     ])
 
 

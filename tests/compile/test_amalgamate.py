@@ -13,7 +13,7 @@ def check(name, change, expected, arguments=("--check",)):
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         shutil.copytree(ROOT / "src", copy / "src")
-        for name_ in ("amalgamate.py", "turbohttp.h"):
+        for name_ in ("amalgamate.py", "turbohttp.h", "LICENSE"):
             shutil.copy(ROOT / name_, copy / name_)
         change(copy)
         run = subprocess.run([sys.executable, copy / "amalgamate.py", *arguments], capture_output=True, text=True)
