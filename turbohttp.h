@@ -13342,6 +13342,10 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
         tbh_client_tear_down(client);
         tbh_request_call_done(client);
     }
+    /* What callbacks submitted leaves now, not one frame later, and over a connection that was in
+     * use a moment ago. */
+    tbh_origins_dispatch(client);
+    tbh_client_pump(client, false);
     bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
     client->is_polling = false;
     if (is_doomed) turbohttp_client_destroy(client);
