@@ -276,17 +276,26 @@ static void tbh_client_step_opening(turbohttp_client *client) {
     }
 }
 
-/* Each link that was dirty at the start gets one turn; those that become dirty meanwhile wait. */
+/* Callbacks are made between two links, never while one is in hand. What they submit is sent at
+ * once, so that the server works while we go on: its links come last in the list, and have nothing
+ * to receive yet. */
+static void tbh_client_after_link(turbohttp_client *client) {
+    if (!client->done_first || client->must_tear_down) return;
+    tbh_request_call_done(client);
+    tbh_origins_dispatch(client);
+}
+
+/* Each dirty link gets its turn, within the budget; the bound is for links that are marked again. */
 static void tbh_client_pump(turbohttp_client *client, bool may_block) {
-    tbh_link *last = client->dirty_last;
-    bool is_last = last == NULL;
-    while (client->dirty_first && !is_last && client->budget > 0) {
+    uint32_t turns = 2 * client->limits.connections + 16;
+    while (client->dirty_first && client->budget > 0 && turns-- > 0) {
         tbh_link *link = client->dirty_first;
-        is_last = link == last;
         client->dirty_first = link->dirty_next;
         if (!client->dirty_first) client->dirty_last = NULL;
         link->is_dirty = false;
         if (link->state == TBH_LINK_BUSY) tbh_link_pump(link, may_block);
+        may_block = false;
+        tbh_client_after_link(client);
     }
 }
 
@@ -404,9 +413,7 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
         tbh_client_tear_down(client);
         tbh_request_call_done(client);
     }
-    /* What callbacks submitted leaves now, not one frame later, and over a connection that was in
-     * use a moment ago. */
-    tbh_origins_dispatch(client);
+    tbh_origins_dispatch(client); /* what callbacks submitted leaves now, not one frame later */
     tbh_client_pump(client, false);
     bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
     client->is_polling = false;
