@@ -7,7 +7,7 @@
 
 /* A connection that was used so recently is not asked whether it still lives: that would cost a
  * system call per request, and replaying covers the case. */
-#define TBH_FRESH_US 2000u
+#define TBH_FRESH_US     2000u
 
 /* What is left of a poll's budget below this is not worth a system call. */
 #define TBH_CRUMBS_BYTES 1024u
