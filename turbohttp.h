@@ -11348,9 +11348,11 @@ typedef struct tbh_origin_key {
 
 struct tbh_origin {
     tbh_origin *next;
-    tbh_origin_key key;        /* its texts lie behind this struct, each terminated */
-    turbohttp_span prefix;     /* a URL that begins so, and asks for nothing special, is ours */
-    turbohttp_span host_field; /* value of Host for such a URL */
+    tbh_origin_key key;           /* its texts lie behind this struct, each terminated */
+    turbohttp_span absolute_host; /* key.host with a trailing dot: looked up without search list */
+    bool is_absolute;             /* a URL wrote the dot; the key does not tell the two apart */
+    turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
+    turbohttp_span host_field;    /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle; /* last used first */
@@ -11515,7 +11517,7 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
                                      const turbohttp_url *url) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
     bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length;
-    size_t texts = 6 + key->host.length + key->zone.length + key->connect_host.length +
+    size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
                    key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
@@ -11527,6 +11529,9 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.host = tbh_origin_copy(&at, key->host, true);
     if (key->zone.length) at[-1] = '%'; /* "fe80::1%2" is what is dialed */
     origin->key.zone = tbh_origin_copy(&at, key->zone, false);
+    origin->absolute_host = tbh_origin_copy(&at, key->host, true);
+    memcpy(at - 1, ".", 2);
+    at++;
     origin->key.connect_host = tbh_origin_copy(&at, key->connect_host, true);
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
     if (is_plain && host_field.length) {
@@ -11542,16 +11547,19 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
                                   const turbohttp_request_desc *desc) {
     tbh_origin_key key;
     key.host = url->host;
-    if (key.host.length && key.host.data[key.host.length - 1] == '.') key.host.length--;
+    bool is_absolute = key.host.length && key.host.data[key.host.length - 1] == '.';
+    if (is_absolute) key.host.length--;
     key.connect_host = tbh_span_of(desc->connect_host);
     key.unix_path = tbh_span_of(desc->unix_path);
     key.zone = url->zone;
     key.port = url->port;
     key.connect_port = desc->connect_port;
     key.is_tls = url->is_tls;
-    for (tbh_origin *origin = client->origins; origin; origin = origin->next)
-        if (tbh_origin_matches(&origin->key, &key)) return origin;
-    return tbh_origin_create(client, &key, url);
+    tbh_origin *origin = client->origins;
+    while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
+    if (!origin) origin = tbh_origin_create(client, &key, url);
+    if (origin && is_absolute) origin->is_absolute = true;
+    return origin;
 }
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
@@ -11759,7 +11767,8 @@ TBH_FN void tbh_link_destroy(tbh_link *link) {
 static tbh_dial_target tbh_link_target(const tbh_origin *origin, const tbh_request *request) {
     tbh_dial_target target;
     const tbh_origin_key *key = &origin->key;
-    target.host = key->connect_host.length ? key->connect_host.data : key->host.data;
+    target.host = origin->is_absolute ? origin->absolute_host.data : key->host.data;
+    if (key->connect_host.length) target.host = key->connect_host.data;
     target.port = key->connect_port ? key->connect_port : key->port;
     target.unix_path = key->unix_path.length ? key->unix_path.data : NULL;
     target.resolve_ms = request->timeouts.resolve_ms;

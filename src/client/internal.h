@@ -77,9 +77,11 @@ typedef struct tbh_origin_key {
 
 struct tbh_origin {
     tbh_origin *next;
-    tbh_origin_key key;        /* its texts lie behind this struct, each terminated */
-    turbohttp_span prefix;     /* a URL that begins so, and asks for nothing special, is ours */
-    turbohttp_span host_field; /* value of Host for such a URL */
+    tbh_origin_key key;           /* its texts lie behind this struct, each terminated */
+    turbohttp_span absolute_host; /* key.host with a trailing dot: looked up without search list */
+    bool is_absolute;             /* a URL wrote the dot; the key does not tell the two apart */
+    turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
+    turbohttp_span host_field;    /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle; /* last used first */

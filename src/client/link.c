@@ -73,7 +73,8 @@ TBH_FN void tbh_link_destroy(tbh_link *link) {
 static tbh_dial_target tbh_link_target(const tbh_origin *origin, const tbh_request *request) {
     tbh_dial_target target;
     const tbh_origin_key *key = &origin->key;
-    target.host = key->connect_host.length ? key->connect_host.data : key->host.data;
+    target.host = origin->is_absolute ? origin->absolute_host.data : key->host.data;
+    if (key->connect_host.length) target.host = key->connect_host.data;
     target.port = key->connect_port ? key->connect_port : key->port;
     target.unix_path = key->unix_path.length ? key->unix_path.data : NULL;
     target.resolve_ms = request->timeouts.resolve_ms;

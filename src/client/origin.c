@@ -56,7 +56,7 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
                                      const turbohttp_url *url) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
     bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length;
-    size_t texts = 6 + key->host.length + key->zone.length + key->connect_host.length +
+    size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
                    key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
@@ -68,6 +68,9 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.host = tbh_origin_copy(&at, key->host, true);
     if (key->zone.length) at[-1] = '%'; /* "fe80::1%2" is what is dialed */
     origin->key.zone = tbh_origin_copy(&at, key->zone, false);
+    origin->absolute_host = tbh_origin_copy(&at, key->host, true);
+    memcpy(at - 1, ".", 2);
+    at++;
     origin->key.connect_host = tbh_origin_copy(&at, key->connect_host, true);
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
     if (is_plain && host_field.length) {
@@ -83,16 +86,19 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
                                   const turbohttp_request_desc *desc) {
     tbh_origin_key key;
     key.host = url->host;
-    if (key.host.length && key.host.data[key.host.length - 1] == '.') key.host.length--;
+    bool is_absolute = key.host.length && key.host.data[key.host.length - 1] == '.';
+    if (is_absolute) key.host.length--;
     key.connect_host = tbh_span_of(desc->connect_host);
     key.unix_path = tbh_span_of(desc->unix_path);
     key.zone = url->zone;
     key.port = url->port;
     key.connect_port = desc->connect_port;
     key.is_tls = url->is_tls;
-    for (tbh_origin *origin = client->origins; origin; origin = origin->next)
-        if (tbh_origin_matches(&origin->key, &key)) return origin;
-    return tbh_origin_create(client, &key, url);
+    tbh_origin *origin = client->origins;
+    while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
+    if (!origin) origin = tbh_origin_create(client, &key, url);
+    if (origin && is_absolute) origin->is_absolute = true;
+    return origin;
 }
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,

@@ -14,6 +14,7 @@ typedef struct canned_server {
     bool is_silent;        /* takes requests, never answers */
     bool refuses;          /* no connection comes up */
     size_t portion;        /* bytes given per receive; 0: all */
+    char host[64];         /* of the last connection */
 } canned_server;
 
 typedef struct canned_connection {
@@ -25,7 +26,8 @@ typedef struct canned_connection {
 static turbohttp_status canned_open(void *user, const turbohttp_endpoint *to, void **connection,
                                     turbohttp_error *error) {
     canned_server *server = (canned_server *)user;
-    (void)to, (void)error;
+    (void)error;
+    strncpy(server->host, to->host, sizeof server->host - 1);
     if (server->refuses) return TURBOHTTP_ERR_CONNECT;
     canned_connection *c = (canned_connection *)calloc(1, sizeof *c);
     c->server = server;

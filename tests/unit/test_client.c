@@ -612,6 +612,22 @@ static void S_01_another_key_is_another_connection(void) {
     fixture_close(&f);
 }
 
+static void D2_a_trailing_dot_reaches_the_resolver(void) {
+    fixture f;
+    turbohttp_response response;
+    fixture_open(&f, plain, sizeof plain - 1);
+    f.request.disable_reuse = true;
+    f.request.url = "http://Server.test/";
+    turbohttp_send(f.client, &f.request, &response);
+    turbohttp_response_free(&response);
+    CHECK(strcmp(f.server.host, "server.test") == 0);
+    f.request.url = "http://Server.test./";
+    turbohttp_send(f.client, &f.request, &response);
+    turbohttp_response_free(&response);
+    CHECK(strcmp(f.server.host, "server.test.") == 0);
+    fixture_close(&f);
+}
+
 static void S_01_hosts_differ_in_case_and_trailing_dot_only(void) {
     fixture f;
     turbohttp_response response;
@@ -678,6 +694,7 @@ static const check_test tests[] = {
     CHECK_TEST(E4_caps_per_host_and_in_total_hold),
     CHECK_TEST(E4_an_idle_connection_of_another_host_makes_room),
     CHECK_TEST(S_01_another_key_is_another_connection),
+    CHECK_TEST(D2_a_trailing_dot_reaches_the_resolver),
     CHECK_TEST(S_01_hosts_differ_in_case_and_trailing_dot_only),
     CHECK_TEST(D1_one_poll_does_a_bounded_amount_of_work),
 };
