@@ -8452,10 +8452,8 @@ TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
 TBH_FN void tbh_conn_in_commit(tbh_conn_h1 *h, size_t n) {
     size_t room = tbh_conn_block_room(h);
     h->fill += n;
-    if (n == room && tbh_conn_next_block_bytes(h) < h->limits->receive_bytes)
-        h->full_receives++;
-    else if (n < room / 4 && h->full_receives > 0)
-        h->full_receives--;
+    if (n == room && tbh_conn_next_block_bytes(h) < h->limits->receive_bytes) h->full_receives++;
+    else if (n < room / 4 && h->full_receives > 0) h->full_receives--;
 }
 
 TBH_FN void tbh_conn_in_end(tbh_conn_h1 *h) {

@@ -116,8 +116,8 @@ static char *copy_text(const char *text, size_t n) {
 static char *load_file(const char *path, size_t *length) {
     FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
     size_t room = 65536, n = 0, got;
-    char *bytes = (char *)malloc(room);
-    if (!f || !bytes) return NULL;
+    char *bytes = f ? (char *)malloc(room) : NULL;
+    if (!bytes) return NULL;
     while ((got = fread(bytes + n, 1, room - n - 1, f)) > 0) {
         n += got;
         if (room - n < 4096) bytes = (char *)realloc(bytes, room *= 2);
@@ -125,7 +125,7 @@ static char *load_file(const char *path, size_t *length) {
     }
     bool is_bad = ferror(f) != 0;
     if (f != stdin) fclose(f);
-    if (is_bad) return NULL;
+    if (is_bad) return free(bytes), NULL;
     bytes[n] = 0;
     *length = n;
     return bytes;
@@ -155,6 +155,7 @@ static int add_data(post_data *post, kind what, const char *text) {
     memcpy(joined + post->length, piece, n);
     post->bytes = joined;
     post->length += n;
+    joined[post->length] = 0;
     post->is_set = true;
     free(piece);
     return 0;
@@ -240,6 +241,7 @@ static int parse_arguments(options *o, post_data *post, int argc, char **argv) {
 typedef struct transfer {
     const options *o;
     const char *url, *output; /* output NULL: standard output */
+    char *remote; /* output of -O */
     FILE *out;
     bool write_failed, is_suppressed;
     int write_errno;
@@ -247,7 +249,6 @@ typedef struct transfer {
     turbohttp_response response;
     int exit_code;
     const char *method;
-    char *shown_method;
 } transfer;
 
 static bool open_output(transfer *t) {
@@ -577,7 +578,7 @@ static void write_out(const char *format, const transfer *t) {
 }
 
 /* ------------------------------------------------------------ main */
-static const char *remote_name(const char *url) {
+static char *remote_name(const char *url) {
     const char *path = strstr(url, "://") ? strstr(url, "://") + 3 : url;
     size_t n = strcspn(path, "?#");
     const char *last = path;
@@ -617,9 +618,11 @@ static int run_one(turbohttp_client *client, const options *o, const post_data *
     if (!p) return 27;
     t.o = o;
     t.url = o->urls.items[i];
-    t.output = i < o->outputs.count ? o->outputs.items[i] : o->remote_name ? remote_name(t.url) : NULL;
+    if (i >= o->outputs.count && o->remote_name) t.remote = remote_name(t.url);
+    t.output = i < o->outputs.count ? o->outputs.items[i] : t.remote;
     if (!plan_url(p, o, t.url, post)) {
         fprintf(stderr, "turboget: (3) the URL is too long\n");
+        free(t.remote);
         free(p);
         return 3;
     }
@@ -629,6 +632,7 @@ static int run_one(turbohttp_client *client, const options *o, const post_data *
     turbohttp_send(client, &p->desc, &t.response);
     finish(&t, o);
     for (size_t n = 0; n < p->name_count; n++) free(p->names[n]);
+    free(t.remote);
     free(p);
     return t.exit_code;
 }
@@ -658,6 +662,10 @@ int main(int argc, char **argv) {
     if (status != TURBOHTTP_OK) return fprintf(stderr, "turboget: %s\n", turbohttp_status_text(status)), 27;
     for (size_t i = 0; i < o.urls.count; i++) code = run_one(client, &o, &post, i);
     turbohttp_client_destroy(client);
+    for (size_t i = 0; i < o.resolves.count; i++) {
+        free((void *)(uintptr_t)names[i].host);
+        free((void *)(uintptr_t)names[i].addresses);
+    }
     free(post.bytes);
     return code;
 }
