@@ -35,7 +35,11 @@ static void run_rounds(canned_server *server, bool use_transport, const char *ur
     memset(&desc, 0, sizeof desc);
     memset(&wanted, 0, sizeof wanted);
     memset(&s, 0, sizeof s);
-    if (use_transport) desc.transport = &transport;
+    if (use_transport) {
+        desc.transport = &transport;
+        desc.clock.user = server;
+        desc.clock.now_us = canned_now;
+    }
     wanted.url = url;
     CHECK_INT(turbohttp_client_create(&s.client, &desc), TURBOHTTP_OK);
     CHECK_INT(pthread_create(&other, NULL, cancel_and_wake, &s), 0);
