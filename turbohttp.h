@@ -8736,6 +8736,7 @@ typedef struct tbh_body {
     uint32_t block_bytes;
     uint64_t wire, decoded; /* bytes in, bytes out */
     size_t quota;           /* decoded bytes that may still be made in this poll */
+    bool is_refused;        /* the last offer to the sink was answered with PENDING */
     bool has_more;          /* put an empty span to go on: output was held back */
 } tbh_body;
 
@@ -8771,6 +8772,7 @@ static turbohttp_status tbh_body_judge(const tbh_body *body) {
 static turbohttp_status tbh_body_sink(tbh_body *body, const void *data, size_t n) {
     if (n == 0) return TURBOHTTP_OK;
     turbohttp_status status = body->write(body->user, data, n);
+    body->is_refused = status == TURBOHTTP_PENDING;
     if (status >= 0) return status == TURBOHTTP_PENDING ? status : TURBOHTTP_OK;
     return status == TURBOHTTP_ERR_FILE ? status : TURBOHTTP_ERR_BODY_SINK;
 }
@@ -9391,6 +9393,12 @@ static short tbh_poller_events(uint8_t wants) {
     return (short)events;
 }
 
+/* A hang-up is reported even to those who want nothing: poll(2) skips negative descriptors, so a
+ * paused body whose peer is gone does not keep the loop awake. */
+static int tbh_poller_descriptor(tbh_socket s, uint8_t wants) {
+    return wants ? (int)s : -1;
+}
+
 TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
                                        uint8_t wants, void *owner) {
     if (poller->count == poller->capacity) {
@@ -9398,7 +9406,7 @@ TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh
         if (grown != TURBOHTTP_OK) return grown;
     }
     struct pollfd *entry = &tbh_poller_entries(poller)[poller->count];
-    entry->fd = (int)s;
+    entry->fd = tbh_poller_descriptor(s, wants);
     entry->events = tbh_poller_events(wants);
     entry->revents = 0;
     poller->watches[poller->count++] = watch;
@@ -9413,7 +9421,9 @@ TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh
 TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants) {
     if (watch->wants == wants || !watch->place) return;
     watch->wants = wants;
-    tbh_poller_entries(poller)[watch->place - 1].events = tbh_poller_events(wants);
+    struct pollfd *entry = &tbh_poller_entries(poller)[watch->place - 1];
+    entry->fd = tbh_poller_descriptor(watch->descriptor, wants);
+    entry->events = tbh_poller_events(wants);
 }
 
 TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch) {
@@ -9563,11 +9573,17 @@ static turbohttp_status tbh_user_names_check(tbh_lookup *lookup, uint64_t now_us
                                              turbohttp_error *error) {
     const turbohttp_resolver *user = lookup->resolver->desc->resolver;
     size_t count = 0;
+    uint32_t usable = 0;
     (void)now_us;
     turbohttp_status status =
         user->check(user->user, lookup->job, lookup->addresses, TURBOHTTP_MAX_ADDRESSES, &count);
-    lookup->count = (uint32_t)count;
-    if (status == TURBOHTTP_OK && count == 0) status = TURBOHTTP_ERR_RESOLVE;
+    if (count > TURBOHTTP_MAX_ADDRESSES) count = TURBOHTTP_MAX_ADDRESSES;
+    for (size_t i = 0; status == TURBOHTTP_OK && i < count; i++) {
+        const turbohttp_address *address = &lookup->addresses[i];
+        if (address->family == 4 || address->family == 6) lookup->addresses[usable++] = *address;
+    }
+    lookup->count = usable;
+    if (status == TURBOHTTP_OK && usable == 0) status = TURBOHTTP_ERR_RESOLVE;
     return status < 0 ? tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE) : status;
 }
 
@@ -11042,7 +11058,8 @@ TBH_FN void tbh_stream_socket_shut(tbh_stream *stream);
  * ======================================================================= */
 /* Streams: opening, moving bytes, shutting; either the user's transport or a socket.
  * Owns the transport's connection; sockets are stream_socket.c's. Invariant: which of the two it
- * is never changes in the life of a client. Does not know: HTTP, requests, time limits. */
+ * is never changes in the life of a client; counts of the user's transport are checked here, so
+ * that nobody behind trusts them. Does not know: HTTP, requests, time limits. */
 
 static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_target *target,
                                             bool is_tls, turbohttp_error *error) {
@@ -11083,7 +11100,10 @@ TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, si
     const turbohttp_transport *transport = stream->io->transport;
     *sent = 0;
     if (!transport) return tbh_stream_socket_send(stream, data, length, sent);
-    return transport->io_send(transport->user, stream->connection, data, length, sent);
+    turbohttp_status status =
+        transport->io_send(transport->user, stream->connection, data, length, sent);
+    if (*sent > length) return TURBOHTTP_ERR_SEND;
+    return status == TURBOHTTP_OK && *sent == 0 ? TURBOHTTP_PENDING : status;
 }
 
 TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
@@ -11091,7 +11111,10 @@ TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_
     const turbohttp_transport *transport = stream->io->transport;
     *received = 0;
     if (!transport) return tbh_stream_socket_receive(stream, data, room, received);
-    return transport->io_receive(transport->user, stream->connection, data, room, received);
+    turbohttp_status status =
+        transport->io_receive(transport->user, stream->connection, data, room, received);
+    if (*received > room) return TURBOHTTP_ERR_RECEIVE;
+    return status == TURBOHTTP_OK && *received == 0 ? TURBOHTTP_PENDING : status;
 }
 
 TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream) {
@@ -11329,6 +11352,7 @@ struct tbh_request {
     uint64_t sent_bytes;
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
+    bool was_sent; /* in an attempt that was given up */
     bool was_replayed, has_response_byte, is_paused, head_was_seen;
     bool is_call_due; /* in the client's list of callbacks to make */
 };
@@ -11797,7 +11821,7 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     } else if (status == TURBOHTTP_OK) {
         tbh_link_opened(link);
     } else {
-        if (!request->response.error.code)
+        if (request->response.error.code != status)
             tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_CONNECT);
         request->link = NULL;
         tbh_link_destroy(link);
@@ -11890,8 +11914,8 @@ static void tbh_link_sent(tbh_link *link) {
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
         request->response.timing.sent_us = link->client->io.now_us - request->started_us;
         tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
-    } else if (request->phase == TURBOHTTP_PHASE_SEND) {
-        tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND); /* the limit starts anew */
+    } else if (link->h1.tx != TBH_TX_DONE) {
+        tbh_request_set_phase(request, request->phase); /* the limit starts anew */
     }
 }
 
@@ -12106,14 +12130,14 @@ static turbohttp_status tbh_deliver_put(tbh_link *link, turbohttp_span span) {
     size_t taken = 0;
     uint64_t before = request->body.decoded;
     request->body.quota = client->budget;
+    request->body.is_refused = false;
     turbohttp_status status = tbh_body_put(&request->body, span, &taken);
     tbh_conn_body_consume(&link->h1, taken);
     uint64_t made = request->body.decoded - before;
     client->budget = client->budget > made ? client->budget - (size_t)made : 0;
     if (status >= 0) tbh_deliver_progress(link);
-    bool is_out_of_budget = status == TURBOHTTP_PENDING && request->body.quota == 0;
-    if (is_out_of_budget) tbh_link_mark_dirty(link);
-    request->is_paused = status == TURBOHTTP_PENDING && !is_out_of_budget;
+    request->is_paused = status == TURBOHTTP_PENDING && request->body.is_refused;
+    if (status == TURBOHTTP_PENDING && !request->is_paused) tbh_link_mark_dirty(link);
     if (request->is_paused) tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
     return status;
 }
@@ -12369,7 +12393,7 @@ static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *targ
     turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
     if (host && !tbh_is_field_value(host, value.length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (value.length) tbh_head_put(w, value.data, value.length);
+    if (host || value.length) tbh_head_put(w, value.data, value.length);
     else turbohttp_url_put_host(target->url, &w->out);
     tbh_head_put(w, "\r\n", 2);
     return TURBOHTTP_OK;
@@ -12429,7 +12453,7 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
     else if (has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
-    if (has_body && desc->expect_continue && !desc->use_http10)
+    if (request->wire.expects_continue)
         turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
     if (request->disable_reuse && !desc->use_http10)
         turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
@@ -12494,12 +12518,19 @@ static turbohttp_status tbh_source_open(tbh_request *request, turbohttp_error *e
 }
 
 /* ------------------------------------------------------------ trailers */
+/* RFC 9110 §6.5.1: what frames or routes a message must not come after it. */
+static turbohttp_status tbh_head_trailer(tbh_head_writer *w, const turbohttp_header_field *f) {
+    turbohttp_span name = tbh_span_of(f->name);
+    if (tbh_head_is_reserved(tbh_header_id(name.data, name.length)))
+        return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_RESERVED, name);
+    return tbh_head_field(w, f->name, tbh_span_of(f->value));
+}
+
 static turbohttp_status tbh_head_trailers(tbh_head_writer *w, size_t *start) {
     const turbohttp_body *body = &w->desc->body;
     *start = w->out.length;
     for (size_t i = 0; i < body->trailer_count; i++) {
-        turbohttp_status status =
-            tbh_head_field(w, body->trailers[i].name, tbh_span_of(body->trailers[i].value));
+        turbohttp_status status = tbh_head_trailer(w, &body->trailers[i]);
         if (status != TURBOHTTP_OK) return status;
     }
     return turbohttp_writer_put(&w->out, "\r\n", 2);
@@ -12514,8 +12545,11 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
     bool has_body = body->data || body->path || body->read;
+    /* RFC 9110 §10.1.1: no expectation without content, which nobody would wait for. */
+    request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 && has_body &&
+                                     (body->is_unknown || request->source.length > 0);
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
-                    !w->desc->expect_continue;
+                    !request->wire.expects_continue;
     turbohttp_status status = tbh_head_line(w, target);
     if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
     if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
@@ -12539,7 +12573,6 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     if (request->source.is_unknown)
         wire->trailers = tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
     wire->is_head = desc->method && strcmp(desc->method, "HEAD") == 0;
-    wire->expects_continue = desc->expect_continue && !desc->use_http10;
     wire->is_last = request->disable_reuse;
     if (desc->body_path) request->body_path = text + layout->path;
 }
@@ -12562,6 +12595,10 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     memset(&layout, 0, sizeof layout);
     w.desc = desc;
     w.error = error;
+    bool has_body = desc->body.data || desc->body.path || desc->body.read;
+    if (!has_body && desc->body.length > 0) /* the server would wait for what never comes (S-04) */
+        return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
+                               tbh_span_of("body.length without bytes"));
     turbohttp_status status = tbh_source_open(request, error);
     if (status != TURBOHTTP_OK) return status;
     if (desc->use_http10 && request->source.is_unknown)
@@ -12707,7 +12744,7 @@ static void tbh_request_leave(tbh_request *request) {
 static void tbh_request_fill_response(tbh_request *request) {
     turbohttp_response *response = &request->response;
     tbh_heap *heap = request->client->heap;
-    response->error.request_sent = request->sent_bytes > 0;
+    response->error.request_sent = request->was_sent || request->sent_bytes > 0;
     response->sent_bytes = request->sent_bytes;
     response->body_bytes = request->body.decoded;
     response->wire_bytes = request->body.wire;
@@ -12760,10 +12797,12 @@ TBH_FN void tbh_request_complete(tbh_request *request, turbohttp_status status) 
 
 TBH_FN void tbh_request_rewind(tbh_request *request) {
     request->was_replayed = true;
+    request->was_sent = request->was_sent || request->sent_bytes > 0;
     request->source.taken = 0;
     request->source.is_blocked = false;
     request->sent_bytes = 0;
     request->is_paused = false;
+    tbh_request_set_phase(request, TURBOHTTP_PHASE_QUEUE);
 }
 
 /* ------------------------------------------------------------ taking */
@@ -12829,8 +12868,12 @@ TURBOHTTP_API turbohttp_status turbohttp_resume(turbohttp_client *client,
     if (!request) return TURBOHTTP_ERR_STALE;
     request->source.is_blocked = false;
     if (!request->link || request->link->state != TBH_LINK_BUSY) return TURBOHTTP_OK;
-    if (request->is_paused) request->link->may_receive = true;
-    request->is_paused = false;
+    if (request->is_paused) {
+        request->link->may_receive = true;
+        request->is_paused = false;
+        tbh_client_read_clock(client); /* the pause may have been long: its time is not counted */
+        tbh_request_set_phase(request, request->phase);
+    }
     tbh_link_mark_dirty(request->link);
     return TURBOHTTP_OK;
 }
@@ -12924,8 +12967,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
     tbh_request *request = (tbh_request *)turbohttp_object_pool_rent(&client->request_pool);
     if (!request) return tbh_submit_unstarted(desc, TURBOHTTP_ERR_OUT_OF_MEMORY, error);
     request->client = client;
-    if (!client->is_polling && client->completions.pending == 0)
-        client->io.now_us = client->io.clock.now_us(client->io.clock.user);
+    if (!client->is_polling) tbh_client_read_clock(client);
     tbh_submit_take_desc(request, desc);
     tbh_request_take_timeouts(request, &desc->timeouts);
     turbohttp_status status = tbh_submit_prepare(request, desc, error);
@@ -13033,7 +13075,6 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     io->clock = client->desc.clock;
     io->random = client->desc.random;
 #if TBH_SOCKETS
-    io->wake.listen_end = io->wake.signal_end = TBH_NO_SOCKET;
     if (!io->clock.now_us) io->clock.now_us = tbh_os_now_us;
     if (!io->random.fill) io->random.fill = tbh_os_random;
     tbh_poller_init(&io->poller, io->allocator);
@@ -13094,6 +13135,9 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     turbohttp_client *client = (turbohttp_client *)tbh_allocate(&desc.allocator, sizeof *client);
     if (!client) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     memset(client, 0, sizeof *client);
+#if TBH_SOCKETS
+    client->io.wake.listen_end = client->io.wake.signal_end = TBH_NO_SOCKET; /* 0 is stdin */
+#endif
     client->allocator = desc.allocator;
     if (desc.memory) { /* the arena moves into the client, and its allocator with it */
         client->arena = arena;
@@ -13111,6 +13155,7 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
 
 /* ------------------------------------------------------------ shutdown */
 static void tbh_client_tear_down(turbohttp_client *client) {
+    client->is_shut = true;
     client->must_tear_down = false;
     for (uint32_t i = 0; i < client->completions.capacity; i++) {
         tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
@@ -13123,9 +13168,12 @@ static void tbh_client_tear_down(turbohttp_client *client) {
 /* Inside a callback the objects that called are still in use (S-80): the round tears them down. */
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
-    client->is_shut = true;
-    if (client->is_polling) client->must_tear_down = true;
-    else tbh_client_tear_down(client);
+    client->is_shut = client->must_tear_down = true;
+    if (client->is_polling) return;
+    client->is_polling = true; /* releasing a body calls out: the client must not go meanwhile */
+    tbh_client_tear_down(client);
+    client->is_polling = false;
+    if (client->is_doomed) turbohttp_client_destroy(client);
 }
 
 static void tbh_client_drop_requests(turbohttp_client *client) {
@@ -13159,7 +13207,8 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
         client->is_doomed = true;
         return;
     }
-    turbohttp_client_shutdown(client);
+    client->is_polling = client->is_doomed = true; /* the callbacks below may ask for it again */
+    if (!client->is_shut || client->must_tear_down) tbh_client_tear_down(client);
     tbh_request_call_done(client);
     tbh_client_drop_requests(client);
     tbh_client_free(client);
@@ -13255,7 +13304,8 @@ static uint64_t tbh_client_next_deadline(const turbohttp_client *client) {
 }
 
 static bool tbh_client_has_work(const turbohttp_client *client) {
-    return client->dirty_first != NULL || client->completions.any_cancelled || client->done_first;
+    return client->dirty_first != NULL || client->done_first != NULL ||
+           tbh_atomic_load32(&client->completions.any_cancelled) != 0;
 }
 
 static uint32_t tbh_client_wait_ms(const turbohttp_client *client, uint32_t timeout_ms) {
@@ -13325,7 +13375,10 @@ static tbh_link *tbh_client_only_link(turbohttp_client *client) {
         return NULL;
     for (tbh_link *link = client->links; link; link = link->next)
         if (link->state == TBH_LINK_BUSY)
-            return !link->is_send_blocked && link->h1.tx >= TBH_TX_DONE ? link : NULL;
+            return !link->is_send_blocked && link->h1.tx >= TBH_TX_DONE &&
+                           !link->request->is_paused && tbh_conn_in_wanted(&link->h1)
+                       ? link
+                       : NULL;
     return NULL;
 }
 
@@ -13362,8 +13415,11 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
     tbh_client_pump(client, false);
     bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
     client->is_polling = false;
-    if (is_doomed) turbohttp_client_destroy(client);
-    return is_busy && !is_doomed ? TURBOHTTP_PENDING : TURBOHTTP_OK;
+    if (is_doomed) {
+        turbohttp_client_destroy(client);
+        return may_block ? TURBOHTTP_ERR_SHUTDOWN : TURBOHTTP_OK;
+    }
+    return is_busy ? TURBOHTTP_PENDING : TURBOHTTP_OK;
 }
 
 TURBOHTTP_API turbohttp_status turbohttp_poll(turbohttp_client *client, uint32_t timeout_ms) {

@@ -315,7 +315,7 @@ static void on_head(void *user, const turbohttp_response *head) {
         n = print_head(head, text, room, "");
     }
     if (t->o->dump_header) dump_head(t, text, n);
-    if ((t->o->include || t->o->head) && !t->is_suppressed) write_output(t, text, n);
+    if (t->o->include || t->o->head) write_output(t, text, n);
     free(text);
 }
 
@@ -620,6 +620,11 @@ static int run_one(turbohttp_client *client, const options *o, const post_data *
     t.url = o->urls.items[i];
     if (i >= o->outputs.count && o->remote_name) t.remote = remote_name(t.url);
     t.output = i < o->outputs.count ? o->outputs.items[i] : t.remote;
+    if (o->remote_name && i >= o->outputs.count && !t.output) {
+        fprintf(stderr, "turboget: (23) -O needs a URL that ends in a file name\n");
+        free(p);
+        return 23;
+    }
     if (!plan_url(p, o, t.url, post)) {
         fprintf(stderr, "turboget: (3) the URL is too long\n");
         free(t.remote);

@@ -88,7 +88,6 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     io->clock = client->desc.clock;
     io->random = client->desc.random;
 #if TBH_SOCKETS
-    io->wake.listen_end = io->wake.signal_end = TBH_NO_SOCKET;
     if (!io->clock.now_us) io->clock.now_us = tbh_os_now_us;
     if (!io->random.fill) io->random.fill = tbh_os_random;
     tbh_poller_init(&io->poller, io->allocator);
@@ -149,6 +148,9 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     turbohttp_client *client = (turbohttp_client *)tbh_allocate(&desc.allocator, sizeof *client);
     if (!client) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     memset(client, 0, sizeof *client);
+#if TBH_SOCKETS
+    client->io.wake.listen_end = client->io.wake.signal_end = TBH_NO_SOCKET; /* 0 is stdin */
+#endif
     client->allocator = desc.allocator;
     if (desc.memory) { /* the arena moves into the client, and its allocator with it */
         client->arena = arena;
@@ -166,6 +168,7 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
 
 /* ------------------------------------------------------------ shutdown */
 static void tbh_client_tear_down(turbohttp_client *client) {
+    client->is_shut = true;
     client->must_tear_down = false;
     for (uint32_t i = 0; i < client->completions.capacity; i++) {
         tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
@@ -178,9 +181,12 @@ static void tbh_client_tear_down(turbohttp_client *client) {
 /* Inside a callback the objects that called are still in use (S-80): the round tears them down. */
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
-    client->is_shut = true;
-    if (client->is_polling) client->must_tear_down = true;
-    else tbh_client_tear_down(client);
+    client->is_shut = client->must_tear_down = true;
+    if (client->is_polling) return;
+    client->is_polling = true; /* releasing a body calls out: the client must not go meanwhile */
+    tbh_client_tear_down(client);
+    client->is_polling = false;
+    if (client->is_doomed) turbohttp_client_destroy(client);
 }
 
 static void tbh_client_drop_requests(turbohttp_client *client) {
@@ -214,7 +220,8 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
         client->is_doomed = true;
         return;
     }
-    turbohttp_client_shutdown(client);
+    client->is_polling = client->is_doomed = true; /* the callbacks below may ask for it again */
+    if (!client->is_shut || client->must_tear_down) tbh_client_tear_down(client);
     tbh_request_call_done(client);
     tbh_client_drop_requests(client);
     tbh_client_free(client);
@@ -310,7 +317,8 @@ static uint64_t tbh_client_next_deadline(const turbohttp_client *client) {
 }
 
 static bool tbh_client_has_work(const turbohttp_client *client) {
-    return client->dirty_first != NULL || client->completions.any_cancelled || client->done_first;
+    return client->dirty_first != NULL || client->done_first != NULL ||
+           tbh_atomic_load32(&client->completions.any_cancelled) != 0;
 }
 
 static uint32_t tbh_client_wait_ms(const turbohttp_client *client, uint32_t timeout_ms) {
@@ -380,7 +388,10 @@ static tbh_link *tbh_client_only_link(turbohttp_client *client) {
         return NULL;
     for (tbh_link *link = client->links; link; link = link->next)
         if (link->state == TBH_LINK_BUSY)
-            return !link->is_send_blocked && link->h1.tx >= TBH_TX_DONE ? link : NULL;
+            return !link->is_send_blocked && link->h1.tx >= TBH_TX_DONE &&
+                           !link->request->is_paused && tbh_conn_in_wanted(&link->h1)
+                       ? link
+                       : NULL;
     return NULL;
 }
 
@@ -417,8 +428,11 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
     tbh_client_pump(client, false);
     bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
     client->is_polling = false;
-    if (is_doomed) turbohttp_client_destroy(client);
-    return is_busy && !is_doomed ? TURBOHTTP_PENDING : TURBOHTTP_OK;
+    if (is_doomed) {
+        turbohttp_client_destroy(client);
+        return may_block ? TURBOHTTP_ERR_SHUTDOWN : TURBOHTTP_OK;
+    }
+    return is_busy ? TURBOHTTP_PENDING : TURBOHTTP_OK;
 }
 
 TURBOHTTP_API turbohttp_status turbohttp_poll(turbohttp_client *client, uint32_t timeout_ms) {

@@ -107,14 +107,14 @@ static turbohttp_status tbh_deliver_put(tbh_link *link, turbohttp_span span) {
     size_t taken = 0;
     uint64_t before = request->body.decoded;
     request->body.quota = client->budget;
+    request->body.is_refused = false;
     turbohttp_status status = tbh_body_put(&request->body, span, &taken);
     tbh_conn_body_consume(&link->h1, taken);
     uint64_t made = request->body.decoded - before;
     client->budget = client->budget > made ? client->budget - (size_t)made : 0;
     if (status >= 0) tbh_deliver_progress(link);
-    bool is_out_of_budget = status == TURBOHTTP_PENDING && request->body.quota == 0;
-    if (is_out_of_budget) tbh_link_mark_dirty(link);
-    request->is_paused = status == TURBOHTTP_PENDING && !is_out_of_budget;
+    request->is_paused = status == TURBOHTTP_PENDING && request->body.is_refused;
+    if (status == TURBOHTTP_PENDING && !request->is_paused) tbh_link_mark_dirty(link);
     if (request->is_paused) tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
     return status;
 }

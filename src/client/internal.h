@@ -60,6 +60,7 @@ struct tbh_request {
     uint64_t sent_bytes;
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
+    bool was_sent; /* in an attempt that was given up */
     bool was_replayed, has_response_byte, is_paused, head_was_seen;
     bool is_call_due; /* in the client's list of callbacks to make */
 };

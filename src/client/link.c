@@ -105,7 +105,7 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     } else if (status == TURBOHTTP_OK) {
         tbh_link_opened(link);
     } else {
-        if (!request->response.error.code)
+        if (request->response.error.code != status)
             tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_CONNECT);
         request->link = NULL;
         tbh_link_destroy(link);
@@ -198,8 +198,8 @@ static void tbh_link_sent(tbh_link *link) {
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
         request->response.timing.sent_us = link->client->io.now_us - request->started_us;
         tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
-    } else if (request->phase == TURBOHTTP_PHASE_SEND) {
-        tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND); /* the limit starts anew */
+    } else if (link->h1.tx != TBH_TX_DONE) {
+        tbh_request_set_phase(request, request->phase); /* the limit starts anew */
     }
 }
 

@@ -124,7 +124,7 @@ static void tbh_request_leave(tbh_request *request) {
 static void tbh_request_fill_response(tbh_request *request) {
     turbohttp_response *response = &request->response;
     tbh_heap *heap = request->client->heap;
-    response->error.request_sent = request->sent_bytes > 0;
+    response->error.request_sent = request->was_sent || request->sent_bytes > 0;
     response->sent_bytes = request->sent_bytes;
     response->body_bytes = request->body.decoded;
     response->wire_bytes = request->body.wire;
@@ -177,10 +177,12 @@ TBH_FN void tbh_request_complete(tbh_request *request, turbohttp_status status) 
 
 TBH_FN void tbh_request_rewind(tbh_request *request) {
     request->was_replayed = true;
+    request->was_sent = request->was_sent || request->sent_bytes > 0;
     request->source.taken = 0;
     request->source.is_blocked = false;
     request->sent_bytes = 0;
     request->is_paused = false;
+    tbh_request_set_phase(request, TURBOHTTP_PHASE_QUEUE);
 }
 
 /* ------------------------------------------------------------ taking */
@@ -246,8 +248,12 @@ TURBOHTTP_API turbohttp_status turbohttp_resume(turbohttp_client *client,
     if (!request) return TURBOHTTP_ERR_STALE;
     request->source.is_blocked = false;
     if (!request->link || request->link->state != TBH_LINK_BUSY) return TURBOHTTP_OK;
-    if (request->is_paused) request->link->may_receive = true;
-    request->is_paused = false;
+    if (request->is_paused) {
+        request->link->may_receive = true;
+        request->is_paused = false;
+        tbh_client_read_clock(client); /* the pause may have been long: its time is not counted */
+        tbh_request_set_phase(request, request->phase);
+    }
     tbh_link_mark_dirty(request->link);
     return TURBOHTTP_OK;
 }
@@ -341,8 +347,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
     tbh_request *request = (tbh_request *)turbohttp_object_pool_rent(&client->request_pool);
     if (!request) return tbh_submit_unstarted(desc, TURBOHTTP_ERR_OUT_OF_MEMORY, error);
     request->client = client;
-    if (!client->is_polling && client->completions.pending == 0)
-        client->io.now_us = client->io.clock.now_us(client->io.clock.user);
+    if (!client->is_polling) tbh_client_read_clock(client);
     tbh_submit_take_desc(request, desc);
     tbh_request_take_timeouts(request, &desc->timeouts);
     turbohttp_status status = tbh_submit_prepare(request, desc, error);

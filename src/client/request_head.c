@@ -86,7 +86,7 @@ static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *targ
     turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
     if (host && !tbh_is_field_value(host, value.length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (value.length) tbh_head_put(w, value.data, value.length);
+    if (host || value.length) tbh_head_put(w, value.data, value.length);
     else turbohttp_url_put_host(target->url, &w->out);
     tbh_head_put(w, "\r\n", 2);
     return TURBOHTTP_OK;
@@ -146,7 +146,7 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
     else if (has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
-    if (has_body && desc->expect_continue && !desc->use_http10)
+    if (request->wire.expects_continue)
         turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
     if (request->disable_reuse && !desc->use_http10)
         turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
@@ -211,12 +211,19 @@ static turbohttp_status tbh_source_open(tbh_request *request, turbohttp_error *e
 }
 
 /* ------------------------------------------------------------ trailers */
+/* RFC 9110 §6.5.1: what frames or routes a message must not come after it. */
+static turbohttp_status tbh_head_trailer(tbh_head_writer *w, const turbohttp_header_field *f) {
+    turbohttp_span name = tbh_span_of(f->name);
+    if (tbh_head_is_reserved(tbh_header_id(name.data, name.length)))
+        return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_RESERVED, name);
+    return tbh_head_field(w, f->name, tbh_span_of(f->value));
+}
+
 static turbohttp_status tbh_head_trailers(tbh_head_writer *w, size_t *start) {
     const turbohttp_body *body = &w->desc->body;
     *start = w->out.length;
     for (size_t i = 0; i < body->trailer_count; i++) {
-        turbohttp_status status =
-            tbh_head_field(w, body->trailers[i].name, tbh_span_of(body->trailers[i].value));
+        turbohttp_status status = tbh_head_trailer(w, &body->trailers[i]);
         if (status != TURBOHTTP_OK) return status;
     }
     return turbohttp_writer_put(&w->out, "\r\n", 2);
@@ -231,8 +238,11 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
     bool has_body = body->data || body->path || body->read;
+    /* RFC 9110 §10.1.1: no expectation without content, which nobody would wait for. */
+    request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 && has_body &&
+                                     (body->is_unknown || request->source.length > 0);
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
-                    !w->desc->expect_continue;
+                    !request->wire.expects_continue;
     turbohttp_status status = tbh_head_line(w, target);
     if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
     if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
@@ -256,7 +266,6 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     if (request->source.is_unknown)
         wire->trailers = tbh_span(text + layout->trailers, layout->trailers_end - layout->trailers);
     wire->is_head = desc->method && strcmp(desc->method, "HEAD") == 0;
-    wire->expects_continue = desc->expect_continue && !desc->use_http10;
     wire->is_last = request->disable_reuse;
     if (desc->body_path) request->body_path = text + layout->path;
 }
@@ -279,6 +288,10 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     memset(&layout, 0, sizeof layout);
     w.desc = desc;
     w.error = error;
+    bool has_body = desc->body.data || desc->body.path || desc->body.read;
+    if (!has_body && desc->body.length > 0) /* the server would wait for what never comes (S-04) */
+        return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
+                               tbh_span_of("body.length without bytes"));
     turbohttp_status status = tbh_source_open(request, error);
     if (status != TURBOHTTP_OK) return status;
     if (desc->use_http10 && request->source.is_unknown)

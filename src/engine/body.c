@@ -18,6 +18,7 @@ static turbohttp_status tbh_body_judge(const tbh_body *body) {
 static turbohttp_status tbh_body_sink(tbh_body *body, const void *data, size_t n) {
     if (n == 0) return TURBOHTTP_OK;
     turbohttp_status status = body->write(body->user, data, n);
+    body->is_refused = status == TURBOHTTP_PENDING;
     if (status >= 0) return status == TURBOHTTP_PENDING ? status : TURBOHTTP_OK;
     return status == TURBOHTTP_ERR_FILE ? status : TURBOHTTP_ERR_BODY_SINK;
 }

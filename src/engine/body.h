@@ -25,6 +25,7 @@ typedef struct tbh_body {
     uint32_t block_bytes;
     uint64_t wire, decoded; /* bytes in, bytes out */
     size_t quota;           /* decoded bytes that may still be made in this poll */
+    bool is_refused;        /* the last offer to the sink was answered with PENDING */
     bool has_more;          /* put an empty span to go on: output was held back */
 } tbh_body;
 

@@ -45,6 +45,12 @@ static short tbh_poller_events(uint8_t wants) {
     return (short)events;
 }
 
+/* A hang-up is reported even to those who want nothing: poll(2) skips negative descriptors, so a
+ * paused body whose peer is gone does not keep the loop awake. */
+static int tbh_poller_descriptor(tbh_socket s, uint8_t wants) {
+    return wants ? (int)s : -1;
+}
+
 TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
                                        uint8_t wants, void *owner) {
     if (poller->count == poller->capacity) {
@@ -52,7 +58,7 @@ TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh
         if (grown != TURBOHTTP_OK) return grown;
     }
     struct pollfd *entry = &tbh_poller_entries(poller)[poller->count];
-    entry->fd = (int)s;
+    entry->fd = tbh_poller_descriptor(s, wants);
     entry->events = tbh_poller_events(wants);
     entry->revents = 0;
     poller->watches[poller->count++] = watch;
@@ -67,7 +73,9 @@ TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh
 TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants) {
     if (watch->wants == wants || !watch->place) return;
     watch->wants = wants;
-    tbh_poller_entries(poller)[watch->place - 1].events = tbh_poller_events(wants);
+    struct pollfd *entry = &tbh_poller_entries(poller)[watch->place - 1];
+    entry->fd = tbh_poller_descriptor(watch->descriptor, wants);
+    entry->events = tbh_poller_events(wants);
 }
 
 TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch) {

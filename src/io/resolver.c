@@ -10,11 +10,17 @@ static turbohttp_status tbh_user_names_check(tbh_lookup *lookup, uint64_t now_us
                                              turbohttp_error *error) {
     const turbohttp_resolver *user = lookup->resolver->desc->resolver;
     size_t count = 0;
+    uint32_t usable = 0;
     (void)now_us;
     turbohttp_status status =
         user->check(user->user, lookup->job, lookup->addresses, TURBOHTTP_MAX_ADDRESSES, &count);
-    lookup->count = (uint32_t)count;
-    if (status == TURBOHTTP_OK && count == 0) status = TURBOHTTP_ERR_RESOLVE;
+    if (count > TURBOHTTP_MAX_ADDRESSES) count = TURBOHTTP_MAX_ADDRESSES;
+    for (size_t i = 0; status == TURBOHTTP_OK && i < count; i++) {
+        const turbohttp_address *address = &lookup->addresses[i];
+        if (address->family == 4 || address->family == 6) lookup->addresses[usable++] = *address;
+    }
+    lookup->count = usable;
+    if (status == TURBOHTTP_OK && usable == 0) status = TURBOHTTP_ERR_RESOLVE;
     return status < 0 ? tbh_error_set(error, status, TURBOHTTP_PHASE_RESOLVE) : status;
 }
 

@@ -1,6 +1,7 @@
 /* Streams: opening, moving bytes, shutting; either the user's transport or a socket.
  * Owns the transport's connection; sockets are stream_socket.c's. Invariant: which of the two it
- * is never changes in the life of a client. Does not know: HTTP, requests, time limits. */
+ * is never changes in the life of a client; counts of the user's transport are checked here, so
+ * that nobody behind trusts them. Does not know: HTTP, requests, time limits. */
 #include "stream.h"
 
 static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_target *target,
@@ -42,7 +43,10 @@ TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, si
     const turbohttp_transport *transport = stream->io->transport;
     *sent = 0;
     if (!transport) return tbh_stream_socket_send(stream, data, length, sent);
-    return transport->io_send(transport->user, stream->connection, data, length, sent);
+    turbohttp_status status =
+        transport->io_send(transport->user, stream->connection, data, length, sent);
+    if (*sent > length) return TURBOHTTP_ERR_SEND;
+    return status == TURBOHTTP_OK && *sent == 0 ? TURBOHTTP_PENDING : status;
 }
 
 TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
@@ -50,7 +54,10 @@ TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_
     const turbohttp_transport *transport = stream->io->transport;
     *received = 0;
     if (!transport) return tbh_stream_socket_receive(stream, data, room, received);
-    return transport->io_receive(transport->user, stream->connection, data, room, received);
+    turbohttp_status status =
+        transport->io_receive(transport->user, stream->connection, data, room, received);
+    if (*received > room) return TURBOHTTP_ERR_RECEIVE;
+    return status == TURBOHTTP_OK && *received == 0 ? TURBOHTTP_PENDING : status;
 }
 
 TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream) {

@@ -1,0 +1,407 @@
+/* The client at its edges: hooks that misbehave, pauses on a tight budget, stale clocks, descriptions
+ * that contradict themselves, callbacks that destroy the client. */
+#define TURBOHTTP_IMPLEMENTATION
+#include "turbohttp.h"
+#include "canned_server.h"
+#include "check.h"
+#include "counting_allocator.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+typedef struct fixture {
+    canned_server server;
+    counting_allocator memory;
+    turbohttp_transport transport;
+    turbohttp_client_desc desc;
+    turbohttp_client *client;
+    turbohttp_request_desc request;
+} fixture;
+
+static void fixture_describe(fixture *f) {
+    memset(f, 0, sizeof *f);
+    f->server = canned_server_make(plain, sizeof plain - 1);
+    f->transport = canned_transport(&f->server);
+    f->desc.allocator = counting_allocator_hooks(&f->memory);
+    f->desc.transport = &f->transport;
+    f->desc.clock.user = &f->server;
+    f->desc.clock.now_us = canned_now;
+    f->request.url = "http://server.test/path";
+    f->request.user = f;
+}
+
+static void fixture_create(fixture *f) {
+    CHECK_INT(turbohttp_client_create(&f->client, &f->desc), TURBOHTTP_OK);
+}
+
+static turbohttp_request submit(fixture *f) {
+    turbohttp_request request;
+    CHECK_INT(turbohttp_submit(f->client, &f->request, &request, NULL), TURBOHTTP_OK);
+    return request;
+}
+
+static void poll_often(fixture *f) {
+    for (int i = 0; i < 100 && turbohttp_poll(f->client, 0) == TURBOHTTP_PENDING; i++) {
+    }
+}
+
+static turbohttp_status outcome(fixture *f, turbohttp_request request) {
+    turbohttp_response response;
+    turbohttp_status status = turbohttp_take(f->client, request, &response);
+    if (status != TURBOHTTP_OK) return status;
+    status = response.error.code;
+    turbohttp_response_free(&response);
+    return status;
+}
+
+static void fixture_close(fixture *f) {
+    turbohttp_client_destroy(f->client);
+    CHECK_INT(f->server.opened, f->server.shut);
+    CHECK(counting_allocator_balanced(&f->memory));
+}
+
+/* ------------------------------------------------------------ transports that miscount */
+static turbohttp_status receive_too_much(void *user, void *connection, void *data, size_t room,
+                                         size_t *received) {
+    (void)user, (void)connection, (void)data;
+    *received = room + 1;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status send_too_much(void *user, void *connection, const void *data, size_t length,
+                                      size_t *sent) {
+    (void)user, (void)connection, (void)data;
+    *sent = length + 1;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status send_nothing(void *user, void *connection, const void *data, size_t length,
+                                     size_t *sent) {
+    (void)user, (void)connection, (void)data, (void)length;
+    *sent = 0;
+    return TURBOHTTP_OK;
+}
+
+static void a_transport_that_receives_more_than_its_room_is_refused(void) {
+    fixture f;
+    fixture_describe(&f);
+    f.transport.io_receive = receive_too_much;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    poll_often(&f);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_ERR_RECEIVE);
+    fixture_close(&f);
+}
+
+static void a_transport_that_sends_more_than_it_got_is_refused(void) {
+    fixture f;
+    fixture_describe(&f);
+    f.server.is_silent = true;
+    f.transport.io_send = send_too_much;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    poll_often(&f);
+    f.server.now_us += 40000000;
+    poll_often(&f);
+    CHECK(outcome(&f, request) < 0);
+    fixture_close(&f);
+}
+
+static void a_transport_that_sends_nothing_and_says_ok_does_not_hang_the_poll(void) {
+    fixture f;
+    fixture_describe(&f);
+    f.transport.io_send = send_nothing;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    alarm(3); /* a hang ends the test */
+    poll_often(&f);
+    alarm(0);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_PENDING);
+    fixture_close(&f);
+}
+
+static turbohttp_status open_fails_with_a_stale_record(void *user, const turbohttp_endpoint *to,
+                                                       void **connection, turbohttp_error *error) {
+    (void)user, (void)to, (void)connection, (void)error;
+    return TURBOHTTP_ERR_RESOLVE;
+}
+
+static void what_io_open_returns_is_what_the_record_says(void) {
+    fixture f;
+    fixture_describe(&f);
+    f.transport.io_open = open_fails_with_a_stale_record;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    poll_often(&f);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_ERR_RESOLVE);
+    fixture_close(&f);
+}
+
+static int receives_left;
+
+static turbohttp_status receive_until_it_dies(void *user, void *connection, void *data, size_t room,
+                                              size_t *received) {
+    turbohttp_status status = canned_receive(user, connection, data, room, received);
+    if (receives_left > 0 || status != TURBOHTTP_OK) return status;
+    *received = 0;
+    return TURBOHTTP_DONE;
+}
+
+static void request_sent_stays_true_when_the_repetition_is_not_sent(void) {
+    fixture f;
+    turbohttp_response response;
+    fixture_describe(&f);
+    f.transport.io_receive = receive_until_it_dies;
+    receives_left = 1;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    poll_often(&f);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_OK);
+    receives_left = 0;
+    f.server.refuses = true;
+    request = submit(&f);
+    poll_often(&f);
+    CHECK_INT(turbohttp_take(f.client, request, &response), TURBOHTTP_OK);
+    CHECK_INT(response.error.code, TURBOHTTP_ERR_CONNECT);
+    CHECK(response.error.request_sent);
+    turbohttp_response_free(&response);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ pauses */
+static int offers;
+
+static turbohttp_status pause_always(void *user, const void *data, size_t length) {
+    (void)user, (void)data, (void)length;
+    offers++;
+    return TURBOHTTP_PENDING;
+}
+
+static turbohttp_status pause_once(void *user, const void *data, size_t length) {
+    (void)user, (void)data, (void)length;
+    return offers++ ? TURBOHTTP_OK : TURBOHTTP_PENDING;
+}
+
+static void a_pause_holds_when_the_budget_ends_with_it(void) {
+    fixture f;
+    fixture_describe(&f);
+    f.desc.limits.poll_bytes = 1;
+    f.request.on_body = pause_always;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    offers = 0;
+    for (int i = 0; i < 300; i++) turbohttp_poll(f.client, 0);
+    CHECK_INT(offers, 1);
+    f.server.now_us += 60000000; /* and no time limit runs but the total one */
+    turbohttp_poll(f.client, 0);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_PENDING);
+    fixture_close(&f);
+}
+
+static void the_idle_limit_runs_again_after_a_pause(void) {
+    static const char half[] = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello";
+    fixture f;
+    fixture_describe(&f);
+    f.server.answer = half;
+    f.server.answer_length = sizeof half - 1;
+    f.request.on_body = pause_once;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    offers = 0;
+    poll_often(&f);
+    f.server.now_us += 600000000;
+    poll_often(&f);
+    CHECK_INT(turbohttp_resume(f.client, request), TURBOHTTP_OK);
+    poll_often(&f);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_PENDING); /* the pause does not count */
+    f.server.now_us += 31000000;
+    poll_often(&f);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_ERR_TIMEOUT);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ clocks */
+static void a_request_submitted_late_has_its_whole_time(void) {
+    fixture f;
+    fixture_describe(&f);
+    f.server.is_silent = true;
+    fixture_create(&f);
+    submit(&f);
+    f.server.now_us += 121000000; /* nobody polled meanwhile */
+    turbohttp_request second = submit(&f);
+    poll_often(&f);
+    CHECK_INT(outcome(&f, second), TURBOHTTP_PENDING);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ descriptions */
+static void an_empty_host_override_is_sent_as_it_is(void) {
+    fixture f;
+    fixture_describe(&f);
+    fixture_create(&f);
+    f.request.host = "";
+    for (int i = 0; i < 2; i++) { /* the second time the origin is recalled */
+        turbohttp_request request = submit(&f);
+        poll_often(&f);
+        CHECK_INT(outcome(&f, request), TURBOHTTP_OK);
+    }
+    fixture_close(&f);
+}
+
+static void S_04_a_length_without_bytes_is_refused(void) {
+    fixture f;
+    turbohttp_request request;
+    fixture_describe(&f);
+    fixture_create(&f);
+    f.request.method = "POST";
+    f.request.body.length = 5;
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_ERR_INVALID_ARGUMENT);
+    fixture_close(&f);
+}
+
+static void S_30_framing_fields_are_refused_in_trailers(void) {
+    static const turbohttp_header_field bad = {"Content-Length", "0"};
+    fixture f;
+    turbohttp_request request;
+    fixture_describe(&f);
+    fixture_create(&f);
+    f.request.body.data = "x";
+    f.request.body.length = 1;
+    f.request.body.is_unknown = true;
+    f.request.body.trailers = &bad;
+    f.request.body.trailer_count = 1;
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_ERR_HEADER_RESERVED);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ S-80 */
+static turbohttp_status destroy_in_body(void *user, const void *data, size_t length) {
+    (void)data, (void)length;
+    turbohttp_client_destroy(((fixture *)user)->client);
+    return TURBOHTTP_OK;
+}
+
+static void S_80_a_blocking_call_survives_a_callback_that_destroys(void) {
+    fixture f;
+    turbohttp_response response;
+    fixture_describe(&f);
+    fixture_create(&f);
+    f.request.on_body = destroy_in_body;
+    CHECK(turbohttp_send(f.client, &f.request, &response) < 0);
+    turbohttp_response_free(&response);
+    CHECK(counting_allocator_balanced(&f.memory));
+}
+
+static void destroy_in_done(void *user, turbohttp_request request, turbohttp_response *response) {
+    (void)request, (void)response;
+    turbohttp_client_destroy(((fixture *)user)->client);
+}
+
+static void S_80_destroy_calls_back_and_is_called_again(void) {
+    fixture f;
+    fixture_describe(&f);
+    fixture_create(&f);
+    f.request.on_done = destroy_in_done;
+    submit(&f);
+    turbohttp_client_destroy(f.client);
+    CHECK(counting_allocator_balanced(&f.memory));
+}
+
+static void destroy_in_release(void *user) {
+    turbohttp_client_destroy(((fixture *)user)->client);
+}
+
+static void S_80_shutdown_releases_a_body_and_that_destroys(void) {
+    fixture f;
+    fixture_describe(&f);
+    fixture_create(&f);
+    f.request.body.data = "x";
+    f.request.body.length = 1;
+    f.request.body.release = destroy_in_release;
+    f.request.body.user = &f;
+    submit(&f);
+    turbohttp_client_shutdown(f.client);
+    CHECK(counting_allocator_balanced(&f.memory));
+}
+
+/* ------------------------------------------------------------ S-81 */
+static void S_81_a_client_that_cannot_be_made_leaves_descriptor_0_alone(void) {
+    fixture f;
+    for (uint64_t at = 1; at < 12; at++) {
+        fixture_describe(&f);
+        f.memory.fail_at = at;
+        int kept = dup(0), null = kept < 0 ? open("/dev/null", O_RDONLY) : -1;
+        turbohttp_status status = turbohttp_client_create(&f.client, &f.desc);
+        CHECK(fcntl(0, F_GETFD) >= 0);
+        if (status == TURBOHTTP_OK) turbohttp_client_destroy(f.client);
+        if (kept >= 0) dup2(kept, 0), close(kept);
+        if (null > 0) close(null);
+        CHECK(counting_allocator_balanced(&f.memory));
+    }
+}
+
+/* ------------------------------------------------------------ resolvers that miscount */
+static size_t names_claimed;
+static uint8_t names_family;
+
+static turbohttp_status names_start(void *user, const char *name, void **query) {
+    (void)user, (void)name;
+    *query = NULL;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status names_check(void *user, void *query, turbohttp_address *addresses, size_t room,
+                                    size_t *count) {
+    (void)user, (void)query;
+    memset(addresses, 0, room * sizeof *addresses);
+    for (size_t i = 0; i < room; i++) addresses[i].family = i ? names_family : 0;
+    *count = names_claimed;
+    return TURBOHTTP_OK;
+}
+
+static void look_up(size_t claimed, uint8_t family) {
+    fixture f;
+    turbohttp_resolver resolver;
+    memset(&resolver, 0, sizeof resolver);
+    resolver.start = names_start;
+    resolver.check = names_check;
+    names_claimed = claimed;
+    names_family = family;
+    fixture_describe(&f);
+    f.desc.transport = NULL;
+    f.desc.resolver = &resolver;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    alarm(3);
+    turbohttp_poll(f.client, 0);
+    alarm(0);
+    turbohttp_cancel(f.client, request);
+    fixture_close(&f);
+}
+
+static void a_resolver_that_gives_no_family_or_too_many_is_survived(void) {
+    look_up(2, 0);
+    look_up(1000, 0);
+}
+
+static const check_test tests[] = {
+    CHECK_TEST(a_transport_that_receives_more_than_its_room_is_refused),
+    CHECK_TEST(a_transport_that_sends_more_than_it_got_is_refused),
+    CHECK_TEST(a_transport_that_sends_nothing_and_says_ok_does_not_hang_the_poll),
+    CHECK_TEST(what_io_open_returns_is_what_the_record_says),
+    CHECK_TEST(request_sent_stays_true_when_the_repetition_is_not_sent),
+    CHECK_TEST(a_pause_holds_when_the_budget_ends_with_it),
+    CHECK_TEST(the_idle_limit_runs_again_after_a_pause),
+    CHECK_TEST(a_request_submitted_late_has_its_whole_time),
+    CHECK_TEST(an_empty_host_override_is_sent_as_it_is),
+    CHECK_TEST(S_04_a_length_without_bytes_is_refused),
+    CHECK_TEST(S_30_framing_fields_are_refused_in_trailers),
+    CHECK_TEST(S_80_a_blocking_call_survives_a_callback_that_destroys),
+    CHECK_TEST(S_80_destroy_calls_back_and_is_called_again),
+    CHECK_TEST(S_80_shutdown_releases_a_body_and_that_destroys),
+    CHECK_TEST(S_81_a_client_that_cannot_be_made_leaves_descriptor_0_alone),
+    CHECK_TEST(a_resolver_that_gives_no_family_or_too_many_is_survived),
+};
+
+CHECK_MAIN(tests)

@@ -1,0 +1,108 @@
+/* S-30: every byte in every text of a description is either refused, or the wire image is exactly one
+ * request that holds just that text. The reader here is its own: it knows only CR, LF and ':'. */
+#define TURBOHTTP_IMPLEMENTATION
+#include "turbohttp.h"
+#include "canned_server.h"
+#include "check.h"
+
+static char wire[8192];
+static size_t wire_length;
+
+static turbohttp_status record_send(void *user, void *connection, const void *data, size_t length,
+                                    size_t *sent) {
+    CHECK(wire_length + length < sizeof wire);
+    memcpy(wire + wire_length, data, length);
+    wire_length += length;
+    return canned_send(user, connection, data, length, sent);
+}
+
+typedef enum place { METHOD, NAME, VALUE, HOST, AGENT, TRAILER_NAME, TRAILER_VALUE, CONTENT_TYPE, PLACES } place;
+
+/* Sends one request with `text` at the place; false when it was refused. */
+static bool send_with(place where, const char *text) {
+    canned_server server = canned_server_make("", 0);
+    turbohttp_transport transport = canned_transport(&server);
+    turbohttp_client_desc desc;
+    turbohttp_request_desc wanted;
+    turbohttp_header_field field = {where == NAME ? text : "X-Test", where == VALUE ? text : "v"};
+    turbohttp_header_field trailer = {where == TRAILER_NAME ? text : "X-Tail",
+                                      where == TRAILER_VALUE ? text : "t"};
+    turbohttp_request request;
+    turbohttp_client *client;
+    memset(&desc, 0, sizeof desc);
+    memset(&wanted, 0, sizeof wanted);
+    transport.io_send = record_send;
+    server.is_silent = true;
+    desc.transport = &transport;
+    desc.clock.user = &server;
+    desc.clock.now_us = canned_now;
+    desc.user_agent = where == AGENT ? text : "agent";
+    wanted.url = "http://server.test/";
+    wanted.method = where == METHOD ? text : "POST";
+    wanted.host = where == HOST ? text : NULL;
+    wanted.headers = &field;
+    wanted.header_count = 1;
+    wanted.body.data = "body";
+    wanted.body.length = 4;
+    wanted.body.content_type = where == CONTENT_TYPE ? text : NULL;
+    wanted.body.is_unknown = where == TRAILER_NAME || where == TRAILER_VALUE;
+    wanted.body.trailers = &trailer;
+    wanted.body.trailer_count = 1;
+    wire_length = 0;
+    CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+    bool is_taken = turbohttp_submit(client, &wanted, &request, NULL) == TURBOHTTP_OK;
+    turbohttp_poll(client, 0);
+    turbohttp_client_destroy(client);
+    if (!is_taken) CHECK_INT(wire_length, 0);
+    return is_taken;
+}
+
+static bool has_line(const char *from, const char *line) {
+    const char *at = strstr(from, line);
+    return at && (at == wire || at[-1] == '\n');
+}
+
+/* No CR or LF but in pairs, a fixed number of lines, the wanted one among them. */
+static bool wire_is_one_request(place where, const char *text) {
+    static const char *const lines[] = {"%s / HTTP/1.1\r\n", "%s: v\r\n", "X-Test: %s\r\n", "Host: %s\r\n",
+                                        "User-Agent: %s\r\n", "%s: t\r\n", "X-Tail: %s\r\n", "Content-Type: %s\r\n"};
+    char line[256];
+    size_t pairs = 0, single = 0, nuls = 0;
+    wire[wire_length] = 0;
+    for (size_t i = 0; i < wire_length; i++) {
+        bool is_pair = wire[i] == '\r' && wire[i + 1] == '\n';
+        pairs += is_pair;
+        single += !is_pair && (wire[i] == '\r' || (wire[i] == '\n' && (i == 0 || wire[i - 1] != '\r')));
+        nuls += wire[i] == 0;
+    }
+    snprintf(line, sizeof line, lines[where], text);
+    /* line, Host, X-Test, User-Agent, Accept, Accept-Encoding, length or coding, the empty one */
+    size_t expected = where == CONTENT_TYPE ? 9 : where == TRAILER_NAME || where == TRAILER_VALUE ? 13 : 8;
+    return single == 0 && nuls == 0 && pairs == expected && has_line(wire, line);
+}
+
+static void S_30_every_byte_at_every_place(void) {
+    static const char *const shapes[] = {"%cab", "a%cb", "ab%c", "%c"};
+    int taken[PLACES] = {0};
+    for (int where = METHOD; where < PLACES; where++) {
+        for (int byte = 0; byte < 256; byte++) {
+            for (size_t shape = 0; shape < 4; shape++) {
+                char text[8];
+                snprintf(text, sizeof text, shapes[shape], byte);
+                if (where == AGENT && !*text) continue; /* "": no User-Agent at all */
+                if (!send_with((place)where, text)) continue;
+                taken[where]++;
+                if (wire_is_one_request((place)where, text)) continue;
+                printf("place %d, byte 0x%02x, shape %d: not one request\n", where, byte, (int)shape);
+                CHECK(false);
+            }
+        }
+        CHECK(taken[where] > 4 * 70); /* letters, digits and some marks always pass */
+    }
+}
+
+static const check_test tests[] = {
+    CHECK_TEST(S_30_every_byte_at_every_place),
+};
+
+CHECK_MAIN(tests)

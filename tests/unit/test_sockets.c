@@ -1,0 +1,224 @@
+/* The client over real sockets of the loopback: descriptors, signals, children. The server runs in
+ * the same thread, between two polls; the system chooses the ports. */
+#define TURBOHTTP_IMPLEMENTATION
+#include "turbohttp.h"
+#include "check.h"
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+typedef struct server {
+    int listener, peer;
+    char url[64];
+} server;
+
+static server server_open(void) {
+    server s;
+    struct sockaddr_in name;
+    socklen_t length = sizeof name;
+    memset(&name, 0, sizeof name);
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    s.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    s.peer = -1;
+    CHECK_INT(bind(s.listener, (struct sockaddr *)&name, sizeof name), 0);
+    CHECK_INT(listen(s.listener, 8), 0);
+    CHECK_INT(getsockname(s.listener, (struct sockaddr *)&name, &length), 0);
+    snprintf(s.url, sizeof s.url, "http://127.0.0.1:%u/", (unsigned)ntohs(name.sin_port));
+    return s;
+}
+
+static void server_close(server *s) {
+    if (s->peer >= 0) close(s->peer);
+    close(s->listener);
+}
+
+static turbohttp_client *client_create(void) {
+    turbohttp_client *client = NULL;
+    CHECK_INT(turbohttp_client_create(&client, NULL), TURBOHTTP_OK);
+    return client;
+}
+
+static turbohttp_request submit(turbohttp_client *client, const char *url, const void *body, size_t n) {
+    turbohttp_request_desc desc;
+    turbohttp_request request;
+    memset(&desc, 0, sizeof desc);
+    desc.url = url;
+    desc.body.data = body;
+    desc.body.length = n;
+    CHECK_INT(turbohttp_submit(client, &desc, &request, NULL), TURBOHTTP_OK);
+    return request;
+}
+
+/* Connects, and takes the connection on the server's side. */
+static void meet(turbohttp_client *client, server *s) {
+    turbohttp_poll(client, 0);
+    s->peer = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+    CHECK(s->peer >= 0);
+    turbohttp_poll(client, 0);
+}
+
+static turbohttp_status finish(turbohttp_client *client, turbohttp_request request) {
+    turbohttp_response response;
+    turbohttp_status status = turbohttp_wait(client, request, &response);
+    turbohttp_response_free(&response);
+    return status;
+}
+
+static turbohttp_status exchange(turbohttp_client *client, server *s) {
+    char bytes[4096];
+    turbohttp_request request = submit(client, s->url, NULL, 0);
+    meet(client, s);
+    CHECK(read(s->peer, bytes, sizeof bytes) > 0);
+    CHECK_INT(write(s->peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    return finish(client, request);
+}
+
+static int count_descriptors(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    int n = 0;
+    while (folder && readdir(folder)) n++;
+    if (folder) closedir(folder);
+    return n;
+}
+
+static void S_75_descriptors_return_to_the_baseline(void) {
+    int before = count_descriptors();
+    server s = server_open();
+    turbohttp_client *client = client_create();
+    CHECK_INT(exchange(client, &s), TURBOHTTP_OK);
+    server_close(&s);
+    CHECK_INT(finish(client, submit(client, s.url, NULL, 0)), TURBOHTTP_ERR_CONNECT);
+    submit(client, "http://localhost:1/", NULL, 0); /* two families under way, never polled again */
+    turbohttp_poll(client, 0);
+    turbohttp_client_destroy(client);
+    CHECK_INT(count_descriptors(), before);
+}
+
+static void S_83_descriptors_beyond_1024_work(void) {
+    enum { MANY = 1100 };
+    static int held[MANY];
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < MANY + 100) return;
+    for (int i = 0; i < MANY; i++) held[i] = dup(1);
+    CHECK(held[MANY - 1] >= 1024);
+    server s = server_open();
+    turbohttp_client *client = client_create();
+    CHECK_INT(exchange(client, &s), TURBOHTTP_OK);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+    for (int i = 0; i < MANY; i++) close(held[i]);
+}
+
+static void out_of_descriptors_is_an_error_of_that_request_only(void) {
+    struct rlimit limit, less;
+    server s = server_open();
+    turbohttp_client *client = client_create();
+    int next = dup(1);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    less = limit;
+    less.rlim_cur = (rlim_t)next;
+    setrlimit(RLIMIT_NOFILE, &less);
+    CHECK_INT(finish(client, submit(client, s.url, NULL, 0)), TURBOHTTP_ERR_DESCRIPTORS);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    CHECK_INT(exchange(client, &s), TURBOHTTP_OK);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+}
+
+static void S_84_a_peer_that_closes_while_we_write_is_an_error_not_a_signal(void) {
+    enum { BIG = 8 << 20 };
+    void *body = calloc(1, BIG);
+    server s = server_open();
+    turbohttp_client *client = client_create();
+    struct linger at_once = {1, 0};
+    signal(SIGPIPE, SIG_DFL);
+    turbohttp_request request = submit(client, s.url, body, BIG);
+    meet(client, &s);
+    setsockopt(s.peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once); /* a reset, not an end */
+    close(s.peer);
+    s.peer = -1;
+    turbohttp_status status = finish(client, request);
+    CHECK(status == TURBOHTTP_ERR_SEND || status == TURBOHTTP_ERR_RECEIVE);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+    free(body);
+}
+
+/* A child that lists its descriptors; ours are those that it has beyond 0, 1, 2 and its own. */
+static int count_in_child(void) {
+    char line[32] = "";
+    FILE *child = popen("ls /proc/self/fd | wc -l", "re");
+    CHECK(child != NULL && fgets(line, sizeof line, child) != NULL);
+    if (child) pclose(child);
+    return atoi(line);
+}
+
+static void S_86_a_child_sees_no_descriptor_of_ours(void) {
+    int before = count_in_child();
+    char bytes[4096];
+    server s = server_open();
+    turbohttp_client *client = client_create();
+    turbohttp_request request = submit(client, s.url, NULL, 0);
+    turbohttp_request named = submit(client, "http://name.invalid/", NULL, 0);
+    meet(client, &s);
+    CHECK_INT(count_in_child(), before);
+    CHECK(read(s.peer, bytes, sizeof bytes) > 0);
+    CHECK_INT(write(s.peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    CHECK_INT(finish(client, request), TURBOHTTP_OK);
+    CHECK_INT(count_in_child(), before); /* idle */
+    turbohttp_cancel(client, named);
+    finish(client, named);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+}
+
+static turbohttp_status pause_always(void *user, const void *data, size_t length) {
+    (void)user, (void)data, (void)length;
+    return TURBOHTTP_PENDING;
+}
+
+static void a_paused_body_whose_peer_is_gone_does_not_keep_the_loop_awake(void) {
+    char bytes[4096];
+    server s = server_open();
+    turbohttp_client *client = client_create();
+    turbohttp_request_desc desc;
+    turbohttp_request request;
+    struct linger at_once = {1, 0};
+    memset(&desc, 0, sizeof desc);
+    desc.url = s.url;
+    desc.on_body = pause_always;
+    CHECK_INT(turbohttp_submit(client, &desc, &request, NULL), TURBOHTTP_OK);
+    meet(client, &s);
+    CHECK(read(s.peer, bytes, sizeof bytes) > 0);
+    CHECK_INT(write(s.peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    for (int i = 0; i < 100; i++) turbohttp_poll(client, 0);
+    setsockopt(s.peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(s.peer);
+    s.peer = -1;
+    for (int i = 0; i < 100; i++) turbohttp_poll(client, 0);
+    CHECK_INT(tbh_poller_wait(&client->io.poller, 0), 0);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+}
+
+static const check_test tests[] = {
+    CHECK_TEST(S_75_descriptors_return_to_the_baseline),
+    CHECK_TEST(S_83_descriptors_beyond_1024_work),
+    CHECK_TEST(out_of_descriptors_is_an_error_of_that_request_only),
+    CHECK_TEST(S_84_a_peer_that_closes_while_we_write_is_an_error_not_a_signal),
+    CHECK_TEST(S_86_a_child_sees_no_descriptor_of_ours),
+    CHECK_TEST(a_paused_body_whose_peer_is_gone_does_not_keep_the_loop_awake),
+};
+
+CHECK_MAIN(tests)
