@@ -11941,6 +11941,7 @@ static bool tbh_link_send_some(tbh_link *link) {
         size_t sent = 0;
         status = tbh_conn_out_peek(&link->h1, &out);
         if (status < 0) return tbh_link_source_failed(link, status);
+        if (status != TURBOHTTP_OK) has_sent |= link->request->source.is_blocked;
         if (status != TURBOHTTP_OK) break;
         status = tbh_stream_send(&link->stream, out.data, out.length, &sent);
         if (status < 0) {
@@ -12653,6 +12654,7 @@ static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp
     switch (phase) {
     case TURBOHTTP_PHASE_CONNECT: return is_own ? t->connect_ms : TURBOHTTP_NO_TIMEOUT;
     case TURBOHTTP_PHASE_SEND: {
+        if (request->source.is_blocked) return TURBOHTTP_NO_TIMEOUT; /* the user's own time */
         bool awaits = request->link && request->link->h1.tx == TBH_TX_AWAIT;
         return awaits ? t->continue_ms : t->send_ms;
     }
@@ -12868,12 +12870,10 @@ TURBOHTTP_API turbohttp_status turbohttp_resume(turbohttp_client *client,
     if (!request) return TURBOHTTP_ERR_STALE;
     request->source.is_blocked = false;
     if (!request->link || request->link->state != TBH_LINK_BUSY) return TURBOHTTP_OK;
-    if (request->is_paused) {
-        request->link->may_receive = true;
-        request->is_paused = false;
-        tbh_client_read_clock(client); /* the pause may have been long: its time is not counted */
-        tbh_request_set_phase(request, request->phase);
-    }
+    if (request->is_paused) request->link->may_receive = true;
+    request->is_paused = false;
+    tbh_client_read_clock(client); /* the pause may have been long: its time is not counted */
+    tbh_request_set_phase(request, request->phase);
     tbh_link_mark_dirty(request->link);
     return TURBOHTTP_OK;
 }
@@ -13563,6 +13563,10 @@ TURBOHTTP_API turbohttp_status turbohttp_send(turbohttp_client *client,
                                               turbohttp_response *response) {
     turbohttp_request request;
     memset(response, 0, sizeof *response);
+    if (client->is_polling) { /* inside a callback nobody could wait for it */
+        if (desc->body.release) desc->body.release(desc->body.user);
+        return tbh_error_set(&response->error, TURBOHTTP_ERR_STATE, TURBOHTTP_PHASE_NONE);
+    }
     turbohttp_status status = turbohttp_submit(client, desc, &request, &response->error);
     return status == TURBOHTTP_OK ? turbohttp_wait(client, request, response) : status;
 }

@@ -398,12 +398,17 @@ static bool plan_url(plan *p, const options *o, const char *url, const post_data
     return n >= 0 && (size_t)n < sizeof p->url;
 }
 
+/* At least a millisecond, and never so much that it means none. */
+static uint32_t milliseconds(double seconds) {
+    return seconds < 0.001 ? 1 : seconds > 4000000 ? 4000000000u : (uint32_t)(seconds * 1000 + 0.5);
+}
+
 static void plan_timeouts(plan *p, const options *o) {
     turbohttp_timeouts *t = &p->desc.timeouts;
     t->send_ms = t->first_byte_ms = t->idle_ms = t->total_ms = TURBOHTTP_NO_TIMEOUT;
     t->resolve_ms = t->connect_ms = 300000;
-    if (o->connect_timeout > 0) t->resolve_ms = t->connect_ms = (uint32_t)(o->connect_timeout * 1000 + 0.5);
-    if (o->max_time > 0) t->total_ms = (uint32_t)(o->max_time * 1000 + 0.5);
+    if (o->connect_timeout > 0) t->resolve_ms = t->connect_ms = milliseconds(o->connect_timeout);
+    if (o->max_time > 0) t->total_ms = milliseconds(o->max_time);
 }
 
 static void plan_body(plan *p, const options *o, const post_data *post) {

@@ -20,6 +20,10 @@ TURBOHTTP_API turbohttp_status turbohttp_send(turbohttp_client *client,
                                               turbohttp_response *response) {
     turbohttp_request request;
     memset(response, 0, sizeof *response);
+    if (client->is_polling) { /* inside a callback nobody could wait for it */
+        if (desc->body.release) desc->body.release(desc->body.user);
+        return tbh_error_set(&response->error, TURBOHTTP_ERR_STATE, TURBOHTTP_PHASE_NONE);
+    }
     turbohttp_status status = turbohttp_submit(client, desc, &request, &response->error);
     return status == TURBOHTTP_OK ? turbohttp_wait(client, request, response) : status;
 }

@@ -225,6 +225,7 @@ static bool tbh_link_send_some(tbh_link *link) {
         size_t sent = 0;
         status = tbh_conn_out_peek(&link->h1, &out);
         if (status < 0) return tbh_link_source_failed(link, status);
+        if (status != TURBOHTTP_OK) has_sent |= link->request->source.is_blocked;
         if (status != TURBOHTTP_OK) break;
         status = tbh_stream_send(&link->stream, out.data, out.length, &sent);
         if (status < 0) {

@@ -33,6 +33,7 @@ static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp
     switch (phase) {
     case TURBOHTTP_PHASE_CONNECT: return is_own ? t->connect_ms : TURBOHTTP_NO_TIMEOUT;
     case TURBOHTTP_PHASE_SEND: {
+        if (request->source.is_blocked) return TURBOHTTP_NO_TIMEOUT; /* the user's own time */
         bool awaits = request->link && request->link->h1.tx == TBH_TX_AWAIT;
         return awaits ? t->continue_ms : t->send_ms;
     }
@@ -248,12 +249,10 @@ TURBOHTTP_API turbohttp_status turbohttp_resume(turbohttp_client *client,
     if (!request) return TURBOHTTP_ERR_STALE;
     request->source.is_blocked = false;
     if (!request->link || request->link->state != TBH_LINK_BUSY) return TURBOHTTP_OK;
-    if (request->is_paused) {
-        request->link->may_receive = true;
-        request->is_paused = false;
-        tbh_client_read_clock(client); /* the pause may have been long: its time is not counted */
-        tbh_request_set_phase(request, request->phase);
-    }
+    if (request->is_paused) request->link->may_receive = true;
+    request->is_paused = false;
+    tbh_client_read_clock(client); /* the pause may have been long: its time is not counted */
+    tbh_request_set_phase(request, request->phase);
     tbh_link_mark_dirty(request->link);
     return TURBOHTTP_OK;
 }

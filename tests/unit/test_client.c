@@ -293,10 +293,11 @@ static void matrix_call(matrix *m) {
     case 7: turbohttp_client_destroy(client); break;
     case 8: turbohttp_on_done(client, m->other, NULL, NULL); break;
     case 9: turbohttp_wake(client); break;
+    case 10: CHECK_INT(turbohttp_send(client, &desc, &response), TURBOHTTP_ERR_STATE); break;
     }
 }
 
-enum { MATRIX_CALLS = 10, IN_HEAD = 0, IN_BODY, IN_PROGRESS, IN_DONE, IN_READ, MATRIX_PLACES };
+enum { MATRIX_CALLS = 11, IN_HEAD = 0, IN_BODY, IN_PROGRESS, IN_DONE, IN_READ, MATRIX_PLACES };
 
 static void matrix_at(matrix *m, int where) {
     if (m->where != where) return;
