@@ -177,7 +177,7 @@ def check_docs(entry):
                         r"|#\s*define (TURBOHTTP_\w+)|typedef .*?\(\*(turbohttp_\w+)\))")
     for i, line in enumerate(lines):
         found = starts.match(line)
-        if not found or (line.startswith("typedef") and line.endswith(";") and "(*" not in line and "{" not in line and "/**<" not in line and False):
+        if not found:
             continue
         j = i - 1
         while j >= 0 and lines[j].startswith("#"):

@@ -1417,7 +1417,7 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(
     turbohttp_writer *writer, turbohttp_span name, turbohttp_span value);
 
 /* ------------------------------------------------------------------------
- * Hooks: transport, names, clock, entropy and log, each a small table.
+ * Hooks: transport, names, clock and entropy, each a small table.
  * All optional: a zero-initialised table means the built-in one.
  * ------------------------------------------------------------------------ */
 
@@ -1516,12 +1516,6 @@ typedef struct turbohttp_random {
     bool (*fill)(void *user, void *bytes, size_t length);
 } turbohttp_random;
 
-/** Where diagnostics go: one line, no secrets, no line end. */
-typedef struct turbohttp_log {
-    void *user; /**< handed to the function */
-    void (*line)(void *user, const char *text); /**< NULL: no log */
-} turbohttp_log;
-
 /* ------------------------------------------------------------------------
  * Client: many requests over few connections, by poll or blocking.
  * ------------------------------------------------------------------------ */
@@ -1586,7 +1580,6 @@ typedef struct turbohttp_client_desc {
     size_t name_count;                    /**< how many */
     turbohttp_clock clock;                /**< the system's monotonic one */
     turbohttp_random random;              /**< the system's */
-    turbohttp_log log;                    /**< none */
     turbohttp_limits limits;              /**< see there */
     turbohttp_timeouts timeouts;          /**< see there */
     const char *user_agent; /**< "turbohttp/<version>"; "" sends none */
@@ -1758,7 +1751,7 @@ turbohttp_submit(turbohttp_client *client, const turbohttp_request_desc *desc,
 /**
  * Move all requests on, and wait at most `timeout_ms` (0: never) if there is
  * nothing to do. Does at most `limits.poll_bytes` of work. Callbacks are
- * called from here and from nowhere else.
+ * called from here, and what is left of them from shutdown and destroy.
  *
  * Returns: PENDING while requests are in flight, OK when none is.
  * Blocks: at most `timeout_ms`; names, connects and closes never do.
@@ -13187,7 +13180,6 @@ static void tbh_client_drop_requests(turbohttp_client *client) {
 
 static void tbh_client_free(turbohttp_client *client) {
     turbohttp_allocator allocator = client->allocator;
-    turbohttp_arena arena = client->arena;
 #if TBH_SOCKETS
     tbh_client_fini_sockets(client);
 #endif
@@ -13198,7 +13190,6 @@ static void tbh_client_free(turbohttp_client *client) {
     tbh_heap_drop(client->heap);
     /* In fixed-memory mode the block belongs to the user: there is nothing to give back. */
     if (!client->desc.memory) tbh_release(&allocator, client, sizeof *client);
-    (void)arena;
 }
 
 TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {

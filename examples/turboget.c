@@ -593,11 +593,6 @@ static char *remote_name(const char *url) {
     return last == path || !length ? NULL : copy_text(last, length);
 }
 
-static void log_line(void *user, const char *text) {
-    (void)user;
-    fprintf(stderr, "* %s\n", text);
-}
-
 static void show_request(const plan *p, const transfer *t) {
     fprintf(stderr, "> %s %s HTTP/1.%d\n", t->method, p->desc.url, p->desc.use_http10 ? 0 : 1);
     for (size_t i = 0; i < p->desc.header_count; i++)
@@ -667,7 +662,6 @@ int main(int argc, char **argv) {
     desc.names = names;
     desc.name_count = o.resolves.count;
     desc.user_agent = o.user_agent ? o.user_agent : "turboget/" TURBOHTTP_VERSION;
-    if (o.verbose) desc.log.line = log_line;
     turbohttp_status status = turbohttp_client_create(&client, &desc);
     if (status != TURBOHTTP_OK) return fprintf(stderr, "turboget: %s\n", turbohttp_status_text(status)), 27;
     for (size_t i = 0; i < o.urls.count; i++) code = run_one(client, &o, &post, i);

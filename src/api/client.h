@@ -68,7 +68,6 @@ typedef struct turbohttp_client_desc {
     size_t name_count;                    /**< how many */
     turbohttp_clock clock;                /**< the system's monotonic one */
     turbohttp_random random;              /**< the system's */
-    turbohttp_log log;                    /**< none */
     turbohttp_limits limits;              /**< see there */
     turbohttp_timeouts timeouts;          /**< see there */
     const char *user_agent; /**< "turbohttp/<version>"; "" sends none */
@@ -240,7 +239,7 @@ turbohttp_submit(turbohttp_client *client, const turbohttp_request_desc *desc,
 /**
  * Move all requests on, and wait at most `timeout_ms` (0: never) if there is
  * nothing to do. Does at most `limits.poll_bytes` of work. Callbacks are
- * called from here and from nowhere else.
+ * called from here, and what is left of them from shutdown and destroy.
  *
  * Returns: PENDING while requests are in flight, OK when none is.
  * Blocks: at most `timeout_ms`; names, connects and closes never do.

@@ -1,5 +1,5 @@
 /* ------------------------------------------------------------------------
- * Hooks: transport, names, clock, entropy and log, each a small table.
+ * Hooks: transport, names, clock and entropy, each a small table.
  * All optional: a zero-initialised table means the built-in one.
  * ------------------------------------------------------------------------ */
 #pragma once
@@ -99,9 +99,3 @@ typedef struct turbohttp_random {
     /** Fill `length` bytes. False: the operation that needs them fails. */
     bool (*fill)(void *user, void *bytes, size_t length);
 } turbohttp_random;
-
-/** Where diagnostics go: one line, no secrets, no line end. */
-typedef struct turbohttp_log {
-    void *user; /**< handed to the function */
-    void (*line)(void *user, const char *text); /**< NULL: no log */
-} turbohttp_log;

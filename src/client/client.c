@@ -200,7 +200,6 @@ static void tbh_client_drop_requests(turbohttp_client *client) {
 
 static void tbh_client_free(turbohttp_client *client) {
     turbohttp_allocator allocator = client->allocator;
-    turbohttp_arena arena = client->arena;
 #if TBH_SOCKETS
     tbh_client_fini_sockets(client);
 #endif
@@ -211,7 +210,6 @@ static void tbh_client_free(turbohttp_client *client) {
     tbh_heap_drop(client->heap);
     /* In fixed-memory mode the block belongs to the user: there is nothing to give back. */
     if (!client->desc.memory) tbh_release(&allocator, client, sizeof *client);
-    (void)arena;
 }
 
 TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
