@@ -16,7 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 SRC = ROOT / "src"
-LAYERS = ["api", "base", "memory", "format", "codec", "engine", "io", "client", "testkit"]
+LAYERS = ["api", "base", "memory", "format", "codec", "engine", "io", "client", "testkit", "tls_bearssl"]
+SECTIONS = ("api", "impl", "tls-api", "tls-impl")
 BANNED_BEFORE_IO = re.compile(r"\b(malloc|calloc|realloc|free|time|rand|srand|printf|fprintf|errno)\s*\(|\berrno\b")
 SYSTEM_BEFORE_IO = {"string.h", "stddef.h", "stdint.h", "stdbool.h", "limits.h",
                     "emmintrin.h", "immintrin.h", "arm_neon.h", "intrin.h", "stdatomic.h"}
@@ -44,9 +45,9 @@ def read_manifest():
         words = line.split("#")[0].split()
         if not words:
             continue
-        if len(words) not in (2, 3) or words[0] not in ("api", "impl"):
+        if len(words) not in (2, 3) or words[0] not in SECTIONS:
             fail([(f"src/manifest.txt:{number}: cannot read `{line}`",
-                   "a line is `api|impl file [FEATURE,...]`", "edit that line")])
+                   f"a line is `{'|'.join(SECTIONS)} file [FEATURE,...]`", "edit that line")])
         entries.append(Entry(words[0], words[1], words[2].split(",") if len(words) == 3 else [], number))
     missing = [e for e in entries if not e.path.is_file()]
     if missing:
@@ -78,7 +79,7 @@ def section_text(entries, section):
     parts = []
     for e in (e for e in entries if e.section == section):
         text = body_of(e, {"stdbool.h", "stddef.h", "stdint.h"} if section == "api" else None)
-        if section == "impl":
+        if section.endswith("impl"):
             text = f"{RULE}\n * src/{e.name}\n * {'=' * 71} */\n{text}"
         if e.features:
             gate = " && ".join(f"!defined(TURBOHTTP_NO_{f})" for f in e.features)
@@ -87,9 +88,9 @@ def section_text(entries, section):
     return "\n\n".join(parts)
 
 
-def private_macros(entries):
+def private_macros(entries, sections=("api", "impl")):
     names = set()
-    for e in entries:
+    for e in (e for e in entries if e.section in sections):
         names.update(re.findall(r"^\s*#\s*define\s+(TBH_\w+|tbh_\w+)", e.path.read_text(), re.M))
     return sorted(names)
 
@@ -101,7 +102,7 @@ def license_comment():
 
 def compose(entries, without=()):
     manual = next(e for e in entries if e.name == "api/manual.h")
-    rest = [e for e in entries if e is not manual]
+    rest = [e for e in entries if e is not manual and not e.section.startswith("tls-")]
     switches = "".join(f"#ifndef TURBOHTTP_NO_{f}\n#define TURBOHTTP_NO_{f}\n#endif\n" for f in without)
     return "\n".join([
         body_of(manual, None),
@@ -119,6 +120,30 @@ def compose(entries, without=()):
         section_text(rest, "impl"),
         "",
         "\n".join(f"#undef {m}" for m in private_macros(entries) + ["TBH_AMALGAM"]),
+        "#endif /* TURBOHTTP_IMPLEMENTATION */",
+        "",
+        license_comment(),
+    ])
+
+
+def compose_tls(entries):
+    """The second header: only the public part of the first one is used."""
+    manual, *rest = (e for e in entries if e.section == "tls-api")
+    return "\n".join([
+        body_of(manual, None),
+        "\n#ifndef TURBOHTTP_TLS_BEARSSL_H",
+        "#define TURBOHTTP_TLS_BEARSSL_H",
+        "#endif",
+        "#include \"turbohttp.h\"\n",
+        "#ifndef TURBOHTTP_TLS_BEARSSL_DECLARED",
+        "#define TURBOHTTP_TLS_BEARSSL_DECLARED",
+        "\n\n".join(body_of(e, None) for e in rest),
+        "#endif\n",
+        "#if defined(TURBOHTTP_IMPLEMENTATION) && !defined(TURBOHTTP_TLS_BEARSSL_IMPLEMENTED)",
+        "#define TURBOHTTP_TLS_BEARSSL_IMPLEMENTED",
+        section_text(entries, "tls-impl"),
+        "",
+        "\n".join(f"#undef {m}" for m in private_macros(entries, ("tls-impl",))),
         "#endif /* TURBOHTTP_IMPLEMENTATION */",
         "",
         license_comment(),
@@ -147,6 +172,9 @@ def check_includes(entry, order):
             continue
         path = (entry.path.parent / target).resolve()
         name = path.relative_to(SRC).as_posix() if path.is_relative_to(SRC) else target
+        if entry.layer == "tls_bearssl" and name.split("/")[0] not in ("api", "tls_bearssl"):
+            problems.append((f"{here}:{number}: includes {name}", "the second header uses only the public API",
+                             "use what src/api/ declares, or write it in src/tls_bearssl/"))
         if name not in order:
             problems.append((f"{here}:{number}: includes \"{target}\", which the manifest lacks",
                              "the amalgam is composed from the manifest alone", "add it to src/manifest.txt"))
@@ -196,7 +224,7 @@ def check_tree(entries):
     listed = set(order)
     for path in sorted(SRC.rglob("*.[ch]")):
         name = path.relative_to(SRC).as_posix()
-        if not name.startswith("tls_bearssl/") and name not in listed:
+        if name not in listed:
             problems.append((f"src/{name} is not in the manifest", "the amalgam would lack it",
                              "add a line `impl " + name + "` to src/manifest.txt"))
     for a, b in zip(entries, entries[1:]):
@@ -205,20 +233,21 @@ def check_tree(entries):
                              "the manifest follows the layers " + " < ".join(LAYERS), "move the line up"))
     for e in entries:
         problems += check_includes(e, order) + check_banned(e)
-        if e.section == "api":
+        if e.section.endswith("api"):
             problems += check_docs(e)
     return problems
 
 
 def check(entries):
     problems = check_tree(entries)
-    target = ROOT / "turbohttp.h"
-    if not target.exists() or target.read_text() != compose(entries):
-        problems.append(("turbohttp.h is stale", "it differs from what src/ composes to (it is never edited by hand)",
-                         "./amalgamate.py && git add turbohttp.h"))
+    for name, text in (("turbohttp.h", compose(entries)), ("turbohttp_tls_bearssl.h", compose_tls(entries))):
+        target = ROOT / name
+        if not target.exists() or target.read_text() != text:
+            problems.append((f"{name} is stale", "it differs from what src/ composes to (it is never edited by hand)",
+                             f"./amalgamate.py && git add {name}"))
     if problems:
         fail(problems)
-    print(f"amalgamate: {len(entries)} files, turbohttp.h is up to date")
+    print(f"amalgamate: {len(entries)} files, both headers are up to date")
 
 
 def drop_features(entries, names):
@@ -253,6 +282,8 @@ def main():
         text = with_prefix(text, options.prefix)
     output = Path(options.output) if options.output else ROOT / "turbohttp.h"
     output.write_text(text)
+    if not options.output:
+        (ROOT / "turbohttp_tls_bearssl.h").write_text(compose_tls(entries))
     print(f"amalgamate: wrote {output} ({text.count(chr(10))} lines)")
 
 

@@ -181,7 +181,33 @@ typedef enum turbohttp_status {
 
     /* client */
     TURBOHTTP_ERR_QUEUE_FULL = -120,    /**< limit on waiting requests */
-    TURBOHTTP_ERR_TLS_MISSING = -121    /**< https:// without a TLS header */
+    TURBOHTTP_ERR_TLS_MISSING = -121,   /**< https:// without a TLS header */
+
+    /* TLS: the connection */
+    TURBOHTTP_ERR_TLS_CAPABILITY = -130, /**< no provider can do what is asked */
+    TURBOHTTP_ERR_TLS_HANDSHAKE = -131,  /**< the peer broke the protocol */
+    TURBOHTTP_ERR_TLS_VERSION = -132,    /**< no protocol version in common */
+    TURBOHTTP_ERR_TLS_CIPHER = -133,     /**< no cipher suite in common */
+    TURBOHTTP_ERR_TLS_ALPN = -134,       /**< no protocol in common (ALPN) */
+    TURBOHTTP_ERR_TLS_UNKNOWN_HOST = -135, /**< server does not know the name */
+    TURBOHTTP_ERR_TLS_CERT_REQUIRED = -136, /**< wants a client certificate */
+    TURBOHTTP_ERR_TLS_INTEGRITY = -137,  /**< a record or signature is wrong */
+    TURBOHTTP_ERR_TLS_ALERT = -138,      /**< the peer sent another alert */
+    TURBOHTTP_ERR_TLS_TRUNCATED = -139,  /**< end without close_notify */
+    TURBOHTTP_ERR_TLS_CLOCK = -140,      /**< the time of day is unknown */
+    TURBOHTTP_ERR_TLS_ROOTS = -141,      /**< no usable trusted certificates */
+    TURBOHTTP_ERR_TLS_CLIENT_CERT = -142, /**< own certificate or key unusable */
+
+    /* TLS: whom the peer is */
+    TURBOHTTP_ERR_CERT_EXPIRED = -150,   /**< its validity has ended */
+    TURBOHTTP_ERR_CERT_NOT_YET_VALID = -151, /**< its validity has not begun */
+    TURBOHTTP_ERR_CERT_NAME = -152,      /**< issued to another host */
+    TURBOHTTP_ERR_CERT_UNTRUSTED = -153, /**< no trusted issuer */
+    TURBOHTTP_ERR_CERT_CHAIN = -154,     /**< malformed, or does not connect */
+    TURBOHTTP_ERR_CERT_UNSUPPORTED = -155, /**< uses what is not understood */
+    TURBOHTTP_ERR_CERT_USAGE = -156,     /**< not meant for servers */
+    TURBOHTTP_ERR_CERT_WEAK = -157,      /**< key or signature too weak */
+    TURBOHTTP_ERR_CERT_PIN = -158        /**< key is none of the pinned ones */
 } turbohttp_status;
 
 /** The part of an exchange in which something happened. */
@@ -1509,12 +1535,154 @@ typedef struct turbohttp_clock {
     uint64_t (*now_us)(void *user);
 } turbohttp_clock;
 
+/** The time of day: certificates are valid from one date to another. */
+typedef struct turbohttp_wall_clock {
+    void *user; /**< handed to the function */
+    /** Seconds since 1970, UTC; 0 when unknown. */
+    uint64_t (*unix_seconds)(void *user);
+} turbohttp_wall_clock;
+
 /** A source of unpredictable bytes. */
 typedef struct turbohttp_random {
     void *user; /**< handed to the function */
     /** Fill `length` bytes. False: the operation that needs them fails. */
     bool (*fill)(void *user, void *bytes, size_t length);
 } turbohttp_random;
+
+/* ------------------------------------------------------------------------
+ * TLS: options of https://, and the table that a TLS library fills.
+ * Most programs only include turbohttp_tls_bearssl.h and set nothing here.
+ * ------------------------------------------------------------------------ */
+
+typedef struct turbohttp_tls_provider turbohttp_tls_provider; /**< see below */
+
+/** TLS protocol versions, as on the wire. */
+typedef enum turbohttp_tls_version {
+    TURBOHTTP_TLS_DEFAULT = 0, /**< 1.2, and newer where a provider can */
+    TURBOHTTP_TLS_1_2 = 0x0303, /**< RFC 5246 */
+    TURBOHTTP_TLS_1_3 = 0x0304  /**< RFC 8446 */
+} turbohttp_tls_version;
+
+/** Whom to trust and who we are. Zero: the system's roots, everything
+ *  verified. Copied when first used; two requests share connections and
+ *  sessions only when all of it is equal. */
+typedef struct turbohttp_tls_options {
+    const char *provider;  /**< a provider's name; NULL or "auto": first fit */
+    const char *ca_file;   /**< PEM or DER to trust instead of the system's */
+    const char *ca_path;   /**< folder of such files, named by OpenSSL's hash */
+    const void *ca_data;   /**< the same in memory, without ca_file; borrowed */
+    size_t ca_bytes;       /**< its length */
+    const char *cert_file; /**< client certificate chain, PEM or DER */
+    const char *key_file;  /**< its key, PEM or DER; NULL: in cert_file */
+    const char *pins;      /**< "sha256//BASE64;sha256//…": keys to accept */
+    const char *server_name; /**< verify and send this name, not the URL's */
+    turbohttp_tls_version min_version; /**< at least this */
+    turbohttp_tls_version max_version; /**< at most this */
+    uint32_t buffer_bytes; /**< per connection; 0: whole records. 837…16384:
+                            *   asks the server for short records, RFC 6066 */
+    bool disable_resumption; /**< every handshake in full */
+    bool ignore_certificate_dates; /**< for devices without a clock */
+    bool INSECURE_skip_verification; /**< accept anybody; never pooled */
+} turbohttp_tls_options;
+
+/** What a handshake came to. */
+typedef struct turbohttp_tls_info {
+    const char *provider;  /**< name of the provider; NULL: no TLS */
+    uint16_t version;      /**< 0x0303 is TLS 1.2 */
+    uint16_t cipher_suite; /**< IANA number */
+    bool is_resumed;       /**< continued an earlier session */
+    char protocol[14];     /**< ALPN: "http/1.1", or "" */
+} turbohttp_tls_info;
+
+/** What a provider can do; options that need more skip it. */
+typedef enum turbohttp_tls_capability {
+    TURBOHTTP_TLS_HAS_1_2 = 1,           /**< TLS 1.2 */
+    TURBOHTTP_TLS_HAS_1_3 = 2,           /**< TLS 1.3 */
+    TURBOHTTP_TLS_HAS_ALPN = 4,          /**< protocol negotiation */
+    TURBOHTTP_TLS_HAS_RESUMPTION = 8,    /**< sessions continued */
+    TURBOHTTP_TLS_HAS_SYSTEM_ROOTS = 16, /**< trusts what the system trusts */
+    TURBOHTTP_TLS_HAS_OWN_ROOTS = 32,    /**< ca_file, ca_path, ca_data */
+    TURBOHTTP_TLS_HAS_PINS = 64,         /**< pins */
+    TURBOHTTP_TLS_HAS_CLIENT_CERT = 128, /**< cert_file */
+    TURBOHTTP_TLS_HAS_SMALL_BUFFERS = 256 /**< buffer_bytes */
+} turbohttp_tls_capability;
+
+/** What a provider gets from the client: everything it needs of a system. */
+typedef struct turbohttp_tls_host {
+    const turbohttp_allocator *allocator; /**< all memory comes from here */
+    turbohttp_random random;              /**< entropy; failing is an error */
+    /** Seconds since 1970, UTC; 0 when unknown. */
+    uint64_t (*unix_seconds)(void *user);
+    /** Read up to `room` bytes of a file from `offset` on: OK with *got > 0,
+     *  DONE at its end, or an error. NULL where there are no files. */
+    turbohttp_status (*file_get)(void *user, const char *path, uint64_t offset,
+                                 void *data, size_t room, size_t *got);
+    void *user; /**< for the two above */
+} turbohttp_tls_host;
+
+/** One connection to secure. Texts are valid during the call only. */
+typedef struct turbohttp_tls_target {
+    const char *host; /**< to verify, lower case; an address has no brackets */
+    const turbohttp_address *address; /**< `host` is this address, or NULL */
+    const char *const *protocols; /**< ALPN to offer, best first */
+    size_t protocol_count;        /**< 0: no ALPN */
+    const void *session;          /**< saved by an earlier connection */
+    size_t session_bytes;         /**< 0: none */
+} turbohttp_tls_target;
+
+/** What a connection can use now. */
+typedef enum turbohttp_tls_wants {
+    TURBOHTTP_TLS_WIRE_IN = 1,   /**< bytes from the peer */
+    TURBOHTTP_TLS_WIRE_OUT = 2,  /**< bytes for the peer are ready */
+    TURBOHTTP_TLS_PLAIN_IN = 4,  /**< bytes to encrypt */
+    TURBOHTTP_TLS_PLAIN_OUT = 8, /**< decrypted bytes are ready */
+    TURBOHTTP_TLS_STEP = 16      /**< `step` again, without any bytes */
+} turbohttp_tls_wants;
+
+/** A TLS library, sans I/O: bytes in, bytes out; it never blocks and never
+ *  sees a socket. A table may be shared by all threads. */
+struct turbohttp_tls_provider {
+    const char *name;      /**< lower case, such as "bearssl" */
+    uint32_t capabilities; /**< turbohttp_tls_capability, added up */
+    /** Prepare what all connections with these options share. UNSUPPORTED
+     *  lets `auto` try the next provider; every other error is final. The
+     *  options stay valid until `context_destroy`. */
+    turbohttp_status (*context_create)(const turbohttp_tls_host *host,
+                                       const turbohttp_tls_options *options,
+                                       void **context, turbohttp_error *error);
+    /** Free it; its connections are gone. */
+    void (*context_destroy)(void *context);
+    /** Begin a connection. OK with *tls set, or an error, which is final. */
+    turbohttp_status (*open)(void *context, const turbohttp_tls_target *target,
+                             void **tls, turbohttp_error *error);
+    /** Free it and wipe its keys. */
+    void (*shut)(void *tls);
+    /** Work until bytes are needed, or one public-key operation is done:
+     *  PENDING in the handshake, OK when it is over, DONE when the peer said
+     *  close_notify, or an error (an alert may then be in WIRE_OUT). */
+    turbohttp_status (*step)(void *tls, turbohttp_error *error);
+    /** turbohttp_tls_wants, added up. */
+    uint32_t (*wants)(const void *tls);
+    void *(*wire_in_room)(void *tls, size_t *room);     /**< NULL: not now */
+    void (*wire_in_commit)(void *tls, size_t n);        /**< n were written */
+    const void *(*wire_out_peek)(void *tls, size_t *n); /**< NULL: nothing */
+    void (*wire_out_consume)(void *tls, size_t n);      /**< n were sent */
+    void *(*plain_in_room)(void *tls, size_t *room);    /**< NULL: not now */
+    void (*plain_in_commit)(void *tls, size_t n);       /**< n were written */
+    const void *(*plain_out_peek)(void *tls, size_t *n); /**< NULL: nothing */
+    void (*plain_out_consume)(void *tls, size_t n);     /**< n were used */
+    /** Make a record of what was committed so far. */
+    void (*flush)(void *tls);
+    /** Put close_notify into WIRE_OUT, if that is possible now. */
+    void (*close)(void *tls);
+    /** Describe the finished handshake. */
+    void (*info)(const void *tls, turbohttp_tls_info *info);
+    /** Save what `open` can continue: its length, 0 if there is nothing. */
+    size_t (*session_get)(const void *tls, void *session, size_t room);
+};
+
+/** The longest session that a client keeps, in bytes. */
+#define TURBOHTTP_TLS_SESSION_BYTES 128
 
 /* ------------------------------------------------------------------------
  * Client: many requests over few connections, by poll or blocking.
@@ -1555,6 +1723,7 @@ typedef struct turbohttp_limits {
 typedef struct turbohttp_timeouts {
     uint32_t resolve_ms;    /**< name look-up; 5,000 */
     uint32_t connect_ms;    /**< one connection attempt; 10,000 */
+    uint32_t tls_ms;        /**< TLS handshake; 10,000 */
     uint32_t send_ms;       /**< no byte of the request accepted; 30,000 */
     uint32_t first_byte_ms; /**< request sent, nothing received; 30,000 */
     uint32_t idle_ms;       /**< between bytes of the response; 30,000 */
@@ -1580,6 +1749,14 @@ typedef struct turbohttp_client_desc {
     size_t name_count;                    /**< how many */
     turbohttp_clock clock;                /**< the system's monotonic one */
     turbohttp_random random;              /**< the system's */
+    turbohttp_wall_clock wall_clock;      /**< the system's */
+    turbohttp_tls_options tls; /**< for all requests without their own */
+    /** Providers to try before the built-in ones, best first. */
+    const turbohttp_tls_provider *const *tls_providers;
+    size_t tls_provider_count; /**< how many */
+    /** Told once what was chosen and why; never a secret, never a line feed. */
+    void (*log)(void *user, const char *line);
+    void *log_user; /**< for `log` */
     turbohttp_limits limits;              /**< see there */
     turbohttp_timeouts timeouts;          /**< see there */
     const char *user_agent; /**< "turbohttp/<version>"; "" sends none */
@@ -1630,7 +1807,7 @@ typedef struct turbohttp_response turbohttp_response; /**< see below */
 /** Everything a request can be told; zero-initialise, then set what differs.
  *  Texts are copied by `turbohttp_submit`; `body` says what is borrowed. */
 typedef struct turbohttp_request_desc {
-    const char *url;    /**< absolute; http:// */
+    const char *url;    /**< absolute; http:// or https:// */
     const char *method; /**< "GET", or "POST" when there is a body */
     const turbohttp_header_field *headers; /**< extra headers */
     size_t header_count;                   /**< how many */
@@ -1649,6 +1826,7 @@ typedef struct turbohttp_request_desc {
                     turbohttp_response *response);
     void *user;                  /**< for the callbacks above */
     turbohttp_timeouts timeouts; /**< what is 0 comes from the client */
+    const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
     bool expect_continue;       /**< wait for 100 before sending the body */
     bool use_http10;            /**< speak HTTP/1.0 */
@@ -1662,6 +1840,7 @@ typedef struct turbohttp_request_desc {
 typedef struct turbohttp_timing {
     uint64_t resolved_us;   /**< name known */
     uint64_t connected_us;  /**< connection up (0 when reused) */
+    uint64_t secured_us;    /**< TLS handshake over (0 without, or reused) */
     uint64_t sent_us;       /**< request handed over in full */
     uint64_t first_byte_us; /**< first byte of the response */
     uint64_t total_us;      /**< complete */
@@ -1688,6 +1867,7 @@ struct turbohttp_response {
     uint32_t connects;       /**< connections opened for it */
     turbohttp_address peer;  /**< whom it was connected to */
     uint16_t peer_port;      /**< and the port */
+    turbohttp_tls_info tls;  /**< how it was secured */
     turbohttp_timing timing; /**< when what happened */
     struct {
         void *heap, *first, *table, *trailer_block, *text;
@@ -1864,6 +2044,16 @@ TURBOHTTP_API void turbohttp_client_stats_get(turbohttp_client *client,
                                               turbohttp_client_stats *stats);
 
 /**
+ * Say which TLS providers there are, what each can do, and which one the
+ * client's options choose: "bearssl*: 1.2 alpn resumption …; …", the chosen
+ * one with a star.
+ *
+ * Returns: `text`, terminated, cut when longer than `room`. Blocks: never.
+ */
+TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client,
+                                                char *text, size_t room);
+
+/**
  * Find a header of the response, without case; the first one if repeated.
  *
  * Returns: its value, terminated, or NULL. Valid until: the response is freed.
@@ -1955,6 +2145,12 @@ turbohttp_download(const char *url, const char *path,
 #define TBH_DNS_STUB 0
 #else
 #define TBH_DNS_STUB 1
+#endif
+
+#ifdef TURBOHTTP_NO_TLS
+#define TBH_TLS 0
+#else
+#define TBH_TLS 1
 #endif
 
 #ifdef TURBOHTTP_DEBUG_GUARDS
@@ -2320,7 +2516,30 @@ static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts"),
     TBH_ROW(ERR_RANDOM, "no random bytes from the system: set the random hook"),
     TBH_ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests"),
-    TBH_ROW(ERR_TLS_MISSING, "https:// needs a TLS header: include turbohttp_tls_bearssl.h"),
+    TBH_ROW(ERR_TLS_MISSING, "https:// needs TLS: include turbohttp_tls_bearssl.h where "
+                             "TURBOHTTP_IMPLEMENTATION is defined"),
+    TBH_ROW(ERR_TLS_CAPABILITY, "no TLS provider can do what the options ask for"),
+    TBH_ROW(ERR_TLS_HANDSHAKE, "TLS handshake failed: is this a TLS port?"),
+    TBH_ROW(ERR_TLS_VERSION, "no TLS version in common with the server"),
+    TBH_ROW(ERR_TLS_CIPHER, "no TLS cipher suite in common with the server"),
+    TBH_ROW(ERR_TLS_ALPN, "the server speaks none of the protocols offered (ALPN)"),
+    TBH_ROW(ERR_TLS_UNKNOWN_HOST, "the TLS server does not know this host name: check the URL"),
+    TBH_ROW(ERR_TLS_CERT_REQUIRED, "the server asks for a client certificate: set tls.cert_file"),
+    TBH_ROW(ERR_TLS_INTEGRITY, "TLS data was altered on its way: try another network"),
+    TBH_ROW(ERR_TLS_ALERT, "the server refused the TLS handshake"),
+    TBH_ROW(ERR_TLS_TRUNCATED, "the connection ended without close_notify: the body may be cut"),
+    TBH_ROW(ERR_TLS_CLOCK, "the time of day is unknown: set wall_clock in the client's options"),
+    TBH_ROW(ERR_TLS_ROOTS, "no trusted certificates: install ca-certificates or set tls.ca_file"),
+    TBH_ROW(ERR_TLS_CLIENT_CERT, "the client certificate or its key cannot be used"),
+    TBH_ROW(ERR_CERT_EXPIRED, "certificate expired"),
+    TBH_ROW(ERR_CERT_NOT_YET_VALID, "certificate not yet valid"),
+    TBH_ROW(ERR_CERT_NAME, "certificate was issued to another host: check the host in the URL"),
+    TBH_ROW(ERR_CERT_UNTRUSTED, "certificate's issuer is not trusted: set tls.ca_file to its CA"),
+    TBH_ROW(ERR_CERT_CHAIN, "certificate chain is malformed: the server must send it in full"),
+    TBH_ROW(ERR_CERT_UNSUPPORTED, "certificate uses an algorithm or extension not supported"),
+    TBH_ROW(ERR_CERT_USAGE, "certificate is not meant to identify a server"),
+    TBH_ROW(ERR_CERT_WEAK, "certificate's key or signature is too weak (RSA needs 2048 bits)"),
+    TBH_ROW(ERR_CERT_PIN, "the server's key is none of the pinned ones (tls.pins)"),
 };
 
 static const tbh_status_row *tbh_status_find(int code) {
@@ -8934,6 +9153,7 @@ typedef struct tbh_os_wake {
 TBH_FN turbohttp_allocator tbh_os_allocator(void);
 TBH_FN uint64_t tbh_os_now_us(void *user);
 TBH_FN bool tbh_os_random(void *user, void *bytes, size_t length);
+TBH_FN uint64_t tbh_os_unix_seconds(void *user);
 
 /* ------------------------------------------------------------ sockets
  * Non-blocking, close-on-exec, without signals. *system_code gets errno on errors. */
@@ -8977,6 +9197,9 @@ TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh
 /* OK with *got > 0, DONE at the end, ERR_FILE. */
 TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, size_t *got,
                                         int32_t *system_code);
+/* Opens, reads once from `offset` on, and shuts: as turbohttp_tls_host.file_get. */
+TBH_FN turbohttp_status tbh_os_file_get_at(void *user, const char *path, uint64_t offset,
+                                           void *data, size_t room, size_t *got);
 /* All of it, or ERR_FILE. */
 TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
                                         int32_t *system_code);
@@ -9005,6 +9228,13 @@ TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code);
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+TBH_FN uint64_t tbh_os_unix_seconds(void *user) {
+    struct timespec now;
+    (void)user;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0) return 0;
+    return (uint64_t)now.tv_sec;
+}
+
 #if defined(__linux__)
 #include <sys/random.h>
 #endif
@@ -9277,6 +9507,21 @@ TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, siz
     *got = n > 0 ? (size_t)n : 0;
     if (n < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
     return n > 0 ? TURBOHTTP_OK : TURBOHTTP_DONE;
+}
+
+TBH_FN turbohttp_status tbh_os_file_get_at(void *user, const char *path, uint64_t offset,
+                                           void *data, size_t room, size_t *got) {
+    tbh_file f;
+    uint64_t length;
+    int32_t code;
+    (void)user;
+    *got = 0;
+    turbohttp_status status = tbh_os_file_open(path, false, &f, &length, &code);
+    if (status != TURBOHTTP_OK) return status;
+    bool is_there = lseek((int)f, (off_t)offset, SEEK_SET) >= 0;
+    status = is_there ? tbh_os_file_get(f, data, room, got, &code) : TURBOHTTP_ERR_FILE;
+    tbh_os_file_shut(f, &code);
+    return status;
 }
 
 TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
@@ -10983,14 +11228,57 @@ TBH_FN void tbh_dialer_abandon(tbh_dialer *dialer) {
 #endif /* !defined(TURBOHTTP_NO_SOCKETS) */
 
 /* ========================================================================
+ * src/io/tls.h
+ * ======================================================================= */
+/* The TLS box of a stream: plain bytes on one side, wire bytes on the other, a provider inside. */
+
+typedef struct tbh_stream tbh_stream;
+
+/* What securing one connection takes; lives until tbh_stream_begin returns. */
+typedef struct tbh_tls_plan {
+    const turbohttp_tls_provider *provider;
+    void *context; /* of the provider, for these options */
+    turbohttp_tls_target target;
+} tbh_tls_plan;
+
+typedef struct tbh_tls {
+    const turbohttp_tls_provider *provider; /* NULL: the stream is not secured */
+    void *session;                          /* the provider's, while the stream is open */
+    uint8_t *block;                         /* staging: wire bytes [at, fill) wait in it */
+    size_t at, fill, capacity;
+    uint8_t full_receives; /* steps by which the next block is larger */
+    bool is_up;            /* the handshake is over */
+    bool has_work;         /* a step is due, whatever the socket says */
+    bool is_ended;         /* the peer closed the connection … */
+    bool is_truncated;     /* … without saying close_notify */
+    bool may_have_more;    /* the last receive was full */
+} tbh_tls;
+
+#if TBH_TLS
+TBH_FN turbohttp_status tbh_tls_open(tbh_stream *stream, const tbh_tls_plan *plan,
+                                     turbohttp_error *error);
+/* One slice of the handshake: OK when it is over, PENDING, or an error. */
+TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *error);
+TBH_FN turbohttp_status tbh_tls_send(tbh_stream *stream, const void *data, size_t length,
+                                     size_t *sent);
+TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream);
+/* Gives less than `room` only when nothing is left that could be given without waiting. */
+TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t room,
+                                        size_t *received, bool may_block);
+TBH_FN void tbh_tls_shut(tbh_stream *stream);
+#endif
+
+/* ========================================================================
  * src/io/stream.h
  * ======================================================================= */
-/* One byte stream to a server: a socket that was dialed, or the user's transport. Nobody above
- * this file knows which. */
+/* One byte stream to a server: a socket that was dialed, or the user's transport, secured by TLS
+ * or not. Nobody above this file knows which. */
 
 /* What all streams of a client share. */
 typedef struct tbh_io {
     const turbohttp_allocator *allocator;
+    turbohttp_byte_pool *blocks;
+    size_t block_bytes, receive_bytes;    /* of a staging block: first, at most */
     const turbohttp_transport *transport; /* NULL: sockets */
     turbohttp_clock clock;
     turbohttp_random random;
@@ -11001,7 +11289,7 @@ typedef struct tbh_io {
     uint64_t now_us; /* read once per wait, not per call */
 } tbh_io;
 
-typedef struct tbh_stream {
+struct tbh_stream {
     tbh_io *io;
     void *owner;
     void *connection;   /* of the user's transport */
@@ -11011,11 +11299,13 @@ typedef struct tbh_stream {
     int32_t system_code;
     uint64_t resolved_at_us;
     turbohttp_address peer;
-} tbh_stream;
+    bool is_connected; /* the wire is up; a handshake may follow */
+    tbh_tls tls;
+};
 
-/* The stream is zero. OK when it is up at once, PENDING, or an error. */
+/* The stream is zero; plan NULL: no TLS. OK when it is up at once, PENDING, or an error. */
 TBH_FN turbohttp_status tbh_stream_begin(tbh_stream *stream, tbh_io *io, void *owner,
-                                         const tbh_dial_target *target, bool is_tls,
+                                         const tbh_dial_target *target, const tbh_tls_plan *plan,
                                          turbohttp_error *error);
 TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error);
 TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream); /* while opening */
@@ -11023,6 +11313,8 @@ TBH_FN turbohttp_phase tbh_stream_phase(const tbh_stream *stream);
 /* OK · PENDING · DONE (receive) · an error with stream->system_code set. */
 TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, size_t length,
                                         size_t *sent);
+/* Sends what was taken and is still here: OK when nothing is, PENDING, or an error. */
+TBH_FN turbohttp_status tbh_stream_flush(tbh_stream *stream);
 TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
                                            size_t *received);
 /* Blocks for at most TBH_RECEIVE_WAIT_MS where the system can (saves the wait before a receive);
@@ -11036,6 +11328,14 @@ TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream);
 TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream);
 TBH_FN void tbh_stream_shut(tbh_stream *stream);
 
+/* The wire under a secured stream, or the stream itself. */
+TBH_FN turbohttp_status tbh_wire_send(tbh_stream *stream, const void *data, size_t length,
+                                      size_t *sent);
+TBH_FN turbohttp_status tbh_wire_receive(tbh_stream *stream, void *data, size_t room,
+                                         size_t *received);
+TBH_FN turbohttp_status tbh_wire_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                              size_t *received);
+
 /* stream_socket.c; os_none.c without sockets */
 TBH_FN turbohttp_status tbh_stream_socket_begin(tbh_stream *stream, const tbh_dial_target *target,
                                                 turbohttp_error *error);
@@ -11044,15 +11344,17 @@ TBH_FN turbohttp_status tbh_stream_socket_send(tbh_stream *stream, const void *d
                                                size_t *sent);
 TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data, size_t room,
                                                   size_t *received);
+TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream); /* while dialing */
 TBH_FN void tbh_stream_socket_shut(tbh_stream *stream);
 
 /* ========================================================================
  * src/io/stream.c
  * ======================================================================= */
-/* Streams: opening, moving bytes, shutting; either the user's transport or a socket.
- * Owns the transport's connection; sockets are stream_socket.c's. Invariant: which of the two it
- * is never changes in the life of a client; counts of the user's transport are checked here, so
- * that nobody behind trusts them. Does not know: HTTP, requests, time limits. */
+/* Streams: opening, moving bytes, shutting; either the user's transport or a socket, and TLS over
+ * both. Owns the transport's connection; sockets are stream_socket.c's, sessions tls.c's.
+ * Invariants: which of the two it is never changes in the life of a client; counts of the user's
+ * transport are checked here, so that nobody behind trusts them.
+ * Does not know: HTTP, requests, time limits. */
 
 static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_target *target,
                                             bool is_tls, turbohttp_error *error) {
@@ -11068,27 +11370,60 @@ static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_t
     return status;
 }
 
+static turbohttp_status tbh_stream_connected(tbh_stream *stream, turbohttp_error *error) {
+    stream->is_connected = true;
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_handshake(stream, error);
+#endif
+    (void)error;
+    return TURBOHTTP_OK;
+}
+
 TBH_FN turbohttp_status tbh_stream_begin(tbh_stream *stream, tbh_io *io, void *owner,
-                                         const tbh_dial_target *target, bool is_tls,
+                                         const tbh_dial_target *target, const tbh_tls_plan *plan,
                                          turbohttp_error *error) {
     stream->io = io;
     stream->owner = owner;
-    return io->transport ? tbh_stream_open_own(stream, target, is_tls, error)
-                         : tbh_stream_socket_begin(stream, target, error);
+    turbohttp_status status = io->transport
+                                  ? tbh_stream_open_own(stream, target, plan != NULL, error)
+                                  : tbh_stream_socket_begin(stream, target, error);
+#if TBH_TLS
+    turbohttp_status opened = status >= 0 && plan ? tbh_tls_open(stream, plan, error) : status;
+    if (opened < 0) return opened;
+#endif
+    return status == TURBOHTTP_OK ? tbh_stream_connected(stream, error) : status;
 }
 
-TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error) {
+static turbohttp_status tbh_stream_step_own(tbh_stream *stream, turbohttp_error *error) {
     const turbohttp_transport *transport = stream->io->transport;
-    if (!transport) return tbh_stream_socket_step(stream, error);
     if (!transport->io_ready) return TURBOHTTP_ERR_STATE;
     return transport->io_ready(transport->user, stream->connection, error);
 }
 
+TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error) {
+#if TBH_TLS
+    if (stream->is_connected) {
+        bool is_due = stream->tls.has_work || tbh_stream_take_ready(stream) != 0;
+        return is_due ? tbh_tls_handshake(stream, error) : TURBOHTTP_PENDING;
+    }
+#endif
+    turbohttp_status status = stream->io->transport ? tbh_stream_step_own(stream, error)
+                                                    : tbh_stream_socket_step(stream, error);
+    return status == TURBOHTTP_OK ? tbh_stream_connected(stream, error) : status;
+}
+
 TBH_FN turbohttp_phase tbh_stream_phase(const tbh_stream *stream) {
+    if (stream->is_connected) return TURBOHTTP_PHASE_TLS;
     return stream->dialer ? stream->dialer->phase : TURBOHTTP_PHASE_CONNECT;
 }
 
-TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, size_t length,
+TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
+    if (stream->tls.has_work) return 0;
+    return stream->dialer ? tbh_stream_socket_deadline(stream) : UINT64_MAX;
+}
+
+/* ------------------------------------------------------------ the wire */
+TBH_FN turbohttp_status tbh_wire_send(tbh_stream *stream, const void *data, size_t length,
                                         size_t *sent) {
     const turbohttp_transport *transport = stream->io->transport;
     *sent = 0;
@@ -11099,8 +11434,8 @@ TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, si
     return status == TURBOHTTP_OK && *sent == 0 ? TURBOHTTP_PENDING : status;
 }
 
-TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
-                                           size_t *received) {
+TBH_FN turbohttp_status tbh_wire_receive(tbh_stream *stream, void *data, size_t room,
+                                         size_t *received) {
     const turbohttp_transport *transport = stream->io->transport;
     *received = 0;
     if (!transport) return tbh_stream_socket_receive(stream, data, room, received);
@@ -11110,10 +11445,45 @@ TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_
     return status == TURBOHTTP_OK && *received == 0 ? TURBOHTTP_PENDING : status;
 }
 
+/* ------------------------------------------------------------ plain bytes */
+TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, size_t length,
+                                        size_t *sent) {
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_send(stream, data, length, sent);
+#endif
+    return tbh_wire_send(stream, data, length, sent);
+}
+
+TBH_FN turbohttp_status tbh_stream_flush(tbh_stream *stream) {
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_flush(stream);
+#endif
+    (void)stream;
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
+                                           size_t *received) {
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_receive(stream, data, room, received, false);
+#endif
+    return tbh_wire_receive(stream, data, room, received);
+}
+
+TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                                size_t *received) {
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_receive(stream, data, room, received, true);
+#endif
+    return tbh_wire_receive_wait(stream, data, room, received);
+}
+
 TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream) {
     uint8_t ready = stream->watch.ready;
     stream->watch.ready = 0;
-    return stream->io->transport ? TBH_WANT_RECEIVE | TBH_WANT_SEND : ready;
+    /* Whether a TLS session can send may depend on what it receives. */
+    bool is_either = stream->io->transport || (stream->tls.provider && ready);
+    return is_either ? TBH_WANT_RECEIVE | TBH_WANT_SEND : ready;
 }
 
 TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
@@ -11125,10 +11495,227 @@ TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
 TBH_FN void tbh_stream_shut(tbh_stream *stream) {
     const turbohttp_transport *transport = stream->io ? stream->io->transport : NULL;
     if (!stream->io) return;
+#if TBH_TLS
+    tbh_tls_shut(stream);
+#endif
     if (!transport) tbh_stream_socket_shut(stream);
     else if (stream->connection) transport->io_shut(transport->user, stream->connection);
     memset(stream, 0, sizeof *stream);
 }
+
+#if !defined(TURBOHTTP_NO_TLS)
+/* ========================================================================
+ * src/io/tls.c
+ * ======================================================================= */
+/* The TLS box: moves bytes between a stream's wire and a provider.
+ * Owns the provider's session and the staging block, which is rented only while bytes wait in it.
+ * Wire bytes are received in blocks, not in records: a record would cost two system calls.
+ * Invariants: a handshake does at most one public-key operation per call; the end of the wire
+ * without close_notify is remembered as a truncation (RFC 8446 §6.1, S-36); a failed handshake is
+ * never continued. Does not know: which library, HTTP, whom to trust. */
+
+#define TBH_TLS_TURNS 64 /* rounds of one call: a peer that streams for ever gets no more */
+
+TBH_FN turbohttp_status tbh_tls_open(tbh_stream *stream, const tbh_tls_plan *plan,
+                                     turbohttp_error *error) {
+    tbh_error_set(error, TURBOHTTP_ERR_TLS_HANDSHAKE, TURBOHTTP_PHASE_TLS);
+    void *session = NULL;
+    turbohttp_status status = plan->provider->open(plan->context, &plan->target, &session, error);
+    if (status != TURBOHTTP_OK) {
+        if (error && error->code != status) tbh_error_set(error, status, TURBOHTTP_PHASE_TLS);
+        return status < 0 ? status : TURBOHTTP_ERR_TLS_HANDSHAKE;
+    }
+    stream->tls.provider = plan->provider;
+    stream->tls.session = session;
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ wire out */
+/* OK when the wire has taken everything. */
+static turbohttp_status tbh_tls_push(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    size_t length, sent;
+    const void *out;
+    while ((out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
+        turbohttp_status status = tbh_wire_send(stream, out, length, &sent);
+        if (status != TURBOHTTP_OK) return status;
+        tls->provider->wire_out_consume(tls->session, sent);
+    }
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ wire in */
+static void tbh_tls_unstage(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    if (tls->at < tls->fill) return;
+    turbohttp_byte_pool_return(stream->io->blocks, tls->block, tls->capacity);
+    tls->block = NULL;
+    tls->at = tls->fill = tls->capacity = 0;
+}
+
+/* Gives staged bytes to the provider; false when there are none, or it takes none. */
+static bool tbh_tls_feed(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    size_t room = 0, n = tls->fill - tls->at;
+    if (n == 0) return false;
+    void *place = tls->provider->wire_in_room(tls->session, &room);
+    n = tbh_min_size(n, place ? room : 0);
+    if (n == 0) return false;
+    memcpy(place, tls->block + tls->at, n);
+    tls->at += n;
+    tls->provider->wire_in_commit(tls->session, n);
+    return true;
+}
+
+/* The block grows while receives fill it, as far as the client allows, and shrinks with the last. */
+static turbohttp_status tbh_tls_stage(tbh_stream *stream, bool may_block) {
+    tbh_tls *tls = &stream->tls;
+    size_t received = 0, wanted = stream->io->block_bytes << tls->full_receives;
+    if (tls->is_ended) return TURBOHTTP_DONE;
+    tbh_tls_unstage(stream);
+    tls->block = (uint8_t *)turbohttp_byte_pool_rent(stream->io->blocks, wanted, &tls->capacity);
+    if (!tls->block) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_status status =
+        may_block ? tbh_wire_receive_wait(stream, tls->block, tls->capacity, &received)
+                  : tbh_wire_receive(stream, tls->block, tls->capacity, &received);
+    tls->fill = status == TURBOHTTP_OK ? received : 0;
+    tls->may_have_more = tls->fill == tls->capacity;
+    bool may_grow = wanted * 2 <= stream->io->receive_bytes;
+    if (!tls->may_have_more) tls->full_receives = 0;
+    else if (may_grow) tls->full_receives++;
+    if (status == TURBOHTTP_DONE) tls->is_ended = true;
+    tbh_tls_unstage(stream);
+    return status;
+}
+
+/* ------------------------------------------------------------ handshake */
+static turbohttp_status tbh_tls_handshake_failed(tbh_stream *stream, turbohttp_status status,
+                                                 turbohttp_error *error) {
+    int32_t code = stream->system_code;
+    tbh_tls_push(stream); /* the alert, as far as the wire takes it */
+    if (status == TURBOHTTP_DONE || status == TURBOHTTP_OK) status = TURBOHTTP_ERR_TLS_HANDSHAKE;
+    if (!error || error->code == status) return status; /* written where it was found */
+    tbh_error_set(error, status, TURBOHTTP_PHASE_TLS);
+    if (status != TURBOHTTP_ERR_TLS_HANDSHAKE) {
+        error->system_code = code;
+        return status;
+    }
+    tbh_error_text(error, "the server closed the connection inside the TLS handshake: "
+                          "is this a TLS port, and does the server speak TLS 1.2?");
+    return status;
+}
+
+static turbohttp_status tbh_tls_handshake_bytes(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    bool had_out = (tls->provider->wants(tls->session) & TURBOHTTP_TLS_WIRE_OUT) != 0;
+    turbohttp_status status = tbh_tls_push(stream);
+    if (status < 0) return TURBOHTTP_ERR_SEND;
+    bool is_blocked = status == TURBOHTTP_PENDING;
+    if (had_out && !is_blocked) return TURBOHTTP_OK; /* that may have been all it waited for */
+    if (tbh_tls_feed(stream)) return TURBOHTTP_OK;
+    status = tbh_tls_stage(stream, false);
+    if (status == TURBOHTTP_PENDING)
+        tbh_stream_wants(stream, (uint8_t)(TBH_WANT_RECEIVE | (is_blocked ? TBH_WANT_SEND : 0)));
+    if (status == TURBOHTTP_OK && tls->fill > tls->at) tbh_tls_feed(stream);
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *error) {
+    tbh_tls *tls = &stream->tls;
+    tls->has_work = false;
+    for (int turn = 0; turn < TBH_TLS_TURNS; turn++) {
+        if (error) error->code = TURBOHTTP_OK;
+        turbohttp_status status = tls->provider->step(tls->session, error);
+        if (status == TURBOHTTP_OK) {
+            tls->is_up = true;
+            return TURBOHTTP_OK;
+        }
+        if (status != TURBOHTTP_PENDING) return tbh_tls_handshake_failed(stream, status, error);
+        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) break;
+        status = tbh_tls_handshake_bytes(stream);
+        if (status == TURBOHTTP_PENDING) return status;
+        if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
+    }
+    tls->has_work = true;
+    return tbh_tls_push(stream) < 0
+               ? tbh_tls_handshake_failed(stream, TURBOHTTP_ERR_SEND, error)
+               : TURBOHTTP_PENDING;
+}
+
+/* ------------------------------------------------------------ data */
+TBH_FN turbohttp_status tbh_tls_send(tbh_stream *stream, const void *data, size_t length,
+                                     size_t *sent) {
+    tbh_tls *tls = &stream->tls;
+    size_t room = 0;
+    *sent = 0;
+    turbohttp_status status = tbh_tls_push(stream);
+    if (status != TURBOHTTP_OK) return status;
+    void *place = tls->provider->plain_in_room(tls->session, &room);
+    size_t n = tbh_min_size(length, place ? room : 0);
+    if (n == 0) return TURBOHTTP_PENDING;
+    memcpy(place, data, n);
+    tls->provider->plain_in_commit(tls->session, n);
+    *sent = n;
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream) {
+    stream->tls.provider->flush(stream->tls.session);
+    return tbh_tls_push(stream);
+}
+
+/* Copies what is decrypted; DONE after close_notify, or the error that ended the session. */
+static turbohttp_status tbh_tls_drain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
+    size_t length;
+    const void *plain;
+    while (*received < room &&
+           (plain = tls->provider->plain_out_peek(tls->session, &length)) != NULL && length) {
+        size_t n = tbh_min_size(length, room - *received);
+        memcpy(to + *received, plain, n);
+        tls->provider->plain_out_consume(tls->session, n);
+        *received += n;
+    }
+    return *received == room ? TURBOHTTP_OK : tls->provider->step(tls->session, NULL);
+}
+
+/* More wire bytes into the provider. */
+static turbohttp_status tbh_tls_refill(tbh_stream *stream, bool has_some, bool may_block) {
+    tbh_tls *tls = &stream->tls;
+    if (tbh_tls_feed(stream)) return TURBOHTTP_OK;
+    if (has_some && !tls->may_have_more) return TURBOHTTP_PENDING;
+    turbohttp_status status = tbh_tls_stage(stream, may_block && !has_some);
+    if (status == TURBOHTTP_DONE) tls->is_truncated = true;
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t room,
+                                        size_t *received, bool may_block) {
+    turbohttp_status status;
+    *received = 0;
+    for (;;) {
+        status = tbh_tls_drain(&stream->tls, (uint8_t *)data, room, received);
+        if (status < 0 || status == TURBOHTTP_DONE || *received == room) break;
+        status = tbh_tls_refill(stream, *received > 0, may_block);
+        if (status != TURBOHTTP_OK) break;
+    }
+    tbh_tls_unstage(stream);
+    return *received ? TURBOHTTP_OK : status;
+}
+
+/* close_notify is a courtesy: sent if the wire takes it at once. */
+TBH_FN void tbh_tls_shut(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    if (!tls->provider) return;
+    if (tls->is_up && !tls->is_ended) {
+        tls->provider->close(tls->session);
+        tbh_tls_push(stream);
+    }
+    tls->provider->shut(tls->session);
+    tls->at = tls->fill;
+    tbh_tls_unstage(stream);
+    memset(tls, 0, sizeof *tls);
+}
+#endif /* !defined(TURBOHTTP_NO_TLS) */
 
 #if !defined(TURBOHTTP_NO_SOCKETS)
 /* ========================================================================
@@ -11177,16 +11764,16 @@ TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data
     return tbh_os_receive(stream->watch.descriptor, data, room, received, &stream->system_code);
 }
 
-TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
-                                                size_t *received) {
+TBH_FN turbohttp_status tbh_wire_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                              size_t *received) {
     tbh_socket s = stream->watch.descriptor;
     if (!stream->can_block && !tbh_os_receive_wait_prepare(s)) return TURBOHTTP_ERR_UNSUPPORTED;
     stream->can_block = true;
     return tbh_os_receive_wait(s, data, room, received, &stream->system_code);
 }
 
-TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
-    return stream->dialer ? tbh_dialer_deadline(stream->dialer) : UINT64_MAX;
+TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream) {
+    return tbh_dialer_deadline(stream->dialer);
 }
 
 TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants) {
@@ -11268,12 +11855,12 @@ TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data
     return TURBOHTTP_ERR_UNSUPPORTED;
 }
 
-TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
-                                                size_t *received) {
+TBH_FN turbohttp_status tbh_wire_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                              size_t *received) {
     return tbh_stream_socket_receive(stream, data, room, received);
 }
 
-TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
+TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream) {
     (void)stream;
     return UINT64_MAX;
 }
@@ -11298,9 +11885,10 @@ TBH_FN void tbh_stream_socket_shut(tbh_stream *stream) {
  * A request waits at its origin, runs on one link, and ends in its completion. Files here:
  * client.c (life, poll, timers) · request.c (submit, complete, take) · request_head.c (what is
  * sent) · origin.c (who waits, which link) · link.c (moving bytes) · deliver.c (what arrived) ·
- * response.c · blocking.c. */
+ * response.c · secure.c (which TLS, with what) · blocking.c. */
 
 typedef struct tbh_origin tbh_origin;
+typedef struct tbh_tls_config tbh_tls_config;
 typedef struct tbh_link tbh_link;
 typedef struct tbh_request tbh_request;
 
@@ -11358,7 +11946,7 @@ typedef struct tbh_origin_key {
     turbohttp_span connect_host;
     turbohttp_span unix_path;
     uint16_t port, connect_port;
-    bool is_tls;
+    tbh_tls_config *tls; /* interned: equal options are one object; NULL: no TLS */
 } tbh_origin_key;
 
 struct tbh_origin {
@@ -11372,6 +11960,21 @@ struct tbh_origin {
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle; /* last used first */
     uint32_t links, requests;
+    /* The last TLS session, for as long as the origin is remembered: equal keys alone may continue
+     * it (S-02). An origin with one outlives its links and requests for a while: it is dormant. */
+    uint8_t session[TURBOHTTP_TLS_SESSION_BYTES];
+    size_t session_bytes;
+    bool is_dormant;
+};
+
+/* ------------------------------------------------------------ tls: options in use */
+struct tbh_tls_config {
+    tbh_tls_config *next;
+    turbohttp_tls_options options; /* its texts lie behind this struct */
+    size_t bytes;
+    uint32_t holders; /* origins, and submits under way */
+    const turbohttp_tls_provider *provider;
+    void *context; /* the provider's */
 };
 
 /* ------------------------------------------------------------ link: one connection */
@@ -11407,6 +12010,8 @@ struct turbohttp_client {
     tbh_completions completions;
     turbohttp_object_pool request_pool, link_pool, inflaters;
     tbh_origin *origins;
+    uint32_t dormant_count;
+    tbh_tls_config *tls_configs;
     tbh_link *links, *dirty_first, *dirty_last;
     tbh_request *done_first, *done_last; /* on_done is due */
     uint32_t link_count, idle_count, opening_count;
@@ -11444,13 +12049,28 @@ typedef struct tbh_target {
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);
 
+/* secure.c */
+/* The config of these options (NULL: the client's), held for the caller. */
+TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
+                                       const turbohttp_tls_options *options,
+                                       tbh_tls_config **config, turbohttp_error *error);
+TBH_FN void tbh_secure_drop(tbh_tls_config *config);
+TBH_FN void tbh_secure_free_all(turbohttp_client *client);
+/* What a new connection of the origin needs; `host` backs it. NULL: no TLS. */
+TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[256],
+                                           turbohttp_address *address, tbh_tls_plan *plan);
+
 /* origin.c */
+/* Takes over the hold on `tls`. */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
-                                  const turbohttp_request_desc *desc);
+                                  const turbohttp_request_desc *desc, tbh_tls_config *tls);
 /* The origin of a URL that was seen before, without parsing it again; NULL: parse it. */
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target);
 TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin);
+TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin);
+TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream);
+TBH_FN void tbh_origin_forget_session(tbh_origin *origin);
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front);
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request);
 /* Gives waiting requests to idle links, or opens links, as far as the caps allow. */
@@ -11474,10 +12094,356 @@ TBH_FN bool tbh_link_deliver(tbh_link *link);
 TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offset);
 
 /* ========================================================================
+ * src/client/secure.c
+ * ======================================================================= */
+/* Which TLS provider secures a request, and with what (SPEC D5).
+ * Owns the configs: one for each set of options in use, so that two requests share connections and
+ * sessions exactly when everything about their TLS is equal (S-01, S-02).
+ * Invariants: a config never changes; `auto` goes to the next provider only for a missing
+ * capability, never after any other failure; what was chosen, and why, is logged once.
+ * Does not know: records, certificates. */
+
+#if TBH_TLS
+#define TBH_UNUSED_CONFIGS 4 /* kept for the next request: loading roots and keys takes time */
+
+/* A second header that is included later in the same file defines this (a tentative definition
+ * until then). C++ has no such thing: there it must come first, and says so. */
+#if defined(TURBOHTTP_TLS_BEARSSL_FIRST)
+static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) =
+    turbohttp_tls_bearssl_first;
+#elif defined(__cplusplus)
+static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = NULL;
+#else
+static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void);
+#endif
+
+/* Every field of the options is part of the identity: a new one belongs into one of these. */
+#define TBH_TLS_TEXTS(X)                                                                           \
+    X(provider) X(ca_file) X(ca_path) X(cert_file) X(key_file) X(pins) X(server_name)
+#define TBH_TLS_VALUES(X)                                                                          \
+    X(ca_data) X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)     \
+    X(ignore_certificate_dates) X(INSECURE_skip_verification)
+
+static bool tbh_secure_same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool tbh_secure_equal(const turbohttp_tls_options *a, const turbohttp_tls_options *b) {
+#define TBH_SAME_TEXT(field)                                                                       \
+    if (!tbh_secure_same_text(a->field, b->field)) return false;
+#define TBH_SAME_VALUE(field)                                                                      \
+    if (a->field != b->field) return false;
+    TBH_TLS_TEXTS(TBH_SAME_TEXT)
+    TBH_TLS_VALUES(TBH_SAME_VALUE)
+    return true;
+}
+
+static size_t tbh_secure_text_bytes(const turbohttp_tls_options *options) {
+    size_t n = 0;
+#define TBH_ADD_TEXT(field) n += options->field ? strlen(options->field) + 1 : 0;
+    TBH_TLS_TEXTS(TBH_ADD_TEXT)
+    return n;
+}
+
+static const char *tbh_secure_copy_text(char **at, const char *text) {
+    char *copy = *at;
+    if (!text) return NULL;
+    memcpy(copy, text, strlen(text) + 1);
+    *at += strlen(text) + 1;
+    return copy;
+}
+
+static tbh_tls_config *tbh_secure_copy(turbohttp_client *client,
+                                       const turbohttp_tls_options *options) {
+    size_t bytes = sizeof(tbh_tls_config) + tbh_secure_text_bytes(options);
+    tbh_tls_config *config = (tbh_tls_config *)tbh_allocate(&client->allocator, bytes);
+    if (!config) return NULL;
+    memset(config, 0, sizeof *config);
+    config->bytes = bytes;
+    config->options = *options;
+    char *at = (char *)(config + 1);
+#define TBH_COPY_TEXT(field) config->options.field = tbh_secure_copy_text(&at, options->field);
+    TBH_TLS_TEXTS(TBH_COPY_TEXT)
+    return config;
+}
+
+/* ------------------------------------------------------------ providers */
+static const turbohttp_tls_provider *tbh_secure_provider_at(const turbohttp_client *client,
+                                                            size_t i) {
+    size_t own = client->desc.tls_provider_count;
+    if (i < own) return client->desc.tls_providers[i];
+    return i == own && turbohttp_tls_included ? turbohttp_tls_included() : NULL;
+}
+
+static const struct {
+    uint32_t bit;
+    const char *name;
+} tbh_secure_abilities[] = {
+    {TURBOHTTP_TLS_HAS_1_2, "1.2"},
+    {TURBOHTTP_TLS_HAS_1_3, "1.3"},
+    {TURBOHTTP_TLS_HAS_ALPN, "alpn"},
+    {TURBOHTTP_TLS_HAS_RESUMPTION, "resumption"},
+    {TURBOHTTP_TLS_HAS_SYSTEM_ROOTS, "system-roots"},
+    {TURBOHTTP_TLS_HAS_OWN_ROOTS, "own-roots"},
+    {TURBOHTTP_TLS_HAS_PINS, "pins"},
+    {TURBOHTTP_TLS_HAS_CLIENT_CERT, "client-certificates"},
+    {TURBOHTTP_TLS_HAS_SMALL_BUFFERS, "small-buffers"},
+};
+
+static uint32_t tbh_secure_needs(const turbohttp_tls_options *o) {
+    uint32_t needs = 0;
+    bool has_own = o->ca_file || o->ca_path || o->ca_data;
+    if (has_own) needs |= TURBOHTTP_TLS_HAS_OWN_ROOTS;
+    else if (!o->INSECURE_skip_verification) needs |= TURBOHTTP_TLS_HAS_SYSTEM_ROOTS;
+    if (o->pins) needs |= TURBOHTTP_TLS_HAS_PINS;
+    if (o->cert_file) needs |= TURBOHTTP_TLS_HAS_CLIENT_CERT;
+    if (o->buffer_bytes) needs |= TURBOHTTP_TLS_HAS_SMALL_BUFFERS;
+    if (o->min_version == TURBOHTTP_TLS_1_3) needs |= TURBOHTTP_TLS_HAS_1_3;
+    if (o->max_version == TURBOHTTP_TLS_1_2) needs |= TURBOHTTP_TLS_HAS_1_2;
+    return needs;
+}
+
+/* ------------------------------------------------------------ the choice, and its reasons */
+typedef struct tbh_secure_choice {
+    turbohttp_client *client;
+    tbh_tls_config *config;
+    uint32_t needs;
+    turbohttp_error reasons; /* the text grows */
+} tbh_secure_choice;
+
+static void tbh_secure_say(turbohttp_error *to, const char *a, const char *b, const char *c) {
+    tbh_error_append(to, a);
+    tbh_error_append(to, b);
+    tbh_error_append(to, c);
+}
+
+static void tbh_secure_say_lacks(turbohttp_error *to, const char *name, uint32_t lacks) {
+    tbh_secure_say(to, "; ", name, " lacks");
+    for (size_t i = 0; i < sizeof tbh_secure_abilities / sizeof tbh_secure_abilities[0]; i++)
+        if (lacks & tbh_secure_abilities[i].bit)
+            tbh_secure_say(to, " ", tbh_secure_abilities[i].name, "");
+}
+
+static turbohttp_tls_host tbh_secure_host(turbohttp_client *client) {
+    turbohttp_tls_host host;
+    memset(&host, 0, sizeof host);
+    host.allocator = &client->allocator;
+    host.random = client->io.random;
+    host.unix_seconds = client->desc.wall_clock.unix_seconds;
+    host.user = client->desc.wall_clock.user;
+#if TBH_SOCKETS
+    host.file_get = tbh_os_file_get_at;
+#endif
+    return host;
+}
+
+/* OK: chosen. UNSUPPORTED: the next one may try. Everything else is final: a provider that failed
+ * is never replaced by one that might be less strict. */
+static turbohttp_status tbh_secure_try(tbh_secure_choice *c, const turbohttp_tls_provider *p,
+                                       uint32_t needs, turbohttp_error *error) {
+    turbohttp_tls_host host = tbh_secure_host(c->client);
+    uint32_t lacks = needs & ~p->capabilities;
+    if (lacks) {
+        tbh_secure_say_lacks(&c->reasons, p->name, lacks);
+        return TURBOHTTP_ERR_UNSUPPORTED;
+    }
+    tbh_error_set(error, TURBOHTTP_ERR_TLS_CAPABILITY, TURBOHTTP_PHASE_TLS);
+    turbohttp_status status =
+        p->context_create(&host, &c->config->options, &c->config->context, error);
+    if (status == TURBOHTTP_OK) c->config->provider = p;
+    else if (status == TURBOHTTP_ERR_UNSUPPORTED)
+        tbh_secure_say(&c->reasons, "; ", p->name, " is not usable here");
+    else if (error && error->code != status) tbh_error_set(error, status, TURBOHTTP_PHASE_TLS);
+    return status;
+}
+
+static bool tbh_secure_is_asked_for(const turbohttp_tls_options *o,
+                                    const turbohttp_tls_provider *p) {
+    return !o->provider || strcmp(o->provider, "auto") == 0 || strcmp(o->provider, p->name) == 0;
+}
+
+static turbohttp_status tbh_secure_walk(tbh_secure_choice *c, uint32_t needs,
+                                        turbohttp_error *error) {
+    const turbohttp_tls_provider *p;
+    turbohttp_status status = TURBOHTTP_ERR_UNSUPPORTED;
+    for (size_t i = 0; (p = tbh_secure_provider_at(c->client, i)) != NULL; i++) {
+        if (!tbh_secure_is_asked_for(&c->config->options, p)) continue;
+        status = tbh_secure_try(c, p, needs, error);
+        if (status != TURBOHTTP_ERR_UNSUPPORTED) return status;
+    }
+    return status;
+}
+
+static void tbh_secure_log(tbh_secure_choice *c) {
+    turbohttp_error line;
+    const char *asked = c->config->options.provider;
+    if (!c->client->desc.log) return;
+    memset(&line, 0, sizeof line);
+    tbh_secure_say(&line, "tls: ", c->config->provider->name, " chosen (");
+    tbh_secure_say(&line, asked ? asked : "auto", ")", c->reasons.text);
+    c->client->desc.log(c->client->desc.log_user, line.text);
+}
+
+/* Without ALPN there is still HTTP/1.1: that is the last resort, not a reason to fail. */
+static turbohttp_status tbh_secure_choose(tbh_secure_choice *c, turbohttp_error *error) {
+    if (!tbh_secure_provider_at(c->client, 0))
+        return tbh_error_set(error, TURBOHTTP_ERR_TLS_MISSING, TURBOHTTP_PHASE_NONE);
+    turbohttp_status status = tbh_secure_walk(c, c->needs | TURBOHTTP_TLS_HAS_ALPN, error);
+    if (status == TURBOHTTP_ERR_UNSUPPORTED) status = tbh_secure_walk(c, c->needs, error);
+    if (status == TURBOHTTP_OK) tbh_secure_log(c);
+    if (status != TURBOHTTP_ERR_UNSUPPORTED) return status;
+    tbh_error_set(error, TURBOHTTP_ERR_TLS_CAPABILITY, TURBOHTTP_PHASE_TLS);
+    if (!c->reasons.text[0])
+        tbh_secure_say(&c->reasons, "; there is none named ", c->config->options.provider, "");
+    if (error) tbh_error_append(error, c->reasons.text);
+    return TURBOHTTP_ERR_TLS_CAPABILITY;
+}
+
+/* ------------------------------------------------------------ configs */
+static void tbh_secure_free(turbohttp_client *client, tbh_tls_config *config) {
+    if (config->provider) config->provider->context_destroy(config->context);
+    tbh_release(&client->allocator, config, config->bytes);
+}
+
+static void tbh_secure_prune(turbohttp_client *client, uint32_t kept) {
+    tbh_tls_config **at = &client->tls_configs;
+    for (uint32_t count = 0; *at;) {
+        tbh_tls_config *config = *at;
+        if (config->holders || count++ < kept) {
+            at = &config->next;
+            continue;
+        }
+        *at = config->next;
+        tbh_secure_free(client, config);
+    }
+}
+
+TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
+                                       const turbohttp_tls_options *options,
+                                       tbh_tls_config **out, turbohttp_error *error) {
+    tbh_secure_choice choice;
+    if (!options) options = &client->desc.tls;
+    tbh_tls_config *config = client->tls_configs;
+    while (config && !tbh_secure_equal(&config->options, options)) config = config->next;
+    *out = config;
+    if (config) {
+        config->holders++;
+        return TURBOHTTP_OK;
+    }
+    config = tbh_secure_copy(client, options);
+    if (!config) return tbh_error_set(error, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_PHASE_NONE);
+    memset(&choice, 0, sizeof choice);
+    choice.client = client;
+    choice.config = config;
+    choice.needs = tbh_secure_needs(options);
+    turbohttp_status status = tbh_secure_choose(&choice, error);
+    if (status != TURBOHTTP_OK) {
+        tbh_secure_free(client, config);
+        return status;
+    }
+    tbh_secure_prune(client, TBH_UNUSED_CONFIGS);
+    config->holders = 1;
+    config->next = client->tls_configs;
+    client->tls_configs = config;
+    *out = config;
+    return TURBOHTTP_OK;
+}
+
+/* A config without holders stays a while: the next request probably wants it again. */
+TBH_FN void tbh_secure_drop(tbh_tls_config *config) {
+    if (config) config->holders--;
+}
+
+TBH_FN void tbh_secure_free_all(turbohttp_client *client) {
+    tbh_secure_prune(client, 0);
+}
+
+/* ------------------------------------------------------------ plans */
+static const char *const tbh_secure_protocols[] = {"http/1.1"};
+
+TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[256],
+                                           turbohttp_address *address, tbh_tls_plan *plan) {
+    const tbh_tls_config *config = origin->key.tls;
+    if (!config) return NULL;
+    turbohttp_span name = origin->key.host;
+    if (config->options.server_name) name = tbh_span_of(config->options.server_name);
+    size_t n = tbh_min_size(name.length, 255); /* no certificate names a longer host */
+    memcpy(host, name.data, n);
+    host[n] = 0;
+    memset(plan, 0, sizeof *plan);
+    plan->provider = config->provider;
+    plan->context = config->context;
+    plan->target.host = host;
+    plan->target.address = tbh_address_parse(name, address) ? address : NULL;
+    plan->target.protocols = tbh_secure_protocols;
+    plan->target.protocol_count = 1;
+    if (!config->options.disable_resumption) {
+        plan->target.session = origin->session;
+        plan->target.session_bytes = origin->session_bytes;
+    }
+    return plan;
+}
+
+/* ------------------------------------------------------------ summary */
+TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text,
+                                                size_t room) {
+    turbohttp_error line;
+    const turbohttp_tls_provider *p;
+    tbh_tls_config *chosen = NULL;
+    memset(&line, 0, sizeof line);
+    tbh_secure_get(client, NULL, &chosen, NULL);
+    for (size_t i = 0; (p = tbh_secure_provider_at(client, i)) != NULL; i++) {
+        tbh_secure_say(&line, i ? "; " : "", p->name, chosen && chosen->provider == p ? "*:" : ":");
+        for (size_t k = 0; k < sizeof tbh_secure_abilities / sizeof tbh_secure_abilities[0]; k++)
+            if (p->capabilities & tbh_secure_abilities[k].bit)
+                tbh_secure_say(&line, " ", tbh_secure_abilities[k].name, "");
+    }
+    tbh_secure_drop(chosen);
+    size_t n = tbh_min_size(strlen(line.text), room ? room - 1 : 0);
+    if (room) {
+        memcpy(text, line.text, n);
+        text[n] = 0;
+    }
+    return text;
+}
+
+#else
+TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
+                                       const turbohttp_tls_options *options,
+                                       tbh_tls_config **config, turbohttp_error *error) {
+    (void)client, (void)options;
+    *config = NULL;
+    return tbh_error_set(error, TURBOHTTP_ERR_TLS_MISSING, TURBOHTTP_PHASE_NONE);
+}
+
+TBH_FN void tbh_secure_drop(tbh_tls_config *config) {
+    (void)config;
+}
+
+TBH_FN void tbh_secure_free_all(turbohttp_client *client) {
+    (void)client;
+}
+
+TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[256],
+                                           turbohttp_address *address, tbh_tls_plan *plan) {
+    (void)origin, (void)host, (void)address, (void)plan;
+    return NULL;
+}
+
+TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text,
+                                                size_t room) {
+    (void)client;
+    if (room) text[0] = 0;
+    return text;
+}
+#endif
+
+/* ========================================================================
  * src/client/origin.c
  * ======================================================================= */
 /* Origins: who waits for a connection, and which connection serves whom (SPEC E4).
- * Owns the origins: one while it has links or requests, so that their number is bounded by both.
+ * Owns the origins: one while it has links or requests, so that their number is bounded by both,
+ * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
@@ -11486,6 +12452,9 @@ TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offs
  * (RELIABILITY 3.3): the server may be closing it right now. */
 #define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
+
+/* Origins without links and requests that are kept for their TLS session. */
+#define TBH_DORMANT_ORIGINS  16u
 
 /* ------------------------------------------------------------ keys */
 static bool tbh_span_equal(turbohttp_span a, turbohttp_span b) {
@@ -11498,7 +12467,7 @@ static bool tbh_span_equal_any_case(turbohttp_span a, turbohttp_span b) {
 
 /* `key` is as the user wrote it, `known` in lower case. */
 static bool tbh_origin_matches(const tbh_origin_key *known, const tbh_origin_key *key) {
-    return known->port == key->port && known->is_tls == key->is_tls &&
+    return known->port == key->port && known->tls == key->tls &&
            known->connect_port == key->connect_port &&
            tbh_span_equal_any_case(known->host, key->host) &&
            tbh_span_equal(known->zone, key->zone) &&
@@ -11529,9 +12498,10 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
 }
 
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
-                                     const turbohttp_url *url) {
+                                     const turbohttp_url *url, bool is_special) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
-    bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length;
+    bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length &&
+                    !is_special;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
                    key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;
@@ -11559,7 +12529,7 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
 }
 
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
-                                  const turbohttp_request_desc *desc) {
+                                  const turbohttp_request_desc *desc, tbh_tls_config *tls) {
     tbh_origin_key key;
     key.host = url->host;
     bool is_absolute = key.host.length && key.host.data[key.host.length - 1] == '.';
@@ -11569,17 +12539,19 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     key.zone = url->zone;
     key.port = url->port;
     key.connect_port = desc->connect_port;
-    key.is_tls = url->is_tls;
+    key.tls = tls;
     tbh_origin *origin = client->origins;
     while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
-    if (!origin) origin = tbh_origin_create(client, &key, url);
+    if (origin) tbh_secure_drop(tls); /* the origin holds it already */
+    else origin = tbh_origin_create(client, &key, url, desc->tls != NULL);
+    if (!origin) tbh_secure_drop(tls);
     if (origin && is_absolute) origin->is_absolute = true;
     return origin;
 }
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target) {
-    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path;
+    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path || desc->tls;
     for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
         size_t n = origin->prefix.length;
         if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
@@ -11592,12 +12564,45 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
     return NULL;
 }
 
-TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin) {
-    if (origin->links || origin->requests) return;
+/* ------------------------------------------------------------ ends and TLS sessions */
+TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin) {
     tbh_origin **at = &client->origins;
     while (*at != origin) at = &(*at)->next;
     *at = origin->next;
+    if (origin->is_dormant) client->dormant_count--;
+    tbh_origin_forget_session(origin);
+    tbh_secure_drop(origin->key.tls);
     tbh_release(&client->allocator, origin, origin->bytes);
+}
+
+/* The list has the newest first, so the last dormant one is the oldest. */
+static void tbh_origin_sleep(turbohttp_client *client, tbh_origin *origin) {
+    tbh_origin *oldest = NULL;
+    origin->is_dormant = true;
+    if (++client->dormant_count <= TBH_DORMANT_ORIGINS) return;
+    for (tbh_origin *at = client->origins; at; at = at->next)
+        if (at->is_dormant && !at->requests && at != origin) oldest = at;
+    if (oldest) tbh_origin_drop(client, oldest);
+}
+
+TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin) {
+    if (origin->links || origin->requests || origin->is_dormant) return;
+    if (origin->session_bytes && !client->is_shut) tbh_origin_sleep(client, origin);
+    else tbh_origin_drop(client, origin);
+}
+
+TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream) {
+    const tbh_tls *tls = &stream->tls;
+    if (!tls->provider || origin->key.tls->options.disable_resumption ||
+        origin->key.tls->options.INSECURE_skip_verification)
+        return;
+    size_t n = tls->provider->session_get(tls->session, origin->session, sizeof origin->session);
+    origin->session_bytes = n <= sizeof origin->session ? n : 0;
+}
+
+TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
+    tbh_wipe(origin->session, sizeof origin->session);
+    origin->session_bytes = 0;
 }
 
 /* ------------------------------------------------------------ queue */
@@ -11800,7 +12805,10 @@ static void tbh_link_opened(tbh_link *link) {
     client->opening_count--;
     client->connects++;
     request->response.connects++;
-    request->response.timing.connected_us = now - request->started_us;
+    turbohttp_timing *timing = &request->response.timing;
+    if (!link->origin->key.tls) timing->connected_us = now - request->started_us;
+    else timing->secured_us = now - request->started_us;
+    tbh_origin_keep_session(link->origin, &link->stream);
     if (link->stream.resolved_at_us > request->started_us)
         request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
     tbh_link_assign(link, request);
@@ -11810,12 +12818,17 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     tbh_request *request = link->request;
     if (status == TURBOHTTP_PENDING) {
         turbohttp_phase phase = tbh_stream_phase(&link->stream);
-        if (request->phase != phase) tbh_request_set_phase(request, phase);
+        if (request->phase == phase) return;
+        if (phase == TURBOHTTP_PHASE_TLS)
+            request->response.timing.connected_us =
+                request->client->io.now_us - request->started_us;
+        tbh_request_set_phase(request, phase);
     } else if (status == TURBOHTTP_OK) {
         tbh_link_opened(link);
     } else {
         if (request->response.error.code != status)
             tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_CONNECT);
+        tbh_origin_forget_session(link->origin); /* it may be why */
         request->link = NULL;
         tbh_link_destroy(link);
         tbh_request_complete_recorded(request);
@@ -11847,14 +12860,17 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     request->link = link;
     tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits);
     tbh_link_enlist(link);
+    tbh_tls_plan plan;
+    turbohttp_address address;
+    char host[256];
     tbh_dial_target target = tbh_link_target(origin, request);
+    const tbh_tls_plan *tls = tbh_secure_plan(origin, host, &address, &plan);
     turbohttp_error *error = &request->response.error;
     turbohttp_status status =
-        tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
+        tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
     if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
         tbh_stream_shut(&link->stream);
-        status =
-            tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
+        status = tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
     }
     if (status >= 0) memset(error, 0, sizeof *error);
     tbh_link_opening_answer(link, status);
@@ -11880,6 +12896,8 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     request->response.peer = link->stream.peer;
     request->response.peer_port =
         link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
+    const tbh_tls *tls = &link->stream.tls;
+    if (tls->provider) tls->provider->info(tls->session, &request->response.tls);
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
     tbh_conn_start(&link->h1, &request->wire, &request->store);
     tbh_link_mark_dirty(link);
@@ -11948,6 +12966,11 @@ static bool tbh_link_send_some(tbh_link *link) {
         tbh_link_spend(link, sent);
         has_sent = true;
     }
+    if (status >= 0 && !link->is_send_blocked) {
+        status = tbh_stream_flush(&link->stream);
+        link->is_send_blocked = status == TURBOHTTP_PENDING;
+        if (status < 0) tbh_link_send_failed(link, status);
+    }
     if (has_sent) tbh_link_sent(link);
     return true;
 }
@@ -11975,7 +12998,11 @@ static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
     if (waits) tbh_client_read_clock(link->client);
     link->may_receive = status == TURBOHTTP_OK && n == room;
     if (status == TURBOHTTP_OK) tbh_link_received(link, n);
-    if (status == TURBOHTTP_DONE) tbh_conn_in_end(&link->h1);
+    if (status != TURBOHTTP_DONE) return status;
+    /* A body without a length is whole only if the end was announced by the peer itself (S-36). */
+    if (link->stream.tls.is_truncated && link->h1.rx == TBH_RX_UNTIL_CLOSE)
+        return TURBOHTTP_ERR_TLS_TRUNCATED;
+    tbh_conn_in_end(&link->h1);
     return status;
 }
 
@@ -12163,6 +13190,8 @@ static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable, uint64_t 
     turbohttp_client *client = link->client;
     link->request = NULL;
     link->served++;
+    const tbh_tls_config *tls = link->origin->key.tls;
+    if (tls && tls->options.INSECURE_skip_verification) is_reusable = false;
     if (!is_reusable || client->is_shut || client->disable_keep_alive || reuse_us == 0) {
         tbh_link_destroy(link);
         return;
@@ -12633,6 +13662,7 @@ static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_time
     *t = *given;
     if (!t->resolve_ms) t->resolve_ms = d->resolve_ms;
     if (!t->connect_ms) t->connect_ms = d->connect_ms;
+    if (!t->tls_ms) t->tls_ms = d->tls_ms;
     if (!t->send_ms) t->send_ms = d->send_ms;
     if (!t->first_byte_ms) t->first_byte_ms = d->first_byte_ms;
     if (!t->idle_ms) t->idle_ms = d->idle_ms;
@@ -12645,6 +13675,7 @@ static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp
     const turbohttp_timeouts *t = &request->timeouts;
     bool is_own = request->client->io.transport != NULL; /* else the dialer watches both */
     switch (phase) {
+    case TURBOHTTP_PHASE_TLS: return t->tls_ms;
     case TURBOHTTP_PHASE_CONNECT: return is_own ? t->connect_ms : TURBOHTTP_NO_TIMEOUT;
     case TURBOHTTP_PHASE_SEND: {
         if (request->source.is_blocked) return TURBOHTTP_NO_TIMEOUT; /* the user's own time */
@@ -12671,7 +13702,7 @@ TBH_FN uint64_t tbh_request_deadline(const tbh_request *request) {
 
 static void tbh_request_record_timeout(tbh_request *request) {
     static const char *const settings[] = {"total_ms",      "total_ms", "resolve_ms",
-                                           "connect_ms",    "total_ms", "send_ms",
+                                           "connect_ms",    "tls_ms",   "send_ms",
                                            "first_byte_ms", "idle_ms",  "total_ms"};
     turbohttp_error *error = &request->response.error;
     uint64_t now = request->client->io.now_us;
@@ -12893,7 +13924,21 @@ static turbohttp_status tbh_submit_parse_url(const turbohttp_client *client, con
         return status;
     }
     if (url->is_websocket) return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
-    return url->is_tls ? tbh_submit_refuse(error, TURBOHTTP_ERR_TLS_MISSING, NULL) : TURBOHTTP_OK;
+    return TURBOHTTP_OK;
+}
+
+/* An equal origin means equal TLS options, so they are looked up first. */
+static turbohttp_status tbh_submit_find_origin(tbh_request *request, const turbohttp_url *url,
+                                               const turbohttp_request_desc *desc,
+                                               turbohttp_error *error) {
+    turbohttp_client *client = request->client;
+    tbh_tls_config *tls = NULL;
+    turbohttp_status status =
+        url->is_tls ? tbh_secure_get(client, desc->tls, &tls, error) : TURBOHTTP_OK;
+    if (status != TURBOHTTP_OK) return status;
+    request->origin = tbh_origin_get(client, url, desc, tls);
+    if (request->origin) return TURBOHTTP_OK;
+    return tbh_submit_refuse(error, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL);
 }
 
 static void tbh_submit_take_desc(tbh_request *request, const turbohttp_request_desc *desc) {
@@ -12933,14 +13978,16 @@ static turbohttp_status tbh_submit_prepare(tbh_request *request, const turbohttp
         target.url = &url;
     }
     if (status == TURBOHTTP_OK) status = tbh_request_build(request, desc, &target, error);
+    if (status == TURBOHTTP_OK && !request->origin)
+        status = tbh_submit_find_origin(request, &url, desc, error);
     if (status != TURBOHTTP_OK) return status;
-    if (!request->origin) request->origin = tbh_origin_get(client, &url, desc);
-    if (!request->origin) return tbh_submit_refuse(error, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL);
     status = tbh_completion_issue(&client->completions, request, &request->handle.id);
     if (status != TURBOHTTP_OK) {
         tbh_origin_drop_if_unused(client, request->origin);
         return tbh_submit_refuse(error, status, NULL);
     }
+    if (request->origin->is_dormant) client->dormant_count--;
+    request->origin->is_dormant = false;
     request->origin->requests++;
     return TURBOHTTP_OK;
 }
@@ -13013,6 +14060,7 @@ static turbohttp_timeouts tbh_timeouts_with_defaults(const turbohttp_timeouts *g
     turbohttp_timeouts t = *given;
     t.resolve_ms = tbh_or(t.resolve_ms, 5000);
     t.connect_ms = tbh_or(t.connect_ms, 10000);
+    t.tls_ms = tbh_or(t.tls_ms, 10000);
     t.send_ms = tbh_or(t.send_ms, 30000);
     t.first_byte_ms = tbh_or(t.first_byte_ms, 30000);
     t.idle_ms = tbh_or(t.idle_ms, 30000);
@@ -13064,12 +14112,17 @@ static void tbh_client_fini_sockets(turbohttp_client *client) {
 static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     tbh_io *io = &client->io;
     io->allocator = &client->allocator;
+    io->blocks = &client->heap->blocks;
+    io->block_bytes = client->limits.block_bytes;
+    io->receive_bytes = client->limits.receive_bytes;
     io->transport = client->desc.transport;
     io->clock = client->desc.clock;
     io->random = client->desc.random;
 #if TBH_SOCKETS
     if (!io->clock.now_us) io->clock.now_us = tbh_os_now_us;
     if (!io->random.fill) io->random.fill = tbh_os_random;
+    if (!client->desc.wall_clock.unix_seconds)
+        client->desc.wall_clock.unix_seconds = tbh_os_unix_seconds;
     tbh_poller_init(&io->poller, io->allocator);
     turbohttp_status status = tbh_client_init_sockets(client);
 #else
@@ -13180,6 +14233,8 @@ static void tbh_client_drop_requests(turbohttp_client *client) {
 
 static void tbh_client_free(turbohttp_client *client) {
     turbohttp_allocator allocator = client->allocator;
+    while (client->origins) tbh_origin_drop(client, client->origins); /* the dormant ones */
+    tbh_secure_free_all(client);
 #if TBH_SOCKETS
     tbh_client_fini_sockets(client);
 #endif
@@ -13605,6 +14660,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 }
 #endif
 
+#undef TBH_ADD_TEXT
 #undef TBH_ALIGN_BYTES
 #undef TBH_ALWAYS_INLINE
 #undef TBH_ASAN
@@ -13623,6 +14679,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_CHUNK_NO
 #undef TBH_CHUNK_OVERHEAD
 #undef TBH_CHUNK_PER_BYTE
+#undef TBH_COPY_TEXT
 #undef TBH_CRC_16
 #undef TBH_CRC_256
 #undef TBH_CRC_4
@@ -13642,6 +14699,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_DATE_DAY_SECONDS
 #undef TBH_DIAL_DELAY_US
 #undef TBH_DNS_STUB
+#undef TBH_DORMANT_ORIGINS
 #undef TBH_FN
 #undef TBH_FRESH_US
 #undef TBH_GUARDS
@@ -13685,6 +14743,8 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_POISON
 #undef TBH_RECEIVE_WAIT_MS
 #undef TBH_ROW
+#undef TBH_SAME_TEXT
+#undef TBH_SAME_VALUE
 #undef TBH_SEGMENT_HEADER_BYTES
 #undef TBH_SEGMENT_LEAST_BYTES
 #undef TBH_SEND_FLAGS
@@ -13695,9 +14755,14 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_STUB_DELAY_US
 #undef TBH_STUB_HOSTS_BYTES
 #undef TBH_THREADS
+#undef TBH_TLS
+#undef TBH_TLS_TEXTS
+#undef TBH_TLS_TURNS
+#undef TBH_TLS_VALUES
 #undef TBH_UNLIKELY
 #undef TBH_UNPOISON
 #undef TBH_UNUSED
+#undef TBH_UNUSED_CONFIGS
 #undef TBH_USER_AGENT_LINE
 #undef TBH_AMALGAM
 #endif /* TURBOHTTP_IMPLEMENTATION */

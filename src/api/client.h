@@ -8,6 +8,7 @@
 #include "inflate.h"
 #endif
 #include "memory.h"
+#include "tls.h"
 #include "transport.h"
 
 /** Requests, connections and what they share. One thread at a time, except
@@ -43,6 +44,7 @@ typedef struct turbohttp_limits {
 typedef struct turbohttp_timeouts {
     uint32_t resolve_ms;    /**< name look-up; 5,000 */
     uint32_t connect_ms;    /**< one connection attempt; 10,000 */
+    uint32_t tls_ms;        /**< TLS handshake; 10,000 */
     uint32_t send_ms;       /**< no byte of the request accepted; 30,000 */
     uint32_t first_byte_ms; /**< request sent, nothing received; 30,000 */
     uint32_t idle_ms;       /**< between bytes of the response; 30,000 */
@@ -68,6 +70,14 @@ typedef struct turbohttp_client_desc {
     size_t name_count;                    /**< how many */
     turbohttp_clock clock;                /**< the system's monotonic one */
     turbohttp_random random;              /**< the system's */
+    turbohttp_wall_clock wall_clock;      /**< the system's */
+    turbohttp_tls_options tls; /**< for all requests without their own */
+    /** Providers to try before the built-in ones, best first. */
+    const turbohttp_tls_provider *const *tls_providers;
+    size_t tls_provider_count; /**< how many */
+    /** Told once what was chosen and why; never a secret, never a line feed. */
+    void (*log)(void *user, const char *line);
+    void *log_user; /**< for `log` */
     turbohttp_limits limits;              /**< see there */
     turbohttp_timeouts timeouts;          /**< see there */
     const char *user_agent; /**< "turbohttp/<version>"; "" sends none */
@@ -118,7 +128,7 @@ typedef struct turbohttp_response turbohttp_response; /**< see below */
 /** Everything a request can be told; zero-initialise, then set what differs.
  *  Texts are copied by `turbohttp_submit`; `body` says what is borrowed. */
 typedef struct turbohttp_request_desc {
-    const char *url;    /**< absolute; http:// */
+    const char *url;    /**< absolute; http:// or https:// */
     const char *method; /**< "GET", or "POST" when there is a body */
     const turbohttp_header_field *headers; /**< extra headers */
     size_t header_count;                   /**< how many */
@@ -137,6 +147,7 @@ typedef struct turbohttp_request_desc {
                     turbohttp_response *response);
     void *user;                  /**< for the callbacks above */
     turbohttp_timeouts timeouts; /**< what is 0 comes from the client */
+    const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
     bool expect_continue;       /**< wait for 100 before sending the body */
     bool use_http10;            /**< speak HTTP/1.0 */
@@ -150,6 +161,7 @@ typedef struct turbohttp_request_desc {
 typedef struct turbohttp_timing {
     uint64_t resolved_us;   /**< name known */
     uint64_t connected_us;  /**< connection up (0 when reused) */
+    uint64_t secured_us;    /**< TLS handshake over (0 without, or reused) */
     uint64_t sent_us;       /**< request handed over in full */
     uint64_t first_byte_us; /**< first byte of the response */
     uint64_t total_us;      /**< complete */
@@ -176,6 +188,7 @@ struct turbohttp_response {
     uint32_t connects;       /**< connections opened for it */
     turbohttp_address peer;  /**< whom it was connected to */
     uint16_t peer_port;      /**< and the port */
+    turbohttp_tls_info tls;  /**< how it was secured */
     turbohttp_timing timing; /**< when what happened */
     struct {
         void *heap, *first, *table, *trailer_block, *text;
@@ -350,6 +363,16 @@ typedef struct turbohttp_client_stats {
 /** Fill *stats. Thread: the client's. Blocks: never. */
 TURBOHTTP_API void turbohttp_client_stats_get(turbohttp_client *client,
                                               turbohttp_client_stats *stats);
+
+/**
+ * Say which TLS providers there are, what each can do, and which one the
+ * client's options choose: "bearssl*: 1.2 alpn resumption …; …", the chosen
+ * one with a star.
+ *
+ * Returns: `text`, terminated, cut when longer than `room`. Blocks: never.
+ */
+TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client,
+                                                char *text, size_t room);
 
 /**
  * Find a header of the response, without case; the first one if repeated.

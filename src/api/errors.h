@@ -73,7 +73,33 @@ typedef enum turbohttp_status {
 
     /* client */
     TURBOHTTP_ERR_QUEUE_FULL = -120,    /**< limit on waiting requests */
-    TURBOHTTP_ERR_TLS_MISSING = -121    /**< https:// without a TLS header */
+    TURBOHTTP_ERR_TLS_MISSING = -121,   /**< https:// without a TLS header */
+
+    /* TLS: the connection */
+    TURBOHTTP_ERR_TLS_CAPABILITY = -130, /**< no provider can do what is asked */
+    TURBOHTTP_ERR_TLS_HANDSHAKE = -131,  /**< the peer broke the protocol */
+    TURBOHTTP_ERR_TLS_VERSION = -132,    /**< no protocol version in common */
+    TURBOHTTP_ERR_TLS_CIPHER = -133,     /**< no cipher suite in common */
+    TURBOHTTP_ERR_TLS_ALPN = -134,       /**< no protocol in common (ALPN) */
+    TURBOHTTP_ERR_TLS_UNKNOWN_HOST = -135, /**< server does not know the name */
+    TURBOHTTP_ERR_TLS_CERT_REQUIRED = -136, /**< wants a client certificate */
+    TURBOHTTP_ERR_TLS_INTEGRITY = -137,  /**< a record or signature is wrong */
+    TURBOHTTP_ERR_TLS_ALERT = -138,      /**< the peer sent another alert */
+    TURBOHTTP_ERR_TLS_TRUNCATED = -139,  /**< end without close_notify */
+    TURBOHTTP_ERR_TLS_CLOCK = -140,      /**< the time of day is unknown */
+    TURBOHTTP_ERR_TLS_ROOTS = -141,      /**< no usable trusted certificates */
+    TURBOHTTP_ERR_TLS_CLIENT_CERT = -142, /**< own certificate or key unusable */
+
+    /* TLS: whom the peer is */
+    TURBOHTTP_ERR_CERT_EXPIRED = -150,   /**< its validity has ended */
+    TURBOHTTP_ERR_CERT_NOT_YET_VALID = -151, /**< its validity has not begun */
+    TURBOHTTP_ERR_CERT_NAME = -152,      /**< issued to another host */
+    TURBOHTTP_ERR_CERT_UNTRUSTED = -153, /**< no trusted issuer */
+    TURBOHTTP_ERR_CERT_CHAIN = -154,     /**< malformed, or does not connect */
+    TURBOHTTP_ERR_CERT_UNSUPPORTED = -155, /**< uses what is not understood */
+    TURBOHTTP_ERR_CERT_USAGE = -156,     /**< not meant for servers */
+    TURBOHTTP_ERR_CERT_WEAK = -157,      /**< key or signature too weak */
+    TURBOHTTP_ERR_CERT_PIN = -158        /**< key is none of the pinned ones */
 } turbohttp_status;
 
 /** The part of an exchange in which something happened. */

@@ -93,6 +93,13 @@ typedef struct turbohttp_clock {
     uint64_t (*now_us)(void *user);
 } turbohttp_clock;
 
+/** The time of day: certificates are valid from one date to another. */
+typedef struct turbohttp_wall_clock {
+    void *user; /**< handed to the function */
+    /** Seconds since 1970, UTC; 0 when unknown. */
+    uint64_t (*unix_seconds)(void *user);
+} turbohttp_wall_clock;
+
 /** A source of unpredictable bytes. */
 typedef struct turbohttp_random {
     void *user; /**< handed to the function */

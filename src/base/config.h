@@ -26,6 +26,12 @@
 #define TBH_DNS_STUB 1
 #endif
 
+#ifdef TURBOHTTP_NO_TLS
+#define TBH_TLS 0
+#else
+#define TBH_TLS 1
+#endif
+
 #ifdef TURBOHTTP_DEBUG_GUARDS
 #define TBH_GUARDS 1
 #else

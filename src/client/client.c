@@ -33,6 +33,7 @@ static turbohttp_timeouts tbh_timeouts_with_defaults(const turbohttp_timeouts *g
     turbohttp_timeouts t = *given;
     t.resolve_ms = tbh_or(t.resolve_ms, 5000);
     t.connect_ms = tbh_or(t.connect_ms, 10000);
+    t.tls_ms = tbh_or(t.tls_ms, 10000);
     t.send_ms = tbh_or(t.send_ms, 30000);
     t.first_byte_ms = tbh_or(t.first_byte_ms, 30000);
     t.idle_ms = tbh_or(t.idle_ms, 30000);
@@ -84,12 +85,17 @@ static void tbh_client_fini_sockets(turbohttp_client *client) {
 static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     tbh_io *io = &client->io;
     io->allocator = &client->allocator;
+    io->blocks = &client->heap->blocks;
+    io->block_bytes = client->limits.block_bytes;
+    io->receive_bytes = client->limits.receive_bytes;
     io->transport = client->desc.transport;
     io->clock = client->desc.clock;
     io->random = client->desc.random;
 #if TBH_SOCKETS
     if (!io->clock.now_us) io->clock.now_us = tbh_os_now_us;
     if (!io->random.fill) io->random.fill = tbh_os_random;
+    if (!client->desc.wall_clock.unix_seconds)
+        client->desc.wall_clock.unix_seconds = tbh_os_unix_seconds;
     tbh_poller_init(&io->poller, io->allocator);
     turbohttp_status status = tbh_client_init_sockets(client);
 #else
@@ -200,6 +206,8 @@ static void tbh_client_drop_requests(turbohttp_client *client) {
 
 static void tbh_client_free(turbohttp_client *client) {
     turbohttp_allocator allocator = client->allocator;
+    while (client->origins) tbh_origin_drop(client, client->origins); /* the dormant ones */
+    tbh_secure_free_all(client);
 #if TBH_SOCKETS
     tbh_client_fini_sockets(client);
 #endif

@@ -146,6 +146,8 @@ static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable, uint64_t 
     turbohttp_client *client = link->client;
     link->request = NULL;
     link->served++;
+    const tbh_tls_config *tls = link->origin->key.tls;
+    if (tls && tls->options.INSECURE_skip_verification) is_reusable = false;
     if (!is_reusable || client->is_shut || client->disable_keep_alive || reuse_us == 0) {
         tbh_link_destroy(link);
         return;

@@ -6,7 +6,7 @@
  * A request waits at its origin, runs on one link, and ends in its completion. Files here:
  * client.c (life, poll, timers) · request.c (submit, complete, take) · request_head.c (what is
  * sent) · origin.c (who waits, which link) · link.c (moving bytes) · deliver.c (what arrived) ·
- * response.c · blocking.c. */
+ * response.c · secure.c (which TLS, with what) · blocking.c. */
 #pragma once
 #include "../engine/body.h"
 #include "../engine/completion.h"
@@ -16,6 +16,7 @@
 #include "../memory/heap.h"
 
 typedef struct tbh_origin tbh_origin;
+typedef struct tbh_tls_config tbh_tls_config;
 typedef struct tbh_link tbh_link;
 typedef struct tbh_request tbh_request;
 
@@ -73,7 +74,7 @@ typedef struct tbh_origin_key {
     turbohttp_span connect_host;
     turbohttp_span unix_path;
     uint16_t port, connect_port;
-    bool is_tls;
+    tbh_tls_config *tls; /* interned: equal options are one object; NULL: no TLS */
 } tbh_origin_key;
 
 struct tbh_origin {
@@ -87,6 +88,21 @@ struct tbh_origin {
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle; /* last used first */
     uint32_t links, requests;
+    /* The last TLS session, for as long as the origin is remembered: equal keys alone may continue
+     * it (S-02). An origin with one outlives its links and requests for a while: it is dormant. */
+    uint8_t session[TURBOHTTP_TLS_SESSION_BYTES];
+    size_t session_bytes;
+    bool is_dormant;
+};
+
+/* ------------------------------------------------------------ tls: options in use */
+struct tbh_tls_config {
+    tbh_tls_config *next;
+    turbohttp_tls_options options; /* its texts lie behind this struct */
+    size_t bytes;
+    uint32_t holders; /* origins, and submits under way */
+    const turbohttp_tls_provider *provider;
+    void *context; /* the provider's */
 };
 
 /* ------------------------------------------------------------ link: one connection */
@@ -122,6 +138,8 @@ struct turbohttp_client {
     tbh_completions completions;
     turbohttp_object_pool request_pool, link_pool, inflaters;
     tbh_origin *origins;
+    uint32_t dormant_count;
+    tbh_tls_config *tls_configs;
     tbh_link *links, *dirty_first, *dirty_last;
     tbh_request *done_first, *done_last; /* on_done is due */
     uint32_t link_count, idle_count, opening_count;
@@ -159,13 +177,28 @@ typedef struct tbh_target {
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);
 
+/* secure.c */
+/* The config of these options (NULL: the client's), held for the caller. */
+TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
+                                       const turbohttp_tls_options *options,
+                                       tbh_tls_config **config, turbohttp_error *error);
+TBH_FN void tbh_secure_drop(tbh_tls_config *config);
+TBH_FN void tbh_secure_free_all(turbohttp_client *client);
+/* What a new connection of the origin needs; `host` backs it. NULL: no TLS. */
+TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[256],
+                                           turbohttp_address *address, tbh_tls_plan *plan);
+
 /* origin.c */
+/* Takes over the hold on `tls`. */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
-                                  const turbohttp_request_desc *desc);
+                                  const turbohttp_request_desc *desc, tbh_tls_config *tls);
 /* The origin of a URL that was seen before, without parsing it again; NULL: parse it. */
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target);
 TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin);
+TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin);
+TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream);
+TBH_FN void tbh_origin_forget_session(tbh_origin *origin);
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front);
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request);
 /* Gives waiting requests to idle links, or opens links, as far as the caps allow. */

@@ -91,7 +91,10 @@ static void tbh_link_opened(tbh_link *link) {
     client->opening_count--;
     client->connects++;
     request->response.connects++;
-    request->response.timing.connected_us = now - request->started_us;
+    turbohttp_timing *timing = &request->response.timing;
+    if (!link->origin->key.tls) timing->connected_us = now - request->started_us;
+    else timing->secured_us = now - request->started_us;
+    tbh_origin_keep_session(link->origin, &link->stream);
     if (link->stream.resolved_at_us > request->started_us)
         request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
     tbh_link_assign(link, request);
@@ -101,12 +104,17 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     tbh_request *request = link->request;
     if (status == TURBOHTTP_PENDING) {
         turbohttp_phase phase = tbh_stream_phase(&link->stream);
-        if (request->phase != phase) tbh_request_set_phase(request, phase);
+        if (request->phase == phase) return;
+        if (phase == TURBOHTTP_PHASE_TLS)
+            request->response.timing.connected_us =
+                request->client->io.now_us - request->started_us;
+        tbh_request_set_phase(request, phase);
     } else if (status == TURBOHTTP_OK) {
         tbh_link_opened(link);
     } else {
         if (request->response.error.code != status)
             tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_CONNECT);
+        tbh_origin_forget_session(link->origin); /* it may be why */
         request->link = NULL;
         tbh_link_destroy(link);
         tbh_request_complete_recorded(request);
@@ -138,14 +146,17 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     request->link = link;
     tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits);
     tbh_link_enlist(link);
+    tbh_tls_plan plan;
+    turbohttp_address address;
+    char host[256];
     tbh_dial_target target = tbh_link_target(origin, request);
+    const tbh_tls_plan *tls = tbh_secure_plan(origin, host, &address, &plan);
     turbohttp_error *error = &request->response.error;
     turbohttp_status status =
-        tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
+        tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
     if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
         tbh_stream_shut(&link->stream);
-        status =
-            tbh_stream_begin(&link->stream, &client->io, link, &target, origin->key.is_tls, error);
+        status = tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
     }
     if (status >= 0) memset(error, 0, sizeof *error);
     tbh_link_opening_answer(link, status);
@@ -171,6 +182,8 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     request->response.peer = link->stream.peer;
     request->response.peer_port =
         link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
+    const tbh_tls *tls = &link->stream.tls;
+    if (tls->provider) tls->provider->info(tls->session, &request->response.tls);
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
     tbh_conn_start(&link->h1, &request->wire, &request->store);
     tbh_link_mark_dirty(link);
@@ -239,6 +252,11 @@ static bool tbh_link_send_some(tbh_link *link) {
         tbh_link_spend(link, sent);
         has_sent = true;
     }
+    if (status >= 0 && !link->is_send_blocked) {
+        status = tbh_stream_flush(&link->stream);
+        link->is_send_blocked = status == TURBOHTTP_PENDING;
+        if (status < 0) tbh_link_send_failed(link, status);
+    }
     if (has_sent) tbh_link_sent(link);
     return true;
 }
@@ -266,7 +284,11 @@ static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
     if (waits) tbh_client_read_clock(link->client);
     link->may_receive = status == TURBOHTTP_OK && n == room;
     if (status == TURBOHTTP_OK) tbh_link_received(link, n);
-    if (status == TURBOHTTP_DONE) tbh_conn_in_end(&link->h1);
+    if (status != TURBOHTTP_DONE) return status;
+    /* A body without a length is whole only if the end was announced by the peer itself (S-36). */
+    if (link->stream.tls.is_truncated && link->h1.rx == TBH_RX_UNTIL_CLOSE)
+        return TURBOHTTP_ERR_TLS_TRUNCATED;
+    tbh_conn_in_end(&link->h1);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* Origins: who waits for a connection, and which connection serves whom (SPEC E4).
- * Owns the origins: one while it has links or requests, so that their number is bounded by both.
+ * Owns the origins: one while it has links or requests, so that their number is bounded by both,
+ * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
@@ -10,6 +11,9 @@
  * (RELIABILITY 3.3): the server may be closing it right now. */
 #define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
+
+/* Origins without links and requests that are kept for their TLS session. */
+#define TBH_DORMANT_ORIGINS  16u
 
 /* ------------------------------------------------------------ keys */
 static bool tbh_span_equal(turbohttp_span a, turbohttp_span b) {
@@ -22,7 +26,7 @@ static bool tbh_span_equal_any_case(turbohttp_span a, turbohttp_span b) {
 
 /* `key` is as the user wrote it, `known` in lower case. */
 static bool tbh_origin_matches(const tbh_origin_key *known, const tbh_origin_key *key) {
-    return known->port == key->port && known->is_tls == key->is_tls &&
+    return known->port == key->port && known->tls == key->tls &&
            known->connect_port == key->connect_port &&
            tbh_span_equal_any_case(known->host, key->host) &&
            tbh_span_equal(known->zone, key->zone) &&
@@ -53,9 +57,10 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
 }
 
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
-                                     const turbohttp_url *url) {
+                                     const turbohttp_url *url, bool is_special) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
-    bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length;
+    bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length &&
+                    !is_special;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
                    key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;
@@ -83,7 +88,7 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
 }
 
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
-                                  const turbohttp_request_desc *desc) {
+                                  const turbohttp_request_desc *desc, tbh_tls_config *tls) {
     tbh_origin_key key;
     key.host = url->host;
     bool is_absolute = key.host.length && key.host.data[key.host.length - 1] == '.';
@@ -93,17 +98,19 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     key.zone = url->zone;
     key.port = url->port;
     key.connect_port = desc->connect_port;
-    key.is_tls = url->is_tls;
+    key.tls = tls;
     tbh_origin *origin = client->origins;
     while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
-    if (!origin) origin = tbh_origin_create(client, &key, url);
+    if (origin) tbh_secure_drop(tls); /* the origin holds it already */
+    else origin = tbh_origin_create(client, &key, url, desc->tls != NULL);
+    if (!origin) tbh_secure_drop(tls);
     if (origin && is_absolute) origin->is_absolute = true;
     return origin;
 }
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target) {
-    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path;
+    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path || desc->tls;
     for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
         size_t n = origin->prefix.length;
         if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
@@ -116,12 +123,45 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
     return NULL;
 }
 
-TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin) {
-    if (origin->links || origin->requests) return;
+/* ------------------------------------------------------------ ends and TLS sessions */
+TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin) {
     tbh_origin **at = &client->origins;
     while (*at != origin) at = &(*at)->next;
     *at = origin->next;
+    if (origin->is_dormant) client->dormant_count--;
+    tbh_origin_forget_session(origin);
+    tbh_secure_drop(origin->key.tls);
     tbh_release(&client->allocator, origin, origin->bytes);
+}
+
+/* The list has the newest first, so the last dormant one is the oldest. */
+static void tbh_origin_sleep(turbohttp_client *client, tbh_origin *origin) {
+    tbh_origin *oldest = NULL;
+    origin->is_dormant = true;
+    if (++client->dormant_count <= TBH_DORMANT_ORIGINS) return;
+    for (tbh_origin *at = client->origins; at; at = at->next)
+        if (at->is_dormant && !at->requests && at != origin) oldest = at;
+    if (oldest) tbh_origin_drop(client, oldest);
+}
+
+TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *origin) {
+    if (origin->links || origin->requests || origin->is_dormant) return;
+    if (origin->session_bytes && !client->is_shut) tbh_origin_sleep(client, origin);
+    else tbh_origin_drop(client, origin);
+}
+
+TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream) {
+    const tbh_tls *tls = &stream->tls;
+    if (!tls->provider || origin->key.tls->options.disable_resumption ||
+        origin->key.tls->options.INSECURE_skip_verification)
+        return;
+    size_t n = tls->provider->session_get(tls->session, origin->session, sizeof origin->session);
+    origin->session_bytes = n <= sizeof origin->session ? n : 0;
+}
+
+TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
+    tbh_wipe(origin->session, sizeof origin->session);
+    origin->session_bytes = 0;
 }
 
 /* ------------------------------------------------------------ queue */

@@ -19,6 +19,7 @@ static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_time
     *t = *given;
     if (!t->resolve_ms) t->resolve_ms = d->resolve_ms;
     if (!t->connect_ms) t->connect_ms = d->connect_ms;
+    if (!t->tls_ms) t->tls_ms = d->tls_ms;
     if (!t->send_ms) t->send_ms = d->send_ms;
     if (!t->first_byte_ms) t->first_byte_ms = d->first_byte_ms;
     if (!t->idle_ms) t->idle_ms = d->idle_ms;
@@ -31,6 +32,7 @@ static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp
     const turbohttp_timeouts *t = &request->timeouts;
     bool is_own = request->client->io.transport != NULL; /* else the dialer watches both */
     switch (phase) {
+    case TURBOHTTP_PHASE_TLS: return t->tls_ms;
     case TURBOHTTP_PHASE_CONNECT: return is_own ? t->connect_ms : TURBOHTTP_NO_TIMEOUT;
     case TURBOHTTP_PHASE_SEND: {
         if (request->source.is_blocked) return TURBOHTTP_NO_TIMEOUT; /* the user's own time */
@@ -57,7 +59,7 @@ TBH_FN uint64_t tbh_request_deadline(const tbh_request *request) {
 
 static void tbh_request_record_timeout(tbh_request *request) {
     static const char *const settings[] = {"total_ms",      "total_ms", "resolve_ms",
-                                           "connect_ms",    "total_ms", "send_ms",
+                                           "connect_ms",    "tls_ms",   "send_ms",
                                            "first_byte_ms", "idle_ms",  "total_ms"};
     turbohttp_error *error = &request->response.error;
     uint64_t now = request->client->io.now_us;
@@ -279,7 +281,21 @@ static turbohttp_status tbh_submit_parse_url(const turbohttp_client *client, con
         return status;
     }
     if (url->is_websocket) return tbh_submit_refuse(error, TURBOHTTP_ERR_URL_SCHEME, NULL);
-    return url->is_tls ? tbh_submit_refuse(error, TURBOHTTP_ERR_TLS_MISSING, NULL) : TURBOHTTP_OK;
+    return TURBOHTTP_OK;
+}
+
+/* An equal origin means equal TLS options, so they are looked up first. */
+static turbohttp_status tbh_submit_find_origin(tbh_request *request, const turbohttp_url *url,
+                                               const turbohttp_request_desc *desc,
+                                               turbohttp_error *error) {
+    turbohttp_client *client = request->client;
+    tbh_tls_config *tls = NULL;
+    turbohttp_status status =
+        url->is_tls ? tbh_secure_get(client, desc->tls, &tls, error) : TURBOHTTP_OK;
+    if (status != TURBOHTTP_OK) return status;
+    request->origin = tbh_origin_get(client, url, desc, tls);
+    if (request->origin) return TURBOHTTP_OK;
+    return tbh_submit_refuse(error, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL);
 }
 
 static void tbh_submit_take_desc(tbh_request *request, const turbohttp_request_desc *desc) {
@@ -319,14 +335,16 @@ static turbohttp_status tbh_submit_prepare(tbh_request *request, const turbohttp
         target.url = &url;
     }
     if (status == TURBOHTTP_OK) status = tbh_request_build(request, desc, &target, error);
+    if (status == TURBOHTTP_OK && !request->origin)
+        status = tbh_submit_find_origin(request, &url, desc, error);
     if (status != TURBOHTTP_OK) return status;
-    if (!request->origin) request->origin = tbh_origin_get(client, &url, desc);
-    if (!request->origin) return tbh_submit_refuse(error, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL);
     status = tbh_completion_issue(&client->completions, request, &request->handle.id);
     if (status != TURBOHTTP_OK) {
         tbh_origin_drop_if_unused(client, request->origin);
         return tbh_submit_refuse(error, status, NULL);
     }
+    if (request->origin->is_dormant) client->dormant_count--;
+    request->origin->is_dormant = false;
     request->origin->requests++;
     return TURBOHTTP_OK;
 }

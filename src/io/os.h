@@ -25,6 +25,7 @@ typedef struct tbh_os_wake {
 TBH_FN turbohttp_allocator tbh_os_allocator(void);
 TBH_FN uint64_t tbh_os_now_us(void *user);
 TBH_FN bool tbh_os_random(void *user, void *bytes, size_t length);
+TBH_FN uint64_t tbh_os_unix_seconds(void *user);
 
 /* ------------------------------------------------------------ sockets
  * Non-blocking, close-on-exec, without signals. *system_code gets errno on errors. */
@@ -68,6 +69,9 @@ TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh
 /* OK with *got > 0, DONE at the end, ERR_FILE. */
 TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, size_t *got,
                                         int32_t *system_code);
+/* Opens, reads once from `offset` on, and shuts: as turbohttp_tls_host.file_get. */
+TBH_FN turbohttp_status tbh_os_file_get_at(void *user, const char *path, uint64_t offset,
+                                           void *data, size_t room, size_t *got);
 /* All of it, or ERR_FILE. */
 TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
                                         int32_t *system_code);

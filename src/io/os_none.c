@@ -58,12 +58,12 @@ TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data
     return TURBOHTTP_ERR_UNSUPPORTED;
 }
 
-TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
-                                                size_t *received) {
+TBH_FN turbohttp_status tbh_wire_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                              size_t *received) {
     return tbh_stream_socket_receive(stream, data, room, received);
 }
 
-TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
+TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream) {
     (void)stream;
     return UINT64_MAX;
 }

@@ -17,6 +17,13 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+TBH_FN uint64_t tbh_os_unix_seconds(void *user) {
+    struct timespec now;
+    (void)user;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0) return 0;
+    return (uint64_t)now.tv_sec;
+}
+
 #if defined(__linux__)
 #include <sys/random.h>
 #endif
@@ -289,6 +296,21 @@ TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, siz
     *got = n > 0 ? (size_t)n : 0;
     if (n < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
     return n > 0 ? TURBOHTTP_OK : TURBOHTTP_DONE;
+}
+
+TBH_FN turbohttp_status tbh_os_file_get_at(void *user, const char *path, uint64_t offset,
+                                           void *data, size_t room, size_t *got) {
+    tbh_file f;
+    uint64_t length;
+    int32_t code;
+    (void)user;
+    *got = 0;
+    turbohttp_status status = tbh_os_file_open(path, false, &f, &length, &code);
+    if (status != TURBOHTTP_OK) return status;
+    bool is_there = lseek((int)f, (off_t)offset, SEEK_SET) >= 0;
+    status = is_there ? tbh_os_file_get(f, data, room, got, &code) : TURBOHTTP_ERR_FILE;
+    tbh_os_file_shut(f, &code);
+    return status;
 }
 
 TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,

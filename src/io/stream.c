@@ -1,7 +1,8 @@
-/* Streams: opening, moving bytes, shutting; either the user's transport or a socket.
- * Owns the transport's connection; sockets are stream_socket.c's. Invariant: which of the two it
- * is never changes in the life of a client; counts of the user's transport are checked here, so
- * that nobody behind trusts them. Does not know: HTTP, requests, time limits. */
+/* Streams: opening, moving bytes, shutting; either the user's transport or a socket, and TLS over
+ * both. Owns the transport's connection; sockets are stream_socket.c's, sessions tls.c's.
+ * Invariants: which of the two it is never changes in the life of a client; counts of the user's
+ * transport are checked here, so that nobody behind trusts them.
+ * Does not know: HTTP, requests, time limits. */
 #include "stream.h"
 
 static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_target *target,
@@ -18,27 +19,60 @@ static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_t
     return status;
 }
 
+static turbohttp_status tbh_stream_connected(tbh_stream *stream, turbohttp_error *error) {
+    stream->is_connected = true;
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_handshake(stream, error);
+#endif
+    (void)error;
+    return TURBOHTTP_OK;
+}
+
 TBH_FN turbohttp_status tbh_stream_begin(tbh_stream *stream, tbh_io *io, void *owner,
-                                         const tbh_dial_target *target, bool is_tls,
+                                         const tbh_dial_target *target, const tbh_tls_plan *plan,
                                          turbohttp_error *error) {
     stream->io = io;
     stream->owner = owner;
-    return io->transport ? tbh_stream_open_own(stream, target, is_tls, error)
-                         : tbh_stream_socket_begin(stream, target, error);
+    turbohttp_status status = io->transport
+                                  ? tbh_stream_open_own(stream, target, plan != NULL, error)
+                                  : tbh_stream_socket_begin(stream, target, error);
+#if TBH_TLS
+    turbohttp_status opened = status >= 0 && plan ? tbh_tls_open(stream, plan, error) : status;
+    if (opened < 0) return opened;
+#endif
+    return status == TURBOHTTP_OK ? tbh_stream_connected(stream, error) : status;
 }
 
-TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error) {
+static turbohttp_status tbh_stream_step_own(tbh_stream *stream, turbohttp_error *error) {
     const turbohttp_transport *transport = stream->io->transport;
-    if (!transport) return tbh_stream_socket_step(stream, error);
     if (!transport->io_ready) return TURBOHTTP_ERR_STATE;
     return transport->io_ready(transport->user, stream->connection, error);
 }
 
+TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error) {
+#if TBH_TLS
+    if (stream->is_connected) {
+        bool is_due = stream->tls.has_work || tbh_stream_take_ready(stream) != 0;
+        return is_due ? tbh_tls_handshake(stream, error) : TURBOHTTP_PENDING;
+    }
+#endif
+    turbohttp_status status = stream->io->transport ? tbh_stream_step_own(stream, error)
+                                                    : tbh_stream_socket_step(stream, error);
+    return status == TURBOHTTP_OK ? tbh_stream_connected(stream, error) : status;
+}
+
 TBH_FN turbohttp_phase tbh_stream_phase(const tbh_stream *stream) {
+    if (stream->is_connected) return TURBOHTTP_PHASE_TLS;
     return stream->dialer ? stream->dialer->phase : TURBOHTTP_PHASE_CONNECT;
 }
 
-TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, size_t length,
+TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
+    if (stream->tls.has_work) return 0;
+    return stream->dialer ? tbh_stream_socket_deadline(stream) : UINT64_MAX;
+}
+
+/* ------------------------------------------------------------ the wire */
+TBH_FN turbohttp_status tbh_wire_send(tbh_stream *stream, const void *data, size_t length,
                                         size_t *sent) {
     const turbohttp_transport *transport = stream->io->transport;
     *sent = 0;
@@ -49,8 +83,8 @@ TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, si
     return status == TURBOHTTP_OK && *sent == 0 ? TURBOHTTP_PENDING : status;
 }
 
-TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
-                                           size_t *received) {
+TBH_FN turbohttp_status tbh_wire_receive(tbh_stream *stream, void *data, size_t room,
+                                         size_t *received) {
     const turbohttp_transport *transport = stream->io->transport;
     *received = 0;
     if (!transport) return tbh_stream_socket_receive(stream, data, room, received);
@@ -60,10 +94,45 @@ TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_
     return status == TURBOHTTP_OK && *received == 0 ? TURBOHTTP_PENDING : status;
 }
 
+/* ------------------------------------------------------------ plain bytes */
+TBH_FN turbohttp_status tbh_stream_send(tbh_stream *stream, const void *data, size_t length,
+                                        size_t *sent) {
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_send(stream, data, length, sent);
+#endif
+    return tbh_wire_send(stream, data, length, sent);
+}
+
+TBH_FN turbohttp_status tbh_stream_flush(tbh_stream *stream) {
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_flush(stream);
+#endif
+    (void)stream;
+    return TURBOHTTP_OK;
+}
+
+TBH_FN turbohttp_status tbh_stream_receive(tbh_stream *stream, void *data, size_t room,
+                                           size_t *received) {
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_receive(stream, data, room, received, false);
+#endif
+    return tbh_wire_receive(stream, data, room, received);
+}
+
+TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                                size_t *received) {
+#if TBH_TLS
+    if (stream->tls.provider) return tbh_tls_receive(stream, data, room, received, true);
+#endif
+    return tbh_wire_receive_wait(stream, data, room, received);
+}
+
 TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream) {
     uint8_t ready = stream->watch.ready;
     stream->watch.ready = 0;
-    return stream->io->transport ? TBH_WANT_RECEIVE | TBH_WANT_SEND : ready;
+    /* Whether a TLS session can send may depend on what it receives. */
+    bool is_either = stream->io->transport || (stream->tls.provider && ready);
+    return is_either ? TBH_WANT_RECEIVE | TBH_WANT_SEND : ready;
 }
 
 TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
@@ -75,6 +144,9 @@ TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
 TBH_FN void tbh_stream_shut(tbh_stream *stream) {
     const turbohttp_transport *transport = stream->io ? stream->io->transport : NULL;
     if (!stream->io) return;
+#if TBH_TLS
+    tbh_tls_shut(stream);
+#endif
     if (!transport) tbh_stream_socket_shut(stream);
     else if (stream->connection) transport->io_shut(transport->user, stream->connection);
     memset(stream, 0, sizeof *stream);

@@ -42,16 +42,16 @@ TBH_FN turbohttp_status tbh_stream_socket_receive(tbh_stream *stream, void *data
     return tbh_os_receive(stream->watch.descriptor, data, room, received, &stream->system_code);
 }
 
-TBH_FN turbohttp_status tbh_stream_receive_wait(tbh_stream *stream, void *data, size_t room,
-                                                size_t *received) {
+TBH_FN turbohttp_status tbh_wire_receive_wait(tbh_stream *stream, void *data, size_t room,
+                                              size_t *received) {
     tbh_socket s = stream->watch.descriptor;
     if (!stream->can_block && !tbh_os_receive_wait_prepare(s)) return TURBOHTTP_ERR_UNSUPPORTED;
     stream->can_block = true;
     return tbh_os_receive_wait(s, data, room, received, &stream->system_code);
 }
 
-TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
-    return stream->dialer ? tbh_dialer_deadline(stream->dialer) : UINT64_MAX;
+TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream) {
+    return tbh_dialer_deadline(stream->dialer);
 }
 
 TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants) {
