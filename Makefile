@@ -4,7 +4,7 @@ CFLAGS   ?= -O2 -g
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 BUILD     = build
 EXAMPLES  = $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/*.c))
-RUN_PACKAGES   = gcc libc6-dev python3 nginx-light libnginx-mod-http-echo
+RUN_PACKAGES   = gcc libc6-dev python3 nginx-light libnginx-mod-http-echo libbearssl-dev openssl
 TEST_PACKAGES  = $(RUN_PACKAGES) g++ clang libclang-rt-14-dev valgrind strace apache2 dnsmasq-base zlib1g-dev \
                  clang-format
 BENCH_PACKAGES = $(RUN_PACKAGES) valgrind strace libcurl4-openssl-dev libhttp-parser-dev zlib1g-dev libdeflate-dev \
@@ -33,8 +33,11 @@ check:
 $(BUILD):
 	@mkdir -p $(BUILD)
 
-$(BUILD)/%: examples/%.c turbohttp.h | $(BUILD)
-	$(CC) -std=c99 $(CFLAGS) $(WARNINGS) -I. $< -o $@ -pthread
+# Only programs that include the second header need BearSSL.
+LIBS = -pthread $(if $(shell grep -l turbohttp_tls_bearssl.h $<),-lbearssl)
+
+$(BUILD)/%: examples/%.c turbohttp.h turbohttp_tls_bearssl.h | $(BUILD)
+	$(CC) -std=c99 $(CFLAGS) $(WARNINGS) -I. $< -o $@ $(LIBS)
 
 $(BUILD)/%: tests/tools/%.c turbohttp.h | $(BUILD)
 	$(CC) -std=c99 $(CFLAGS) $(WARNINGS) -I. $< -o $@ -pthread

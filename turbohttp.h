@@ -11424,7 +11424,7 @@ TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
 
 /* ------------------------------------------------------------ the wire */
 TBH_FN turbohttp_status tbh_wire_send(tbh_stream *stream, const void *data, size_t length,
-                                        size_t *sent) {
+                                      size_t *sent) {
     const turbohttp_transport *transport = stream->io->transport;
     *sent = 0;
     if (!transport) return tbh_stream_socket_send(stream, data, length, sent);
@@ -11637,9 +11637,8 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
         if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
     }
     tls->has_work = true;
-    return tbh_tls_push(stream) < 0
-               ? tbh_tls_handshake_failed(stream, TURBOHTTP_ERR_SEND, error)
-               : TURBOHTTP_PENDING;
+    return tbh_tls_push(stream) < 0 ? tbh_tls_handshake_failed(stream, TURBOHTTP_ERR_SEND, error)
+                                    : TURBOHTTP_PENDING;
 }
 
 /* ------------------------------------------------------------ data */
@@ -12121,8 +12120,9 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void);
 #define TBH_TLS_TEXTS(X)                                                                           \
     X(provider) X(ca_file) X(ca_path) X(cert_file) X(key_file) X(pins) X(server_name)
 #define TBH_TLS_VALUES(X)                                                                          \
-    X(ca_data) X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)     \
-    X(ignore_certificate_dates) X(INSECURE_skip_verification)
+    X(ca_data)                                                                                     \
+    X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                \
+        X(ignore_certificate_dates) X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -12289,7 +12289,10 @@ static turbohttp_status tbh_secure_choose(tbh_secure_choice *c, turbohttp_error 
     if (!tbh_secure_provider_at(c->client, 0))
         return tbh_error_set(error, TURBOHTTP_ERR_TLS_MISSING, TURBOHTTP_PHASE_NONE);
     turbohttp_status status = tbh_secure_walk(c, c->needs | TURBOHTTP_TLS_HAS_ALPN, error);
-    if (status == TURBOHTTP_ERR_UNSUPPORTED) status = tbh_secure_walk(c, c->needs, error);
+    if (status == TURBOHTTP_ERR_UNSUPPORTED) {
+        memset(&c->reasons, 0, sizeof c->reasons);
+        status = tbh_secure_walk(c, c->needs, error);
+    }
     if (status == TURBOHTTP_OK) tbh_secure_log(c);
     if (status != TURBOHTTP_ERR_UNSUPPORTED) return status;
     tbh_error_set(error, TURBOHTTP_ERR_TLS_CAPABILITY, TURBOHTTP_PHASE_TLS);
@@ -12319,8 +12322,8 @@ static void tbh_secure_prune(turbohttp_client *client, uint32_t kept) {
 }
 
 TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
-                                       const turbohttp_tls_options *options,
-                                       tbh_tls_config **out, turbohttp_error *error) {
+                                       const turbohttp_tls_options *options, tbh_tls_config **out,
+                                       turbohttp_error *error) {
     tbh_secure_choice choice;
     if (!options) options = &client->desc.tls;
     tbh_tls_config *config = client->tls_configs;
@@ -12385,8 +12388,7 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
 }
 
 /* ------------------------------------------------------------ summary */
-TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text,
-                                                size_t room) {
+TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text, size_t room) {
     turbohttp_error line;
     const turbohttp_tls_provider *p;
     tbh_tls_config *chosen = NULL;
@@ -12430,8 +12432,7 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     return NULL;
 }
 
-TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text,
-                                                size_t room) {
+TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text, size_t room) {
     (void)client;
     if (room) text[0] = 0;
     return text;
@@ -12500,8 +12501,8 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
                                      const turbohttp_url *url, bool is_special) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
-    bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length &&
-                    !is_special;
+    bool is_plain =
+        !key->connect_host.length && !key->connect_port && !key->unix_path.length && !is_special;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
                    key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;

@@ -238,10 +238,10 @@ TBH_BEAR_FN uint64_t tbh_der_time(unsigned tag, tbh_der text) {
 
 typedef struct tbh_cert {
     tbh_der whole;
-    tbh_der issuer, subject;  /* the names, with tag and length */
-    tbh_der spki;             /* the public key, with tag and length: what pins hash */
-    tbh_der algorithm;        /* OID of its signature */
-    tbh_der alt_names;        /* values of extensions; empty: absent */
+    tbh_der issuer, subject; /* the names, with tag and length */
+    tbh_der spki;            /* the public key, with tag and length: what pins hash */
+    tbh_der algorithm;       /* OID of its signature */
+    tbh_der alt_names;       /* values of extensions; empty: absent */
     tbh_der extended_usage;
     tbh_der name_constraints;
     uint64_t not_before, not_after; /* seconds since 1970 */
@@ -320,17 +320,16 @@ TBH_BEAR_FN bool tbh_cert_read(tbh_cert *cert, tbh_der whole) {
     unsigned tag;
     memset(cert, 0, sizeof *cert);
     cert->whole = whole;
-    if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body) ||
-        !tbh_der_take(&body, TBH_DER_SEQUENCE, &tbs))
+    if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body) || !tbh_der_take(&body, TBH_DER_SEQUENCE, &tbs))
         return false;
     tbh_der_take(&tbs, 0xa0, &value); /* version */
     if (!tbh_der_take(&tbs, TBH_DER_INTEGER, &value) ||
         !tbh_der_take(&tbs, TBH_DER_SEQUENCE, &value) ||
         !tbh_der_take(&value, TBH_DER_OID, &cert->algorithm) ||
         !tbh_der_next(&tbs, &tag, &value, &cert->issuer) || tag != TBH_DER_SEQUENCE ||
-        !tbh_cert_read_validity(cert, &tbs) ||
-        !tbh_der_next(&tbs, &tag, &value, &cert->subject) || tag != TBH_DER_SEQUENCE ||
-        !tbh_der_next(&tbs, &tag, &value, &cert->spki) || tag != TBH_DER_SEQUENCE)
+        !tbh_cert_read_validity(cert, &tbs) || !tbh_der_next(&tbs, &tag, &value, &cert->subject) ||
+        tag != TBH_DER_SEQUENCE || !tbh_der_next(&tbs, &tag, &value, &cert->spki) ||
+        tag != TBH_DER_SEQUENCE)
         return false;
     return tbh_cert_read_extensions(cert, tbs);
 }
@@ -477,8 +476,8 @@ static unsigned tbh_cert_subtrees(tbh_der list, unsigned kind, tbh_der name) {
     unsigned tag, found = 0;
     while (tbh_der_take(&list, TBH_DER_SEQUENCE, &subtree)) {
         if (!tbh_der_next(&subtree, &tag, &base, NULL) || tag != kind) continue;
-        bool is_below = kind == 0x82 ? tbh_cert_name_below(name, base)
-                                     : tbh_cert_address_below(name, base);
+        bool is_below =
+            kind == 0x82 ? tbh_cert_name_below(name, base) : tbh_cert_address_below(name, base);
         found |= is_below ? 3u : 1u;
     }
     return found;
@@ -507,10 +506,10 @@ TBH_BEAR_FN bool tbh_cert_permits(const tbh_cert *ca, const tbh_cert *leaf) {
 
 /* One block of a text, or one DER element where there is no text. */
 typedef struct tbh_pem {
-    size_t begin, end;    /* of the whole block in what was searched */
-    const char *label;    /* behind "-----BEGIN "; "" for DER */
+    size_t begin, end; /* of the whole block in what was searched */
+    const char *label; /* behind "-----BEGIN "; "" for DER */
     size_t label_length;
-    tbh_der content;      /* base64, or DER itself */
+    tbh_der content; /* base64, or DER itself */
 } tbh_pem;
 
 /* Finds the first block at or after `from`. False: none is complete; *begin is then where one
@@ -580,8 +579,7 @@ TBH_BEAR_FN bool tbh_pem_find(tbh_der in, size_t from, tbh_pem *pem, size_t *beg
 }
 
 TBH_BEAR_FN bool tbh_pem_is(const tbh_pem *pem, const char *label) {
-    return pem->label_length == strlen(label) &&
-           memcmp(pem->label, label, pem->label_length) == 0;
+    return pem->label_length == strlen(label) && memcmp(pem->label, label, pem->label_length) == 0;
 }
 
 static int tbh_pem_digit(unsigned char c) {
@@ -915,7 +913,11 @@ TBH_BEAR_FN void tbh_anchors_free(const tbh_roots *roots, tbh_anchors *anchors) 
 #define TBH_CHAIN_CERTS 16 /* that a peer may send */
 #define TBH_CHAIN_PATH  10 /* from the leaf to the last intermediate */
 
-typedef enum tbh_chain_state { TBH_CHAIN_COLLECTING, TBH_CHAIN_VERIFYING, TBH_CHAIN_DONE } tbh_chain_state;
+typedef enum tbh_chain_state {
+    TBH_CHAIN_COLLECTING,
+    TBH_CHAIN_VERIFYING,
+    TBH_CHAIN_DONE
+} tbh_chain_state;
 
 /* What a chain is verified against. */
 typedef struct tbh_chain_rules {
@@ -1125,7 +1127,8 @@ static void tbh_chain_date(uint64_t seconds, char text[11]) {
     unsigned m = (5 * day + 2) / 153, month = m < 10 ? m + 3 : m - 9;
     year += (unsigned)era * 400 + (month <= 2);
     day = day - (153 * m + 2) / 5 + 1;
-    unsigned digits[8] = {year / 1000, year / 100, year / 10, year, month / 10, month, day / 10, day};
+    unsigned digits[8] = {year / 1000, year / 100, year / 10, year,
+                          month / 10,  month,      day / 10,  day};
     for (int i = 0, at = 0; i < 8; i++) {
         if (i == 4 || i == 6) text[at++] = '-';
         text[at++] = (char)('0' + digits[i] % 10);
@@ -1141,7 +1144,8 @@ static turbohttp_status tbh_chain_bad_date(const tbh_chain *chain, turbohttp_err
         const char *whose = i ? "an issuer's certificate " : "certificate ";
         if (now < cert->not_before) {
             tbh_chain_date(cert->not_before, date);
-            tbh_bear_say(error, TURBOHTTP_ERR_CERT_NOT_YET_VALID, whose, "is not valid before ", date);
+            tbh_bear_say(error, TURBOHTTP_ERR_CERT_NOT_YET_VALID, whose, "is not valid before ",
+                         date);
             tbh_bear_add(error, ": check this machine's clock");
             return TURBOHTTP_ERR_CERT_NOT_YET_VALID;
         }
@@ -1157,7 +1161,8 @@ static turbohttp_status tbh_chain_bad_date(const tbh_chain *chain, turbohttp_err
 static turbohttp_status tbh_chain_say_name(const tbh_chain *chain, turbohttp_error *error) {
     bool has_names = chain->path[0].alt_names.length > 0;
     tbh_bear_say(error, TURBOHTTP_ERR_CERT_NAME,
-                 has_names ? "certificate was not issued to " : "certificate names no host, so not ",
+                 has_names ? "certificate was not issued to "
+                           : "certificate names no host, so not ",
                  chain->rules->host,
                  has_names ? ": check the host in the URL"
                            : ": it needs a subjectAltName (a common name does not count)");
@@ -1298,7 +1303,7 @@ typedef struct tbh_identity {
     unsigned char *bytes; /* the files, decoded in place */
     size_t capacity;
     br_x509_certificate chain[TBH_IDENTITY_CERTS];
-    unsigned count;       /* 0: no client certificate */
+    unsigned count; /* 0: no client certificate */
     br_skey_decoder_context key;
     unsigned char pins[TBH_IDENTITY_PINS][32];
     unsigned pin_count;
@@ -1411,14 +1416,17 @@ static turbohttp_status tbh_identity_read_files(tbh_identity *identity,
     const char *key_file = o->key_file ? o->key_file : o->cert_file;
     unsigned char *second = identity->bytes + TBH_IDENTITY_FILE_MAX;
     size_t n = tbh_identity_load(host, o->cert_file, identity->bytes);
-    if (n == 0) return tbh_identity_fail(error, "cannot read the certificate ", o->cert_file,
-                                         ": check tls.cert_file and its permissions");
+    if (n == 0)
+        return tbh_identity_fail(error, "cannot read the certificate ", o->cert_file,
+                                 ": check tls.cert_file and its permissions");
     tbh_identity_parse(identity, identity->bytes, n, false);
-    if (!identity->count) return tbh_identity_fail(error, "there is no certificate in ",
-                                                   o->cert_file, ": it must be PEM or DER");
+    if (!identity->count)
+        return tbh_identity_fail(error, "there is no certificate in ", o->cert_file,
+                                 ": it must be PEM or DER");
     n = tbh_identity_load(host, key_file, second);
-    if (n == 0) return tbh_identity_fail(error, "cannot read the key ", key_file,
-                                         ": check tls.key_file and its permissions");
+    if (n == 0)
+        return tbh_identity_fail(error, "cannot read the key ", key_file,
+                                 ": check tls.key_file and its permissions");
     tbh_identity_parse(identity, second, n, true);
     tbh_bear_wipe(second, n);
     if (br_skey_decoder_key_type(&identity->key) == 0)
@@ -1450,8 +1458,7 @@ TBH_BEAR_FN void tbh_identity_use(const tbh_identity *identity, br_ssl_client_co
     if (!identity->count) return;
     if (br_skey_decoder_key_type(key) == BR_KEYTYPE_RSA)
         br_ssl_client_set_single_rsa(client, identity->chain, identity->count,
-                                     br_skey_decoder_get_rsa(key),
-                                     br_rsa_pkcs1_sign_get_default());
+                                     br_skey_decoder_get_rsa(key), br_rsa_pkcs1_sign_get_default());
     else
         br_ssl_client_set_single_ec(client, identity->chain, identity->count,
                                     br_skey_decoder_get_ec(key), BR_KEYTYPE_SIGN, 0,
@@ -1471,19 +1478,19 @@ enum { TBH_MESSAGE_KEY_EXCHANGE = 12, TBH_MESSAGE_HELLO_DONE = 14 };
 typedef struct tbh_splitter {
     unsigned char hold[TBH_SPLITTER_ROOM]; /* received and not yet given on: [at, fill) */
     size_t at, fill;
-    unsigned char record[5];  /* header of the record in hand */
+    unsigned char record[5]; /* header of the record in hand */
     unsigned record_fill;
     size_t record_left;       /* bytes of the record still to come */
     unsigned char message[4]; /* header of the handshake message in hand */
     unsigned message_fill;
     size_t message_left;
-    bool is_over;             /* ChangeCipherSpec was seen: what follows is encrypted */
+    bool is_over; /* ChangeCipherSpec was seen: what follows is encrypted */
 } tbh_splitter;
 
 typedef enum tbh_split {
-    TBH_SPLIT_EMPTY,   /* it needs bytes, or the engine takes none */
-    TBH_SPLIT_PIECE,   /* something was given on */
-    TBH_SPLIT_MESSAGE  /* and with it a message that made the engine work hard */
+    TBH_SPLIT_EMPTY,  /* it needs bytes, or the engine takes none */
+    TBH_SPLIT_PIECE,  /* something was given on */
+    TBH_SPLIT_MESSAGE /* and with it a message that made the engine work hard */
 } tbh_split;
 
 /* Gives the next piece, never beyond the end of a message, to the engine. */
@@ -1546,8 +1553,8 @@ static bool tbh_splitter_begin_record(tbh_splitter *s, br_ssl_engine_context *en
     if (s->record_fill == 5) return true;
     if (!tbh_splitter_gather(s, s->record, &s->record_fill, 5)) return false;
     s->record_left = (size_t)s->record[3] << 8 | s->record[4];
-    bool is_split = s->record[0] == TBH_RECORD_HANDSHAKE && s->record_left &&
-                    s->record_left <= 16384;
+    bool is_split =
+        s->record[0] == TBH_RECORD_HANDSHAKE && s->record_left && s->record_left <= 16384;
     if (is_split) return true;
     s->record[0] |= s->record[0] == TBH_RECORD_HANDSHAKE ? 0x80 : 0; /* the engine refuses it */
     tbh_splitter_give(engine, s->record, 5);
@@ -1601,8 +1608,8 @@ TBH_BEAR_FN tbh_split tbh_splitter_next(tbh_splitter *s, br_ssl_engine_context *
     if (s->message_left > 1) return TBH_SPLIT_PIECE;
     s->message_left = 0;
     s->message_fill = 0;
-    bool is_hard = s->message[0] == TBH_MESSAGE_KEY_EXCHANGE ||
-                   s->message[0] == TBH_MESSAGE_HELLO_DONE;
+    bool is_hard =
+        s->message[0] == TBH_MESSAGE_KEY_EXCHANGE || s->message[0] == TBH_MESSAGE_HELLO_DONE;
     return is_hard ? TBH_SPLIT_MESSAGE : TBH_SPLIT_PIECE;
 }
 
@@ -1713,8 +1720,8 @@ static turbohttp_status tbh_bear_map_other(int code, bool in_handshake, turbohtt
     bool is_alert = code >= BR_ERR_RECV_FATAL_ALERT && code < BR_ERR_SEND_FATAL_ALERT;
     turbohttp_status status = is_alert ? TURBOHTTP_ERR_TLS_ALERT : TURBOHTTP_ERR_TLS_HANDSHAKE;
     if (!is_alert && !in_handshake) status = TURBOHTTP_ERR_TLS_INTEGRITY;
-    tbh_bear_say(error, status, is_alert ? "the server sent TLS alert " : "TLS failed, BearSSL error ",
-                 "", "");
+    tbh_bear_say(error, status,
+                 is_alert ? "the server sent TLS alert " : "TLS failed, BearSSL error ", "", "");
     tbh_bear_add_number(error, (unsigned)(is_alert ? code - BR_ERR_RECV_FATAL_ALERT : code));
     if (!is_alert && in_handshake) tbh_bear_add(error, ": is this a TLS port?");
     return status;
@@ -1750,16 +1757,20 @@ static const char tbh_bear_name[] = "bearssl";
 
 /* ------------------------------------------------------------ hardened settings */
 static const uint16_t tbh_bear_suites_aes[] = {
-    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
     BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 };
 static const uint16_t tbh_bear_suites_chacha[] = {
     BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 };
 
 /* Without instructions for AES it is five times slower than ChaCha20. */
@@ -1786,8 +1797,7 @@ static void tbh_bear_set_up(tbh_bear *bear) {
     br_ssl_engine_set_prf_sha256(engine, &br_tls12_sha256_prf);
     br_ssl_engine_set_prf_sha384(engine, &br_tls12_sha384_prf);
     br_ssl_engine_set_x509(engine, &bear->handshake->chain.vtable);
-    br_ssl_engine_set_all_flags(engine,
-                                BR_OPT_NO_RENEGOTIATION | BR_OPT_FAIL_ON_ALPN_MISMATCH);
+    br_ssl_engine_set_all_flags(engine, BR_OPT_NO_RENEGOTIATION | BR_OPT_FAIL_ON_ALPN_MISMATCH);
 }
 
 /* ------------------------------------------------------------ opening */
@@ -1839,8 +1849,7 @@ static void tbh_bear_set_protocols(tbh_bear *bear, const turbohttp_tls_target *t
         memcpy(bear->protocols[i], target->protocols[i], n);
         bear->protocol_names[i] = bear->protocols[i];
     }
-    if (count)
-        br_ssl_engine_set_protocol_names(&bear->client.eng, bear->protocol_names, count);
+    if (count) br_ssl_engine_set_protocol_names(&bear->client.eng, bear->protocol_names, count);
 }
 
 static bool tbh_bear_set_session(tbh_bear *bear, const turbohttp_tls_target *target) {
@@ -2068,14 +2077,14 @@ static void tbh_bear_context_destroy(void *pointer) {
 static turbohttp_status tbh_bear_check_options(const turbohttp_tls_options *options,
                                                turbohttp_error *error) {
     if (!options->buffer_bytes || options->buffer_bytes >= TBH_BEAR_LEAST) return TURBOHTTP_OK;
-    tbh_bear_say(error, TURBOHTTP_ERR_INVALID_ARGUMENT, "tls.buffer_bytes is too small: ",
-                 "give at least 837", "");
+    tbh_bear_say(error, TURBOHTTP_ERR_INVALID_ARGUMENT,
+                 "tls.buffer_bytes is too small: ", "give at least 837", "");
     return TURBOHTTP_ERR_INVALID_ARGUMENT;
 }
 
 static turbohttp_status tbh_bear_context_create(const turbohttp_tls_host *host,
-                                                const turbohttp_tls_options *options,
-                                                void **out, turbohttp_error *error) {
+                                                const turbohttp_tls_options *options, void **out,
+                                                turbohttp_error *error) {
     turbohttp_status status = tbh_bear_check_options(options, error);
     if (status != TURBOHTTP_OK) return status;
     tbh_bear_context *context = (tbh_bear_context *)tbh_bear_allocate(host, sizeof *context);

@@ -5,6 +5,7 @@
  * connections are kept. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
+#include "turbohttp_tls_bearssl.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ typedef struct text_list {
 typedef struct options {
     text_list urls, outputs, headers, data, resolves, connect_tos;
     const char *method, *user_agent, *range, *unix_socket, *write_out, *dump_header;
+    const char *ca_file, *ca_path, *cert, *key, *pins, *tls_max;
+    bool insecure, tls12, tls13, no_session;
     bool include, head, remote_name, silent, show_error, verbose, fail, compressed, http10, get;
     double max_time, connect_timeout;
     unsigned long long max_filesize;
@@ -65,6 +68,16 @@ static const option table[] = {
     {"max-time", 'm', SECONDS, AT(max_time), "SECONDS  limit on a whole transfer"},
     {"connect-timeout", 0, SECONDS, AT(connect_timeout), "SECONDS  limit on look-up and connect"},
     {"max-filesize", 0, BYTES, AT(max_filesize), "BYTES  refuse larger bodies: exit 63"},
+    {"cacert", 0, TEXT, AT(ca_file), "FILE  trust these certificates, PEM or DER, instead of the system's"},
+    {"capath", 0, TEXT, AT(ca_path), "FOLDER  trust the certificates in it (made by openssl rehash)"},
+    {"cert", 'E', TEXT, AT(cert), "FILE  client certificate, PEM or DER"},
+    {"key", 0, TEXT, AT(key), "FILE  its private key; otherwise in the file of --cert"},
+    {"pinnedpubkey", 0, TEXT, AT(pins), "sha256//BASE64[;…]  accept only servers with one of these keys"},
+    {"tls-max", 0, TEXT, AT(tls_max), "VERSION  at most 1.2 or 1.3"},
+    {"tlsv1.2", 0, FLAG, AT(tls12), "at least TLS 1.2 (the default)"},
+    {"tlsv1.3", 0, FLAG, AT(tls13), "at least TLS 1.3"},
+    {"no-sessionid", 0, FLAG, AT(no_session), "no resumption of TLS sessions"},
+    {"insecure", 'k', FLAG, AT(insecure), "accept any certificate: anybody may be at the other end"},
     {"http1.0", '0', FLAG, AT(http10), "speak HTTP/1.0"},
     {"http1.1", 0, OFF_FLAG, AT(http10), "speak HTTP/1.1 (the default)"},
     {"noproxy", 0, IGNORED_TEXT, 0, "HOSTS  accepted; no proxy is ever used"},
@@ -87,15 +100,16 @@ static void usage(FILE *out) {
           "  url url_effective filename_effective time_namelookup time_connect time_appconnect\n"
           "  time_pretransfer time_starttransfer time_total num_connects num_redirects num_headers\n"
           "  size_download size_upload size_header size_request speed_download remote_ip remote_port\n"
-          "  exitcode errormsg; %% is %, and \\n \\r \\t are understood.\n"
+          "  ssl_verify_result ssl_session_reused exitcode errormsg; %% is %, and \\n \\r \\t are understood.\n"
           "Exit codes (curl's numbers):\n"
           "   0 success               1 scheme not supported   2 usage\n"
           "   3 malformed URL         6 name not resolved      7 could not connect\n"
           "   8 not HTTP              18 body cut short        22 status >= 400 with -f\n"
           "   23 cannot write         26 cannot read           27 out of memory\n"
-          "   28 timeout              42 cancelled             52 no answer at all\n"
-          "   55 sending failed       56 receiving failed      61 content decoding failed\n"
-          "   63 a limit was exceeded\n",
+          "   28 timeout              35 TLS handshake failed  42 cancelled\n"
+          "   52 no answer at all     55 sending failed        56 receiving failed\n"
+          "   58 client certificate   60 server not verified   61 content decoding failed\n"
+          "   63 limit exceeded       77 CA file unusable      90 pinned key does not match\n",
           out);
 }
 
@@ -406,8 +420,9 @@ static uint32_t milliseconds(double seconds) {
 static void plan_timeouts(plan *p, const options *o) {
     turbohttp_timeouts *t = &p->desc.timeouts;
     t->send_ms = t->first_byte_ms = t->idle_ms = t->total_ms = TURBOHTTP_NO_TIMEOUT;
-    t->resolve_ms = t->connect_ms = 300000;
-    if (o->connect_timeout > 0) t->resolve_ms = t->connect_ms = milliseconds(o->connect_timeout);
+    t->resolve_ms = t->connect_ms = t->tls_ms = 300000;
+    if (o->connect_timeout > 0)
+        t->resolve_ms = t->connect_ms = t->tls_ms = milliseconds(o->connect_timeout);
     if (o->max_time > 0) t->total_ms = milliseconds(o->max_time);
 }
 
@@ -481,7 +496,18 @@ static const struct {
     {TURBOHTTP_ERR_LINE_TOO_LONG, 63}, {TURBOHTTP_ERR_TOO_MANY_HEADERS, 63},
     {TURBOHTTP_ERR_CHUNK_OVERHEAD, 63}, {TURBOHTTP_ERR_BODY_TOO_LARGE, 63},
     {TURBOHTTP_ERR_BODY_RATIO, 63},    {TURBOHTTP_ERR_TOO_MANY_INTERIM, 63},
-    {TURBOHTTP_ERR_QUEUE_FULL, 63},
+    {TURBOHTTP_ERR_QUEUE_FULL, 63},    {TURBOHTTP_ERR_TLS_CAPABILITY, 35},
+    {TURBOHTTP_ERR_TLS_HANDSHAKE, 35}, {TURBOHTTP_ERR_TLS_VERSION, 35},
+    {TURBOHTTP_ERR_TLS_CIPHER, 35},    {TURBOHTTP_ERR_TLS_ALPN, 35},
+    {TURBOHTTP_ERR_TLS_UNKNOWN_HOST, 35}, {TURBOHTTP_ERR_TLS_CERT_REQUIRED, 35},
+    {TURBOHTTP_ERR_TLS_INTEGRITY, 35}, {TURBOHTTP_ERR_TLS_ALERT, 35},
+    {TURBOHTTP_ERR_RANDOM, 35},        {TURBOHTTP_ERR_TLS_TRUNCATED, 56},
+    {TURBOHTTP_ERR_TLS_CLOCK, 60},     {TURBOHTTP_ERR_TLS_ROOTS, 77},
+    {TURBOHTTP_ERR_TLS_CLIENT_CERT, 58}, {TURBOHTTP_ERR_CERT_EXPIRED, 60},
+    {TURBOHTTP_ERR_CERT_NOT_YET_VALID, 60}, {TURBOHTTP_ERR_CERT_NAME, 60},
+    {TURBOHTTP_ERR_CERT_UNTRUSTED, 60}, {TURBOHTTP_ERR_CERT_CHAIN, 60},
+    {TURBOHTTP_ERR_CERT_UNSUPPORTED, 60}, {TURBOHTTP_ERR_CERT_USAGE, 60},
+    {TURBOHTTP_ERR_CERT_WEAK, 60},     {TURBOHTTP_ERR_CERT_PIN, 90},
 };
 
 static int exit_code_of(turbohttp_status status) {
@@ -493,6 +519,8 @@ static int exit_code_of(turbohttp_status status) {
 static void judge(transfer *t) {
     turbohttp_error *error = &t->response.error;
     t->exit_code = exit_code_of(error->code);
+    /* As curl has it: what breaks behind the handshake is a failure to receive. */
+    if (t->exit_code == 35 && error->phase > TURBOHTTP_PHASE_TLS) t->exit_code = 56;
     if (t->write_failed) {
         t->exit_code = 23;
         snprintf(error->text, sizeof error->text, "cannot write %s: %s",
@@ -516,15 +544,30 @@ static void print_peer(const turbohttp_response *r) {
 }
 
 static bool print_time(const char *name, size_t n, const turbohttp_timing *timing) {
-    uint64_t ready = timing->connected_us;
+    uint64_t ready = timing->secured_us ? timing->secured_us : timing->connected_us;
     if (same_text(name, n, "time_namelookup")) print_seconds(timing->resolved_us);
     else if (same_text(name, n, "time_connect")) print_seconds(timing->connected_us);
-    else if (same_text(name, n, "time_appconnect")) print_seconds(0);
+    else if (same_text(name, n, "time_appconnect")) print_seconds(timing->secured_us);
     else if (same_text(name, n, "time_pretransfer")) print_seconds(ready);
     else if (same_text(name, n, "time_starttransfer")) print_seconds(timing->first_byte_us);
     else if (same_text(name, n, "time_total")) print_seconds(timing->total_us);
     else return false;
     return true;
+}
+
+/* OpenSSL's numbers, which scripts of curl look for. */
+static uint64_t verify_result(turbohttp_status status) {
+    switch (status) {
+    case TURBOHTTP_ERR_CERT_NOT_YET_VALID: return 9;
+    case TURBOHTTP_ERR_CERT_EXPIRED: return 10;
+    case TURBOHTTP_ERR_CERT_UNTRUSTED: return 20;
+    case TURBOHTTP_ERR_CERT_CHAIN: return 21;
+    case TURBOHTTP_ERR_CERT_USAGE: return 26;
+    case TURBOHTTP_ERR_CERT_NAME: return 62;
+    case TURBOHTTP_ERR_CERT_WEAK: return 66;
+    case TURBOHTTP_ERR_CERT_UNSUPPORTED: return 1;
+    default: return 0;
+    }
 }
 
 static bool print_number(const char *name, size_t n, const transfer *t) {
@@ -540,6 +583,8 @@ static bool print_number(const char *name, size_t n, const transfer *t) {
     else if (same_text(name, n, "size_request") || same_text(name, n, "size_upload")) value = r->sent_bytes;
     else if (same_text(name, n, "speed_download")) value = r->body_bytes * 1000000 / total_us;
     else if (same_text(name, n, "remote_port")) value = r->peer_port;
+    else if (same_text(name, n, "ssl_verify_result")) value = verify_result(r->error.code);
+    else if (same_text(name, n, "ssl_session_reused")) value = r->tls.is_resumed;
     else if (same_text(name, n, "exitcode")) value = (uint64_t)t->exit_code;
     else return false;
     printf("%llu", (unsigned long long)value);
@@ -552,7 +597,7 @@ static bool print_text(const char *name, size_t n, const transfer *t) {
     if (same_text(name, n, "http_version")) printf(r->status ? "1.%d" : "0", r->minor_version);
     else if (same_text(name, n, "content_type")) fputs(type ? type : "", stdout);
     else if (same_text(name, n, "method")) fputs(t->method, stdout);
-    else if (same_text(name, n, "scheme")) fputs("HTTP", stdout);
+    else if (same_text(name, n, "scheme")) fputs(r->tls.provider ? "HTTPS" : "HTTP", stdout);
     else if (same_text(name, n, "url") || same_text(name, n, "url_effective")) fputs(t->url, stdout);
     else if (same_text(name, n, "filename_effective")) fputs(t->output ? t->output : "", stdout);
     else if (same_text(name, n, "remote_ip")) print_peer(r);
@@ -642,6 +687,22 @@ static int run_one(turbohttp_client *client, const options *o, const post_data *
     return t.exit_code;
 }
 
+/* False: a version that is not to be had. */
+static bool plan_tls(turbohttp_tls_options *tls, const options *o) {
+    tls->ca_file = o->ca_file;
+    tls->ca_path = o->ca_path;
+    tls->cert_file = o->cert;
+    tls->key_file = o->key;
+    tls->pins = o->pins;
+    tls->disable_resumption = o->no_session;
+    tls->INSECURE_skip_verification = o->insecure;
+    if (o->tls13) tls->min_version = TURBOHTTP_TLS_1_3;
+    if (o->insecure) fputs("turboget: warning: -k: the server's identity is not verified\n", stderr);
+    if (!o->tls_max || !strcmp(o->tls_max, "default") || !strcmp(o->tls_max, "1.3")) return true;
+    tls->max_version = TURBOHTTP_TLS_1_2;
+    return !strcmp(o->tls_max, "1.2");
+}
+
 int main(int argc, char **argv) {
     static options o;
     static turbohttp_name_override names[MAX_LIST];
@@ -661,6 +722,8 @@ int main(int argc, char **argv) {
     }
     desc.names = names;
     desc.name_count = o.resolves.count;
+    if (!plan_tls(&desc.tls, &o))
+        return fprintf(stderr, "turboget: (35) TLS %s is not supported: use 1.2\n", o.tls_max), 35;
     desc.user_agent = o.user_agent ? o.user_agent : "turboget/" TURBOHTTP_VERSION;
     turbohttp_status status = turbohttp_client_create(&client, &desc);
     if (status != TURBOHTTP_OK) return fprintf(stderr, "turboget: %s\n", turbohttp_status_text(status)), 27;

@@ -82,12 +82,18 @@ def matrix_steps():
     yield Step("compile.header", [], ["tests/compile/header.sh"])
 
 
+def bearssl(path):
+    """Only what includes the second header is linked with BearSSL."""
+    return ["-lbearssl"] if "turbohttp_tls_bearssl.h" in path.read_text() else []
+
+
 def example_steps():
     for path in sorted((ROOT / "examples").glob("*.c")):
         for compiler, std in [("gcc", "c99"), ("clang", "c11")]:
             yield Step(f"example.{path.stem}.{compiler}",
                        [[compiler, f"-std={std}", "-O2", *WARN, "-I.", f"examples/{path.name}", "-o",
-                         f"build/{path.stem}" + ("" if compiler == "gcc" else ".clang"), "-pthread"]], ["true"])
+                         f"build/{path.stem}" + ("" if compiler == "gcc" else ".clang"), "-pthread", *bearssl(path)]],
+                       ["true"])
 
 
 def fuzz_steps():
@@ -111,7 +117,7 @@ def e2e_steps():
         yield Step(f"e2e.{path.stem}", tools, [sys.executable, str(path)])
         if path.stem in ("test_servers", "test_misbehaving"):
             sanitized = ["gcc", "-std=c99", *SANITIZE, "-I.", "examples/turboget.c", "-o",
-                         "build/turboget.sanitized", "-pthread"]
+                         "build/turboget.sanitized", "-pthread", "-lbearssl"]
             yield Step(f"e2e.{path.stem}.sanitized", [sanitized], [sys.executable, str(path)],
                        {"TURBOGET": "turboget.sanitized"})
 

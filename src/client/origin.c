@@ -59,8 +59,8 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
                                      const turbohttp_url *url, bool is_special) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
-    bool is_plain = !key->connect_host.length && !key->connect_port && !key->unix_path.length &&
-                    !is_special;
+    bool is_plain =
+        !key->connect_host.length && !key->connect_port && !key->unix_path.length && !is_special;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
                    key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;

@@ -25,8 +25,9 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void);
 #define TBH_TLS_TEXTS(X)                                                                           \
     X(provider) X(ca_file) X(ca_path) X(cert_file) X(key_file) X(pins) X(server_name)
 #define TBH_TLS_VALUES(X)                                                                          \
-    X(ca_data) X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)     \
-    X(ignore_certificate_dates) X(INSECURE_skip_verification)
+    X(ca_data)                                                                                     \
+    X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                \
+        X(ignore_certificate_dates) X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -193,7 +194,10 @@ static turbohttp_status tbh_secure_choose(tbh_secure_choice *c, turbohttp_error 
     if (!tbh_secure_provider_at(c->client, 0))
         return tbh_error_set(error, TURBOHTTP_ERR_TLS_MISSING, TURBOHTTP_PHASE_NONE);
     turbohttp_status status = tbh_secure_walk(c, c->needs | TURBOHTTP_TLS_HAS_ALPN, error);
-    if (status == TURBOHTTP_ERR_UNSUPPORTED) status = tbh_secure_walk(c, c->needs, error);
+    if (status == TURBOHTTP_ERR_UNSUPPORTED) {
+        memset(&c->reasons, 0, sizeof c->reasons);
+        status = tbh_secure_walk(c, c->needs, error);
+    }
     if (status == TURBOHTTP_OK) tbh_secure_log(c);
     if (status != TURBOHTTP_ERR_UNSUPPORTED) return status;
     tbh_error_set(error, TURBOHTTP_ERR_TLS_CAPABILITY, TURBOHTTP_PHASE_TLS);
@@ -223,8 +227,8 @@ static void tbh_secure_prune(turbohttp_client *client, uint32_t kept) {
 }
 
 TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
-                                       const turbohttp_tls_options *options,
-                                       tbh_tls_config **out, turbohttp_error *error) {
+                                       const turbohttp_tls_options *options, tbh_tls_config **out,
+                                       turbohttp_error *error) {
     tbh_secure_choice choice;
     if (!options) options = &client->desc.tls;
     tbh_tls_config *config = client->tls_configs;
@@ -289,8 +293,7 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
 }
 
 /* ------------------------------------------------------------ summary */
-TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text,
-                                                size_t room) {
+TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text, size_t room) {
     turbohttp_error line;
     const turbohttp_tls_provider *p;
     tbh_tls_config *chosen = NULL;
@@ -334,8 +337,7 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     return NULL;
 }
 
-TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text,
-                                                size_t room) {
+TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *text, size_t room) {
     (void)client;
     if (room) text[0] = 0;
     return text;

@@ -73,7 +73,7 @@ TBH_FN uint64_t tbh_stream_deadline(const tbh_stream *stream) {
 
 /* ------------------------------------------------------------ the wire */
 TBH_FN turbohttp_status tbh_wire_send(tbh_stream *stream, const void *data, size_t length,
-                                        size_t *sent) {
+                                      size_t *sent) {
     const turbohttp_transport *transport = stream->io->transport;
     *sent = 0;
     if (!transport) return tbh_stream_socket_send(stream, data, length, sent);

@@ -129,9 +129,8 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
         if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
     }
     tls->has_work = true;
-    return tbh_tls_push(stream) < 0
-               ? tbh_tls_handshake_failed(stream, TURBOHTTP_ERR_SEND, error)
-               : TURBOHTTP_PENDING;
+    return tbh_tls_push(stream) < 0 ? tbh_tls_handshake_failed(stream, TURBOHTTP_ERR_SEND, error)
+                                    : TURBOHTTP_PENDING;
 }
 
 /* ------------------------------------------------------------ data */

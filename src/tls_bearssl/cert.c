@@ -57,17 +57,16 @@ TBH_BEAR_FN bool tbh_cert_read(tbh_cert *cert, tbh_der whole) {
     unsigned tag;
     memset(cert, 0, sizeof *cert);
     cert->whole = whole;
-    if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body) ||
-        !tbh_der_take(&body, TBH_DER_SEQUENCE, &tbs))
+    if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body) || !tbh_der_take(&body, TBH_DER_SEQUENCE, &tbs))
         return false;
     tbh_der_take(&tbs, 0xa0, &value); /* version */
     if (!tbh_der_take(&tbs, TBH_DER_INTEGER, &value) ||
         !tbh_der_take(&tbs, TBH_DER_SEQUENCE, &value) ||
         !tbh_der_take(&value, TBH_DER_OID, &cert->algorithm) ||
         !tbh_der_next(&tbs, &tag, &value, &cert->issuer) || tag != TBH_DER_SEQUENCE ||
-        !tbh_cert_read_validity(cert, &tbs) ||
-        !tbh_der_next(&tbs, &tag, &value, &cert->subject) || tag != TBH_DER_SEQUENCE ||
-        !tbh_der_next(&tbs, &tag, &value, &cert->spki) || tag != TBH_DER_SEQUENCE)
+        !tbh_cert_read_validity(cert, &tbs) || !tbh_der_next(&tbs, &tag, &value, &cert->subject) ||
+        tag != TBH_DER_SEQUENCE || !tbh_der_next(&tbs, &tag, &value, &cert->spki) ||
+        tag != TBH_DER_SEQUENCE)
         return false;
     return tbh_cert_read_extensions(cert, tbs);
 }
@@ -214,8 +213,8 @@ static unsigned tbh_cert_subtrees(tbh_der list, unsigned kind, tbh_der name) {
     unsigned tag, found = 0;
     while (tbh_der_take(&list, TBH_DER_SEQUENCE, &subtree)) {
         if (!tbh_der_next(&subtree, &tag, &base, NULL) || tag != kind) continue;
-        bool is_below = kind == 0x82 ? tbh_cert_name_below(name, base)
-                                     : tbh_cert_address_below(name, base);
+        bool is_below =
+            kind == 0x82 ? tbh_cert_name_below(name, base) : tbh_cert_address_below(name, base);
         found |= is_below ? 3u : 1u;
     }
     return found;

@@ -4,10 +4,10 @@
 
 typedef struct tbh_cert {
     tbh_der whole;
-    tbh_der issuer, subject;  /* the names, with tag and length */
-    tbh_der spki;             /* the public key, with tag and length: what pins hash */
-    tbh_der algorithm;        /* OID of its signature */
-    tbh_der alt_names;        /* values of extensions; empty: absent */
+    tbh_der issuer, subject; /* the names, with tag and length */
+    tbh_der spki;            /* the public key, with tag and length: what pins hash */
+    tbh_der algorithm;       /* OID of its signature */
+    tbh_der alt_names;       /* values of extensions; empty: absent */
     tbh_der extended_usage;
     tbh_der name_constraints;
     uint64_t not_before, not_after; /* seconds since 1970 */

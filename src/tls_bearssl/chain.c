@@ -172,7 +172,8 @@ static void tbh_chain_date(uint64_t seconds, char text[11]) {
     unsigned m = (5 * day + 2) / 153, month = m < 10 ? m + 3 : m - 9;
     year += (unsigned)era * 400 + (month <= 2);
     day = day - (153 * m + 2) / 5 + 1;
-    unsigned digits[8] = {year / 1000, year / 100, year / 10, year, month / 10, month, day / 10, day};
+    unsigned digits[8] = {year / 1000, year / 100, year / 10, year,
+                          month / 10,  month,      day / 10,  day};
     for (int i = 0, at = 0; i < 8; i++) {
         if (i == 4 || i == 6) text[at++] = '-';
         text[at++] = (char)('0' + digits[i] % 10);
@@ -188,7 +189,8 @@ static turbohttp_status tbh_chain_bad_date(const tbh_chain *chain, turbohttp_err
         const char *whose = i ? "an issuer's certificate " : "certificate ";
         if (now < cert->not_before) {
             tbh_chain_date(cert->not_before, date);
-            tbh_bear_say(error, TURBOHTTP_ERR_CERT_NOT_YET_VALID, whose, "is not valid before ", date);
+            tbh_bear_say(error, TURBOHTTP_ERR_CERT_NOT_YET_VALID, whose, "is not valid before ",
+                         date);
             tbh_bear_add(error, ": check this machine's clock");
             return TURBOHTTP_ERR_CERT_NOT_YET_VALID;
         }
@@ -204,7 +206,8 @@ static turbohttp_status tbh_chain_bad_date(const tbh_chain *chain, turbohttp_err
 static turbohttp_status tbh_chain_say_name(const tbh_chain *chain, turbohttp_error *error) {
     bool has_names = chain->path[0].alt_names.length > 0;
     tbh_bear_say(error, TURBOHTTP_ERR_CERT_NAME,
-                 has_names ? "certificate was not issued to " : "certificate names no host, so not ",
+                 has_names ? "certificate was not issued to "
+                           : "certificate names no host, so not ",
                  chain->rules->host,
                  has_names ? ": check the host in the URL"
                            : ": it needs a subjectAltName (a common name does not count)");

@@ -5,7 +5,11 @@
 #define TBH_CHAIN_CERTS 16 /* that a peer may send */
 #define TBH_CHAIN_PATH  10 /* from the leaf to the last intermediate */
 
-typedef enum tbh_chain_state { TBH_CHAIN_COLLECTING, TBH_CHAIN_VERIFYING, TBH_CHAIN_DONE } tbh_chain_state;
+typedef enum tbh_chain_state {
+    TBH_CHAIN_COLLECTING,
+    TBH_CHAIN_VERIFYING,
+    TBH_CHAIN_DONE
+} tbh_chain_state;
 
 /* What a chain is verified against. */
 typedef struct tbh_chain_rules {

@@ -13,16 +13,20 @@ static const char tbh_bear_name[] = "bearssl";
 
 /* ------------------------------------------------------------ hardened settings */
 static const uint16_t tbh_bear_suites_aes[] = {
-    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
     BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 };
 static const uint16_t tbh_bear_suites_chacha[] = {
     BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 };
 
 /* Without instructions for AES it is five times slower than ChaCha20. */
@@ -49,8 +53,7 @@ static void tbh_bear_set_up(tbh_bear *bear) {
     br_ssl_engine_set_prf_sha256(engine, &br_tls12_sha256_prf);
     br_ssl_engine_set_prf_sha384(engine, &br_tls12_sha384_prf);
     br_ssl_engine_set_x509(engine, &bear->handshake->chain.vtable);
-    br_ssl_engine_set_all_flags(engine,
-                                BR_OPT_NO_RENEGOTIATION | BR_OPT_FAIL_ON_ALPN_MISMATCH);
+    br_ssl_engine_set_all_flags(engine, BR_OPT_NO_RENEGOTIATION | BR_OPT_FAIL_ON_ALPN_MISMATCH);
 }
 
 /* ------------------------------------------------------------ opening */
@@ -102,8 +105,7 @@ static void tbh_bear_set_protocols(tbh_bear *bear, const turbohttp_tls_target *t
         memcpy(bear->protocols[i], target->protocols[i], n);
         bear->protocol_names[i] = bear->protocols[i];
     }
-    if (count)
-        br_ssl_engine_set_protocol_names(&bear->client.eng, bear->protocol_names, count);
+    if (count) br_ssl_engine_set_protocol_names(&bear->client.eng, bear->protocol_names, count);
 }
 
 static bool tbh_bear_set_session(tbh_bear *bear, const turbohttp_tls_target *target) {
@@ -331,14 +333,14 @@ static void tbh_bear_context_destroy(void *pointer) {
 static turbohttp_status tbh_bear_check_options(const turbohttp_tls_options *options,
                                                turbohttp_error *error) {
     if (!options->buffer_bytes || options->buffer_bytes >= TBH_BEAR_LEAST) return TURBOHTTP_OK;
-    tbh_bear_say(error, TURBOHTTP_ERR_INVALID_ARGUMENT, "tls.buffer_bytes is too small: ",
-                 "give at least 837", "");
+    tbh_bear_say(error, TURBOHTTP_ERR_INVALID_ARGUMENT,
+                 "tls.buffer_bytes is too small: ", "give at least 837", "");
     return TURBOHTTP_ERR_INVALID_ARGUMENT;
 }
 
 static turbohttp_status tbh_bear_context_create(const turbohttp_tls_host *host,
-                                                const turbohttp_tls_options *options,
-                                                void **out, turbohttp_error *error) {
+                                                const turbohttp_tls_options *options, void **out,
+                                                turbohttp_error *error) {
     turbohttp_status status = tbh_bear_check_options(options, error);
     if (status != TURBOHTTP_OK) return status;
     tbh_bear_context *context = (tbh_bear_context *)tbh_bear_allocate(host, sizeof *context);

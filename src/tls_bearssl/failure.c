@@ -64,8 +64,8 @@ static turbohttp_status tbh_bear_map_other(int code, bool in_handshake, turbohtt
     bool is_alert = code >= BR_ERR_RECV_FATAL_ALERT && code < BR_ERR_SEND_FATAL_ALERT;
     turbohttp_status status = is_alert ? TURBOHTTP_ERR_TLS_ALERT : TURBOHTTP_ERR_TLS_HANDSHAKE;
     if (!is_alert && !in_handshake) status = TURBOHTTP_ERR_TLS_INTEGRITY;
-    tbh_bear_say(error, status, is_alert ? "the server sent TLS alert " : "TLS failed, BearSSL error ",
-                 "", "");
+    tbh_bear_say(error, status,
+                 is_alert ? "the server sent TLS alert " : "TLS failed, BearSSL error ", "", "");
     tbh_bear_add_number(error, (unsigned)(is_alert ? code - BR_ERR_RECV_FATAL_ALERT : code));
     if (!is_alert && in_handshake) tbh_bear_add(error, ": is this a TLS port?");
     return status;

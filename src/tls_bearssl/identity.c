@@ -96,14 +96,17 @@ static turbohttp_status tbh_identity_read_files(tbh_identity *identity,
     const char *key_file = o->key_file ? o->key_file : o->cert_file;
     unsigned char *second = identity->bytes + TBH_IDENTITY_FILE_MAX;
     size_t n = tbh_identity_load(host, o->cert_file, identity->bytes);
-    if (n == 0) return tbh_identity_fail(error, "cannot read the certificate ", o->cert_file,
-                                         ": check tls.cert_file and its permissions");
+    if (n == 0)
+        return tbh_identity_fail(error, "cannot read the certificate ", o->cert_file,
+                                 ": check tls.cert_file and its permissions");
     tbh_identity_parse(identity, identity->bytes, n, false);
-    if (!identity->count) return tbh_identity_fail(error, "there is no certificate in ",
-                                                   o->cert_file, ": it must be PEM or DER");
+    if (!identity->count)
+        return tbh_identity_fail(error, "there is no certificate in ", o->cert_file,
+                                 ": it must be PEM or DER");
     n = tbh_identity_load(host, key_file, second);
-    if (n == 0) return tbh_identity_fail(error, "cannot read the key ", key_file,
-                                         ": check tls.key_file and its permissions");
+    if (n == 0)
+        return tbh_identity_fail(error, "cannot read the key ", key_file,
+                                 ": check tls.key_file and its permissions");
     tbh_identity_parse(identity, second, n, true);
     tbh_bear_wipe(second, n);
     if (br_skey_decoder_key_type(&identity->key) == 0)
@@ -135,8 +138,7 @@ TBH_BEAR_FN void tbh_identity_use(const tbh_identity *identity, br_ssl_client_co
     if (!identity->count) return;
     if (br_skey_decoder_key_type(key) == BR_KEYTYPE_RSA)
         br_ssl_client_set_single_rsa(client, identity->chain, identity->count,
-                                     br_skey_decoder_get_rsa(key),
-                                     br_rsa_pkcs1_sign_get_default());
+                                     br_skey_decoder_get_rsa(key), br_rsa_pkcs1_sign_get_default());
     else
         br_ssl_client_set_single_ec(client, identity->chain, identity->count,
                                     br_skey_decoder_get_ec(key), BR_KEYTYPE_SIGN, 0,

@@ -9,7 +9,7 @@ typedef struct tbh_identity {
     unsigned char *bytes; /* the files, decoded in place */
     size_t capacity;
     br_x509_certificate chain[TBH_IDENTITY_CERTS];
-    unsigned count;       /* 0: no client certificate */
+    unsigned count; /* 0: no client certificate */
     br_skey_decoder_context key;
     unsigned char pins[TBH_IDENTITY_PINS][32];
     unsigned pin_count;

@@ -55,8 +55,7 @@ TBH_BEAR_FN bool tbh_pem_find(tbh_der in, size_t from, tbh_pem *pem, size_t *beg
 }
 
 TBH_BEAR_FN bool tbh_pem_is(const tbh_pem *pem, const char *label) {
-    return pem->label_length == strlen(label) &&
-           memcmp(pem->label, label, pem->label_length) == 0;
+    return pem->label_length == strlen(label) && memcmp(pem->label, label, pem->label_length) == 0;
 }
 
 static int tbh_pem_digit(unsigned char c) {

@@ -4,10 +4,10 @@
 
 /* One block of a text, or one DER element where there is no text. */
 typedef struct tbh_pem {
-    size_t begin, end;    /* of the whole block in what was searched */
-    const char *label;    /* behind "-----BEGIN "; "" for DER */
+    size_t begin, end; /* of the whole block in what was searched */
+    const char *label; /* behind "-----BEGIN "; "" for DER */
     size_t label_length;
-    tbh_der content;      /* base64, or DER itself */
+    tbh_der content; /* base64, or DER itself */
 } tbh_pem;
 
 /* Finds the first block at or after `from`. False: none is complete; *begin is then where one

@@ -53,8 +53,8 @@ static bool tbh_splitter_begin_record(tbh_splitter *s, br_ssl_engine_context *en
     if (s->record_fill == 5) return true;
     if (!tbh_splitter_gather(s, s->record, &s->record_fill, 5)) return false;
     s->record_left = (size_t)s->record[3] << 8 | s->record[4];
-    bool is_split = s->record[0] == TBH_RECORD_HANDSHAKE && s->record_left &&
-                    s->record_left <= 16384;
+    bool is_split =
+        s->record[0] == TBH_RECORD_HANDSHAKE && s->record_left && s->record_left <= 16384;
     if (is_split) return true;
     s->record[0] |= s->record[0] == TBH_RECORD_HANDSHAKE ? 0x80 : 0; /* the engine refuses it */
     tbh_splitter_give(engine, s->record, 5);
@@ -108,7 +108,7 @@ TBH_BEAR_FN tbh_split tbh_splitter_next(tbh_splitter *s, br_ssl_engine_context *
     if (s->message_left > 1) return TBH_SPLIT_PIECE;
     s->message_left = 0;
     s->message_fill = 0;
-    bool is_hard = s->message[0] == TBH_MESSAGE_KEY_EXCHANGE ||
-                   s->message[0] == TBH_MESSAGE_HELLO_DONE;
+    bool is_hard =
+        s->message[0] == TBH_MESSAGE_KEY_EXCHANGE || s->message[0] == TBH_MESSAGE_HELLO_DONE;
     return is_hard ? TBH_SPLIT_MESSAGE : TBH_SPLIT_PIECE;
 }
