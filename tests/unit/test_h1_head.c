@@ -1,4 +1,5 @@
-/* HTTP/1 response heads: what is accepted, what is refused and where, framing, limits, splits. */
+/* HTTP/1 response heads: what is accepted, what is refused and where, framing, limits, splits.
+ * Each width of the scans has its own run: TURBOHTTP_NO_SIMD, SSE2, AVX2. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "check.h"
