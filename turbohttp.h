@@ -4274,10 +4274,10 @@ TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
 TBH_FN size_t tbh_url_plain_target(const char *p) {
     size_t n = 0;
     if (p[0] != '/') return 0;
-    while (tbh_url_in(&tbh_url_sent, p[n])) {
-        if (p[n] == '/' && p[n + 1] == '.') return 0;
+    do {
         n++;
-    }
+        if (p[n] == '.' && p[n - 1] == '/') return 0;
+    } while (tbh_url_in(&tbh_url_sent, p[n]));
     return p[n] == 0 || p[n] == '#' ? n : 0;
 }
 
@@ -6448,11 +6448,14 @@ TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const ch
 /* The marks of a block; `follows` is 1 when the byte before it may be a control byte. */
 TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end,
                                         uint64_t follows) {
-    const unsigned one = 1u << TBH_BLOCK_SHIFT;
-    uint64_t control;
+    const unsigned one = 1u << TBH_BLOCK_SHIFT, last = 64 - one;
+    uint64_t control, followed;
     if (TBH_UNLIKELY(end - block < TBH_BLOCK)) control = tbh_marks_of_tail(begin, block, end);
     else control = tbh_block_marks(block);
-    return control & (~(control >> one) | control << one | follows);
+    followed = control >> one;
+    if (TBH_UNLIKELY(control >> last) && end - block > TBH_BLOCK) /* CRLF across two blocks? */
+        followed |= (uint64_t)(block[TBH_BLOCK - 1] == '\r' && block[TBH_BLOCK] == '\n') << last;
+    return control & (~followed | control << one | follows);
 }
 
 TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *p, const char *end) {
@@ -8295,12 +8298,29 @@ static void tbh_conn_drop_table(tbh_conn_h1 *h, turbohttp_header **table, size_t
     *table = NULL;
 }
 
+/* What an exchange starts with; the rest is written before it is read. */
+static void tbh_conn_forget(tbh_conn_h1 *h) {
+    h->tx = TBH_TX_IDLE;
+    h->rx = TBH_RX_IDLE;
+    h->body_ended = h->is_collecting = h->is_ended = h->keep_alive = false;
+    h->full_receives = 0;
+    h->filled = NULL;
+    h->request.body = NULL;
+    h->store = NULL;
+    h->interims = h->head_total = 0;
+    h->offset = 0;
+    h->trailer_fill = 0;
+    h->trailer_count = 0;
+    h->status = TURBOHTTP_OK;
+    turbohttp_h1_head_parser_init(&h->parser);
+}
+
 TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
     tbh_conn_drop_block(h);
     tbh_conn_drop_table(h, &h->table, h->table_bytes);
     tbh_conn_drop_table(h, &h->trailer_table, h->trailer_bytes);
     if (h->filled) tbh_segment_return(h->pool, h->filled);
-    tbh_conn_init(h, h->pool, h->limits);
+    tbh_conn_forget(h);
 }
 
 TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,
@@ -11442,6 +11462,7 @@ struct tbh_link {
     bool may_receive;     /* bytes may be there without another wait */
     uint32_t served;      /* exchanges completed */
     uint64_t idle_since_us, idle_until_us, opened_us;
+    uint64_t reuse_us;            /* how long it may be idle after this exchange */
     turbohttp_status send_status; /* why sending ended early */
 };
 
@@ -12011,7 +12032,6 @@ static void tbh_link_received(tbh_link *link, size_t n) {
         request->has_response_byte = true;
         request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;
     }
-    if (request->phase > TURBOHTTP_PHASE_SEND) tbh_request_set_phase(request, request->phase);
 }
 
 static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
@@ -12040,6 +12060,9 @@ static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
             return false;
         }
         if (!tbh_link_deliver(link)) return false;
+        turbohttp_phase phase = link->request->phase;
+        if (status == TURBOHTTP_OK && phase > TURBOHTTP_PHASE_SEND)
+            tbh_request_set_phase(link->request, phase); /* the limit starts anew */
         may_block = false;
     }
     return true;
@@ -12082,10 +12105,29 @@ static turbohttp_status tbh_deliver_interim(tbh_link *link) {
 }
 
 /* Users get C strings: the byte behind a name is ':' and the one behind a value CR or blank. */
-static void tbh_deliver_terminate(turbohttp_header *headers, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        ((char *)(uintptr_t)headers[i].name)[headers[i].name_length] = 0;
-        ((char *)(uintptr_t)headers[i].value)[headers[i].value_length] = 0;
+TBH_ALWAYS_INLINE void tbh_deliver_terminate(const turbohttp_header *header) {
+    ((char *)(uintptr_t)header->name)[header->name_length] = 0;
+    ((char *)(uintptr_t)header->value)[header->value_length] = 0;
+}
+
+/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
+static void tbh_deliver_keep_alive(tbh_link *link, const turbohttp_header *header) {
+    uint64_t seconds;
+    size_t n = 0;
+    if (header->value_length < 9 || !tbh_equal_nocase(header->value, "timeout=", 8)) return;
+    while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
+    if (!tbh_parse_u64(header->value + 8, n, 86400, &seconds)) return;
+    uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
+    if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+}
+
+static void tbh_deliver_headers(tbh_link *link) {
+    const turbohttp_header *header = link->h1.head.headers;
+    const turbohttp_header *end = header + link->h1.head.header_count;
+    link->reuse_us = (uint64_t)link->client->timeouts.reuse_ms * 1000;
+    for (; header < end; header++) {
+        tbh_deliver_terminate(header);
+        if (header->id == TURBOHTTP_HEADER_KEEP_ALIVE) tbh_deliver_keep_alive(link, header);
     }
 }
 
@@ -12098,7 +12140,7 @@ static void tbh_deliver_fill_response(tbh_link *link) {
     response->headers = head->headers;
     response->header_count = head->header_count;
     response->head_bytes = head->head_length;
-    tbh_deliver_terminate(head->headers, head->header_count);
+    tbh_deliver_headers(link);
 }
 
 static turbohttp_status tbh_deliver_to_file(void *user, const void *data, size_t n) {
@@ -12193,34 +12235,18 @@ static turbohttp_status tbh_deliver_stored(tbh_link *link, turbohttp_span span) 
 }
 
 /* ------------------------------------------------------------ the end */
-/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
-static uint64_t tbh_deliver_reuse_us(const tbh_link *link) {
-    uint64_t limit = link->client->timeouts.reuse_ms, seconds;
-    const turbohttp_h1_head *head = &link->h1.head;
-    for (uint32_t i = 0; i < head->header_count; i++) {
-        const turbohttp_header *header = &head->headers[i];
-        if (header->id != TURBOHTTP_HEADER_KEEP_ALIVE || header->value_length < 9) continue;
-        size_t n = 0;
-        if (!tbh_equal_nocase(header->value, "timeout=", 8)) continue;
-        while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
-        if (tbh_parse_u64(header->value + 8, n, 86400, &seconds) && seconds * 1000 < limit + 1000)
-            limit = seconds ? seconds * 1000 - 1000 : 0;
-    }
-    return limit * 1000;
-}
-
-static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable, uint64_t reuse_us) {
+static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable) {
     turbohttp_client *client = link->client;
     link->request = NULL;
     link->served++;
-    if (!is_reusable || client->is_shut || client->disable_keep_alive || reuse_us == 0) {
+    if (!is_reusable || client->is_shut || client->disable_keep_alive || link->reuse_us == 0) {
         tbh_link_destroy(link);
         return;
     }
     tbh_conn_reset(&link->h1);
     link->state = TBH_LINK_IDLE;
     link->idle_since_us = client->io.now_us;
-    link->idle_until_us = client->io.now_us + reuse_us;
+    link->idle_until_us = client->io.now_us + link->reuse_us;
     tbh_client_arm(client, link->idle_until_us);
     tbh_stream_wants(&link->stream, TBH_WANT_RECEIVE);
     tbh_origin_push_idle(link->origin, link);
@@ -12237,7 +12263,7 @@ static void tbh_deliver_detach(tbh_link *link) {
     response->owned.trailer_bytes = h->trailer_bytes;
     response->trailers = h->trailer_table;
     response->trailer_count = h->trailer_count;
-    if (h->trailer_table) tbh_deliver_terminate(h->trailer_table, h->trailer_count);
+    for (uint32_t i = 0; i < h->trailer_count; i++) tbh_deliver_terminate(&h->trailer_table[i]);
     h->trailer_table = NULL;
 }
 
@@ -12249,12 +12275,11 @@ static turbohttp_status tbh_deliver_end(tbh_link *link) {
         request->is_paused = status == TURBOHTTP_PENDING;
         return status;
     }
-    uint64_t reuse_us = tbh_deliver_reuse_us(link);
     bool is_reusable = tbh_conn_is_reusable(&link->h1);
     tbh_deliver_progress(link);
     tbh_deliver_detach(link);
     request->link = NULL;
-    tbh_deliver_recycle_link(link, is_reusable, reuse_us);
+    tbh_deliver_recycle_link(link, is_reusable);
     tbh_request_complete(request, TURBOHTTP_OK);
     return TURBOHTTP_DONE;
 }
@@ -12361,6 +12386,8 @@ TBH_FN bool tbh_link_deliver(tbh_link *link) {
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
 #define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
+#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
+#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
 
 typedef struct tbh_head_writer {
     turbohttp_writer out;
@@ -12462,17 +12489,23 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
     return tbh_head_host(w, target);
 }
 
+/* A literal in one go. */
+#define TBH_HEAD_TEXT(w, text) tbh_head_put(w, text, sizeof(text) - 1)
+
 static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
     const char *agent = request->client->desc.user_agent;
     turbohttp_status status = TURBOHTTP_OK;
-    if (!w->has_user_agent && !agent)
-        tbh_head_put(w, TBH_USER_AGENT_LINE, sizeof TBH_USER_AGENT_LINE - 1);
-    else if (!w->has_user_agent && *agent)
-        status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
-    if (!w->has_accept) tbh_head_put(w, "Accept: */*\r\n", 13);
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode) tbh_head_put(w, "Accept-Encoding: gzip, deflate\r\n", 32);
+    if (request->decode && !agent && !w->has_user_agent && !w->has_accept) { /* nearly always */
+        static const char lines[] = TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE;
+        return turbohttp_writer_put(&w->out, lines, sizeof lines - 1);
+    }
+    if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
+    else if (!w->has_user_agent && *agent)
+        status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
+    if (!w->has_accept) TBH_HEAD_TEXT(w, TBH_ACCEPT_LINE);
+    if (request->decode) TBH_HEAD_TEXT(w, TBH_CODINGS_LINE);
     return status;
 }
 
@@ -12675,19 +12708,23 @@ static uint64_t tbh_request_limit_us(const tbh_request *request, uint32_t limit_
     return request->client->io.now_us + (uint64_t)limit_ms * 1000;
 }
 
-/* What the request leaves at 0 is the client's. */
+static void tbh_request_override_timeouts(turbohttp_timeouts *t, const turbohttp_timeouts *given) {
+    if (given->resolve_ms) t->resolve_ms = given->resolve_ms;
+    if (given->connect_ms) t->connect_ms = given->connect_ms;
+    if (given->send_ms) t->send_ms = given->send_ms;
+    if (given->first_byte_ms) t->first_byte_ms = given->first_byte_ms;
+    if (given->idle_ms) t->idle_ms = given->idle_ms;
+    if (given->continue_ms) t->continue_ms = given->continue_ms;
+    if (given->total_ms) t->total_ms = given->total_ms;
+}
+
+/* What the request leaves at 0 is the client's; mostly that is everything. */
 static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_timeouts *given) {
-    const turbohttp_timeouts *d = &request->client->timeouts;
+    static const turbohttp_timeouts none = {0, 0, 0, 0, 0, 0, 0, 0};
     turbohttp_timeouts *t = &request->timeouts;
     bool is_streaming = request->on_body || request->body_path;
-    *t = *given;
-    if (!t->resolve_ms) t->resolve_ms = d->resolve_ms;
-    if (!t->connect_ms) t->connect_ms = d->connect_ms;
-    if (!t->send_ms) t->send_ms = d->send_ms;
-    if (!t->first_byte_ms) t->first_byte_ms = d->first_byte_ms;
-    if (!t->idle_ms) t->idle_ms = d->idle_ms;
-    if (!t->continue_ms) t->continue_ms = d->continue_ms;
-    if (!t->total_ms) t->total_ms = d->total_ms;
+    *t = request->client->timeouts;
+    if (memcmp(given, &none, sizeof none) != 0) tbh_request_override_timeouts(t, given);
     if (!t->total_ms) t->total_ms = is_streaming ? TURBOHTTP_NO_TIMEOUT : 120000;
 }
 
@@ -13655,6 +13692,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 }
 #endif
 
+#undef TBH_ACCEPT_LINE
 #undef TBH_ALIGN_BYTES
 #undef TBH_ALWAYS_INLINE
 #undef TBH_ASAN
@@ -13673,6 +13711,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_CHUNK_NO
 #undef TBH_CHUNK_OVERHEAD
 #undef TBH_CHUNK_PER_BYTE
+#undef TBH_CODINGS_LINE
 #undef TBH_CRC_16
 #undef TBH_CRC_256
 #undef TBH_CRC_4
@@ -13710,6 +13749,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_WATCHED_IN_HEAD
 #undef TBH_HEADER_HASH
 #undef TBH_HEADER_NAMES
+#undef TBH_HEAD_TEXT
 #undef TBH_IDLE_TRUST_US
 #undef TBH_INFLATE
 #undef TBH_INFLATE_D_BITS

@@ -277,11 +277,14 @@ TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const ch
 /* The marks of a block; `follows` is 1 when the byte before it may be a control byte. */
 TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end,
                                         uint64_t follows) {
-    const unsigned one = 1u << TBH_BLOCK_SHIFT;
-    uint64_t control;
+    const unsigned one = 1u << TBH_BLOCK_SHIFT, last = 64 - one;
+    uint64_t control, followed;
     if (TBH_UNLIKELY(end - block < TBH_BLOCK)) control = tbh_marks_of_tail(begin, block, end);
     else control = tbh_block_marks(block);
-    return control & (~(control >> one) | control << one | follows);
+    followed = control >> one;
+    if (TBH_UNLIKELY(control >> last) && end - block > TBH_BLOCK) /* CRLF across two blocks? */
+        followed |= (uint64_t)(block[TBH_BLOCK - 1] == '\r' && block[TBH_BLOCK] == '\n') << last;
+    return control & (~followed | control << one | follows);
 }
 
 TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *p, const char *end) {
