@@ -4493,10 +4493,10 @@ TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
 TBH_FN size_t tbh_url_plain_target(const char *p) {
     size_t n = 0;
     if (p[0] != '/') return 0;
-    while (tbh_url_in(&tbh_url_sent, p[n])) {
-        if (p[n] == '/' && p[n + 1] == '.') return 0;
+    do {
         n++;
-    }
+        if (p[n] == '.' && p[n - 1] == '/') return 0;
+    } while (tbh_url_in(&tbh_url_sent, p[n]));
     return p[n] == 0 || p[n] == '#' ? n : 0;
 }
 
@@ -6415,10 +6415,64 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
  * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
  * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
  * before, since with bit 5 set CR is a dash). */
-#if TBH_SSE2
-#include <emmintrin.h>
-#define TBH_LANE       16
+#if TBH_AVX2
+#include <immintrin.h>
+#define TBH_LANE       32
 #define TBH_LANE_SHIFT 0
+typedef __m256i tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return (uint32_t)_mm256_movemask_epi8(v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
+    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
+    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
+    tbh_lane common = _mm256_or_si256(_mm256_or_si256(alpha, digit), dash);
+    return tbh_lane_mask(common) ^ 0xffffffffu;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    v = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
+    return ~tbh_lane_mask(_mm256_cmpeq_epi8(v, lower));
+}
+
+#define TBH_BLOCK       64 /* bytes that share a mask of marks */
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    tbh_lane v = tbh_lane_load(p);
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
+}
+#elif TBH_SSE2
+#include <emmintrin.h>
+#define TBH_LANE        16
+#define TBH_LANE_SHIFT  0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -6454,24 +6508,11 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
     v = _mm_or_si128(v, _mm_set1_epi8(0x20));
-    return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
+    return ~tbh_lane_mask(_mm_cmpeq_epi8(v, lower));
 }
 
 #define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
-#if TBH_AVX2 /* names are too short to gain by it, whole blocks are not */
-#include <immintrin.h>
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
-    __m256i del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
-}
-#else
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
     tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
@@ -6483,7 +6524,6 @@ TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
     return low | high << 32;
 }
-#endif
 #elif TBH_NEON
 #include <arm_neon.h>
 #define TBH_LANE        16
@@ -6604,54 +6644,56 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
 }
 
-/* Are there no marks at the first n bytes, 0 < n < TBH_LANE? */
+/* Are there no marks at the first n bytes, 0 < n <= TBH_LANE? */
 TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
     return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
 /* ------------------------------------------------------------ marks
  * The places of control bytes in order, found a block ahead of whoever asks for them: masks of
- * neighbouring blocks do not wait for each other, and that is most of the speed. HTAB is marked too,
- * and the portable lane may mark a byte that follows a marked one or 0xff: look at what you get. */
+ * neighbouring blocks do not wait for each other, and that is most of the speed. The first of a run
+ * of control bytes is left out if another follows, so that a line that ends with CRLF has one mark,
+ * its LF: who finds anything else there looks at the bytes and goes on behind them with
+ * new marks. HTAB is marked too, a CR at the end of a block may be, and the portable lane may
+ * mark a byte that follows a marked one or 0xff. */
 typedef struct tbh_marks {
     const char *block; /* TBH_BLOCK bytes, fewer at the end */
     uint64_t mask;     /* the marks in it that were not asked for yet */
 } tbh_marks;
 
-/* The mask of a block that may end early. */
+/* The control bytes of a block that may end early. */
 TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end);
 
-TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end) {
-    if (TBH_UNLIKELY(end - block < TBH_BLOCK)) return tbh_marks_of_tail(begin, block, end);
-    return tbh_block_marks(block);
+/* The marks of a block; `follows` is 1 when the byte before it may be a control byte. */
+TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end,
+                                        uint64_t follows) {
+    const unsigned one = 1u << TBH_BLOCK_SHIFT, last = 64 - one;
+    uint64_t control, followed;
+    if (TBH_UNLIKELY(end - block < TBH_BLOCK)) control = tbh_marks_of_tail(begin, block, end);
+    else control = tbh_block_marks(block);
+    followed = control >> one;
+    if (TBH_UNLIKELY(control >> last) && end - block > TBH_BLOCK) /* CRLF across two blocks? */
+        followed |= (uint64_t)(block[TBH_BLOCK - 1] == '\r' && block[TBH_BLOCK] == '\n') << last;
+    return control & (~followed | control << one | follows);
 }
 
-TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *end) {
+TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *p, const char *end) {
     tbh_marks m;
-    m.block = begin;
-    m.mask = tbh_marks_of(begin, begin, end);
+    m.block = p;
+    m.mask = tbh_marks_of(begin, p, end, 0);
     return m;
 }
 
-/* The next marked byte, or end. */
+/* The next marked byte, or the last byte of all. */
 TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
     while (m->mask == 0) {
-        if (end - m->block <= TBH_BLOCK) return end;
+        if (end - m->block <= TBH_BLOCK) return end - 1;
         m->block += TBH_BLOCK;
-        m->mask = tbh_marks_of(begin, m->block, end);
+        m->mask = tbh_marks_of(begin, m->block, end, (uint8_t)m->block[-1] < ' ');
     }
     const char *at = m->block + (tbh_scan_lowest_bit(m->mask) >> TBH_BLOCK_SHIFT);
     m->mask &= m->mask - 1;
     return at;
-}
-
-/* Drops the next mark, which is known to be at the byte after the one before. */
-TBH_ALWAYS_INLINE void tbh_marks_drop(tbh_marks *m, const char *begin, const char *end) {
-    if (TBH_UNLIKELY(m->mask == 0)) {
-        m->block += TBH_BLOCK;
-        m->mask = tbh_marks_of_tail(begin, m->block, end);
-    }
-    m->mask &= m->mask - 1;
 }
 
 /* The last stretch of a scan, shorter than a lane. */
@@ -6684,22 +6726,17 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
  * names the words between them. */
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
 
-/* Is the name at p, n > 0 bytes, equal to one in lower case, whatever the case of its letters? A whole
- * lane can be read at `lower` and, if n is less, at p. */
+/* Is the name at p, n >= TBH_LANE bytes, equal to one in lower case, whatever the case of its letters? */
 TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *lower) {
-    if (TBH_LIKELY(n < TBH_LANE))
-        return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
     const size_t last = n - TBH_LANE;
     uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
     for (size_t i = 0; i < last; i += TBH_LANE)
         differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
-    return differ == 0;
+    return tbh_lane_none(differ, TBH_LANE);
 }
 
-/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. A
- * whole lane can be read. */
+/* Are all n >= TBH_LANE bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token. */
 TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n) {
-    if (n < TBH_LANE) return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
     uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
     for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE) odd |= tbh_lane_odd(tbh_lane_load(p + i));
     return odd == 0;
@@ -6794,7 +6831,7 @@ TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
 
 /* Whole lanes can be read at the text. */
 typedef struct tbh_header_name {
-    char text[31]; /* lower case, zero behind */
+    char text[31]; /* lower case, a colon and zeros behind */
     uint8_t length;
 } tbh_header_name;
 
@@ -6812,7 +6849,7 @@ TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uin
  * new multiplier (any odd number that gives each name its own slot). */
 #define TBH_HEADER_HASH 2786401065u
 #define TBH_NAME(text)                                                                             \
-    { text, sizeof(text) - 1 }
+    { text ":", sizeof(text) - 1 }
 
 static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
     TBH_NAME(""),
@@ -6893,12 +6930,10 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 /* tbh_header_id for a name without control bytes that has a colon behind it. */
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
 
-/* The only id that a name of at least four bytes with a colon behind it can have, if it is as long;
- * otherwise 0. */
-TBH_ALWAYS_INLINE unsigned tbh_header_candidate(const char *name, size_t n) {
+/* The only id that a name of at least four bytes with a colon behind it can have. */
+TBH_ALWAYS_INLINE size_t tbh_header_candidate(const char *name, size_t n) {
     uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
-    unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
-    return tbh_header_names[id].length == n ? id : 0;
+    return tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
 }
 
 /* ========================================================================
@@ -6927,9 +6962,9 @@ TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
     if (n < 4) return tbh_header_id_short(name, n);
-    unsigned id = tbh_header_candidate(name, n);
-    if (!id) return TURBOHTTP_HEADER_OTHER;
-    return tbh_scan_is_word(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
+    size_t id = tbh_header_candidate(name, n);
+    const tbh_header_name *row = &tbh_header_names[id];
+    return row->length == n && tbh_scan_is_word(name, row->text, n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
@@ -7006,7 +7041,6 @@ typedef struct tbh_h1_run {
     uint32_t line_bytes, head_bytes;
     turbohttp_status status; /* why a function returned NULL */
     bool in_trailer;
-    tbh_marks marks; /* where lines may end */
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
     uint8_t coding_layers;
@@ -7025,18 +7059,26 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
                             uint32_t capacity) {
     static const turbohttp_head_limits standard = {0, 0, 0};
     if (!limits) limits = &standard;
-    memset(r, 0, sizeof *r);
     uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
     uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
     r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
     if (r->head_bytes < 2) r->head_bytes = 2; /* an empty trailer section always fits */
     r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
     r->capacity = header_count < capacity ? header_count : capacity;
+    r->count = 0;
     r->table = table;
     r->begin = data;
     r->end = data + tbh_min_size(length, r->head_bytes);
+    r->fault = data;
+    r->status = TURBOHTTP_OK;
     r->watched = TBH_H1_WATCHED_IN_HEAD;
-    r->marks = tbh_marks_start(r->begin, r->end);
+    r->in_trailer = false;
+    r->has_content_length = r->says_close = r->says_keep_alive = r->says_upgrade = false;
+    r->coding_layers = 0;
+    r->coding = TURBOHTTP_CODING_IDENTITY;
+    r->content_length = 0;
+    r->chunked = NULL;
+    r->location = NULL;
 }
 
 /* ------------------------------------------------------------ lines */
@@ -7070,18 +7112,16 @@ static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *
  * registers. */
 typedef struct tbh_h1_bounds {
     const char *begin, *end;
-    const char *last;     /* the last byte */
     const char *lane_end; /* from before it, a lane can be read */
-    size_t line_bytes;
+    ptrdiff_t line_bytes; /* with CRLF, but for one */
 } tbh_h1_bounds;
 
 static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
     tbh_h1_bounds b;
     b.begin = r->begin;
     b.end = r->end;
-    b.last = r->end - 1;
     b.lane_end = r->end - r->begin >= TBH_LANE ? r->end - TBH_LANE + 1 : r->begin;
-    b.line_bytes = r->line_bytes;
+    b.line_bytes = (ptrdiff_t)r->line_bytes + 1;
     return b;
 }
 
@@ -7096,8 +7136,9 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
     return found == crlf;
 }
 
-TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *at) {
-    return at < b->last && tbh_h1_is_crlf(at) && (size_t)(at - line) <= b->line_bytes;
+/* Does the line, which has at least two bytes up to `lf`, end there? */
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *lf) {
+    return tbh_h1_is_crlf(lf - 1) && lf - line <= b->line_bytes;
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -7109,96 +7150,104 @@ TBH_ALWAYS_INLINE const char *tbh_h1_skip_blanks(const char *p, const char *end)
 
 typedef struct tbh_h1_place {
     const char *at;
+    bool is_end;
     tbh_marks marks; /* those behind it */
 } tbh_h1_place;
 
-/* `at` is marked, but no line ends there: on to the next byte that is a control byte in earnest.
- * By value, so that the caller can keep its marks in registers. */
-static TBH_NOINLINE tbh_h1_place tbh_h1_line_goes_on(const tbh_h1_run *r, const char *at,
-                                                     tbh_marks marks) {
+/* No line ends at its first mark: is there an end behind bytes that were only marked? Otherwise `at`
+ * is the first control byte. By value, so that the caller can keep its marks in registers. */
+static TBH_NOINLINE tbh_h1_place tbh_h1_line_goes_on(const tbh_h1_run *r, const char *line) {
     tbh_h1_place place;
-    while (at < r->end && !tbh_scan_is_control(*at)) at = tbh_marks_next(&marks, r->begin, r->end);
-    place.at = at;
-    place.marks = marks;
+    const char *at = tbh_scan_control(r->begin, line, r->end);
+    place.is_end = r->end - at >= 2 && tbh_h1_is_crlf(at) && (size_t)(at - line) <= r->line_bytes;
+    place.at = place.is_end ? at + 1 : at;
+    place.marks = tbh_marks_start(r->begin, place.is_end ? at + 2 : r->end, r->end);
     return place;
 }
 
 typedef struct tbh_h1_name {
-    const char *colon;
+    size_t length;
     int id; /* -1: not a token before a colon */
 } tbh_h1_name;
 
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(size_t length, int id) {
     tbh_h1_name name;
-    name.colon = colon;
+    name.length = length;
     name.id = id;
     return name;
 }
 
-/* Names that are short, rare, or so near the end that no lane can be read. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
-    bool token = colon > line && tbh_scan_token(line, colon) == colon;
-    if (!token) return tbh_h1_named(colon, -1);
-    return tbh_h1_named(colon, tbh_header_id_before_colon(line, (size_t)(colon - line)));
+/* A name of n bytes that is short or has characters that are rare. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, size_t n) {
+    bool token = n > 0 && tbh_scan_token(line, line + n) == line + n;
+    return tbh_h1_named(n, token ? tbh_header_id_before_colon(line, n) : -1);
 }
 
-/* The name of a line from which a lane can be read. */
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line) {
-    const char *colon;
-    uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
-    if (TBH_LIKELY(mask)) {
-        colon = line + tbh_lane_first(mask);
-    } else {
-        colon = tbh_scan_byte(b->begin, line + TBH_LANE, b->end, ':');
-        if (colon == b->end) return tbh_h1_named(b->end, -1);
-    }
-    size_t n = (size_t)(colon - line);
-    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
-    unsigned id = tbh_header_candidate(line, n);
-    if (id && tbh_scan_is_name(line, n, tbh_header_names[id].text))
-        return tbh_h1_named(colon, (int)id);
-    if (tbh_scan_is_common(line, n)) return tbh_h1_named(colon, 0);
-    return tbh_h1_odd_name(line, colon);
+/* The same for names near the end, where a lane would reach beyond it. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *line,
+                                                     const char *at) {
+    const char *colon = tbh_scan_byte(begin, line, at, ':');
+    if (colon == at) return tbh_h1_named(0, -1);
+    const size_t n = (size_t)(colon - line);
+    uint16_t id = tbh_header_id_before_colon(line, n);
+    return id ? tbh_h1_named(n, id) : tbh_h1_odd_name(line, n);
 }
 
-/* The same for the last lines, where a lane would reach beyond the end. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *end,
-                                                     const char *line) {
-    const char *colon = tbh_scan_byte(begin, line, end, ':');
-    if (colon == end) return tbh_h1_named(colon, -1);
-    uint16_t id = tbh_header_id_before_colon(line, (size_t)(colon - line));
-    return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
+/* A name that does not end in the first lane of the line. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *line,
+                                               const char *at) {
+    if (at - line <= TBH_LANE) return tbh_h1_named(0, -1);
+    const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
+    if (colon == at) return tbh_h1_named(0, -1);
+    const size_t n = (size_t)(colon - line), id = tbh_header_candidate(line, n);
+    const tbh_header_name *known = &tbh_header_names[id];
+    if (known->length == n && tbh_scan_is_name(line, n, known->text))
+        return tbh_h1_named(n, (int)id);
+    return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
+}
+
+/* The name of the line that ends at `at`. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line,
+                                             const char *at) {
+    if (TBH_UNLIKELY(line >= b->lane_end)) return tbh_h1_name_near_end(b->begin, line, at);
+    const tbh_lane lane = tbh_lane_load(line);
+    const uint64_t colons = tbh_lane_equal(lane, ':');
+    if (TBH_UNLIKELY(colons == 0)) return tbh_h1_long_name(b->begin, line, at);
+    const size_t n = tbh_lane_first(colons);
+    if (TBH_UNLIKELY(n >= (size_t)(at - line))) return tbh_h1_named(0, -1);
+    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
+    const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
+    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_names[id].text));
+    if (TBH_LIKELY(tbh_lane_none(differ, n + 1))) return tbh_h1_named(n, (int)id);
+    return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
                                        const char *at) {
-    const char *value = tbh_h1_skip_blanks(name.colon + 1, at), *value_end = at;
+    const char *value = tbh_h1_skip_blanks(line + name.length + 1, at), *value_end = at;
     while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
     row->name = line;
     row->value = value;
     row->value_length = (uint32_t)(value_end - value);
-    row->name_length = (uint16_t)(name.colon - line);
+    row->name_length = (uint16_t)name.length;
     row->id = (uint16_t)name.id;
 }
 
-/* Parses the header line from `line` to `at`, the next marked byte, into a row; returns the next line,
+/* Parses the header line from `line` to `lf`, its first mark, into a row; returns the next line,
  * or NULL with the status. */
 TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const tbh_h1_bounds *b,
-                                                tbh_marks *marks, const char *line, const char *at,
+                                                tbh_marks *marks, const char *line, const char *lf,
                                                 turbohttp_header *row) {
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, at))) {
-        tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
-        at = place.at;
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, lf))) {
+        tbh_h1_place place = tbh_h1_line_goes_on(r, line);
+        lf = place.at;
         *marks = place.marks;
-        if (!tbh_h1_ends_line(b, line, at)) return tbh_h1_stop_in_field(r, line, at);
+        if (!place.is_end) return tbh_h1_stop_in_field(r, line, lf);
     }
-    tbh_marks_drop(marks, b->begin, b->end);
-    tbh_h1_name name = TBH_LIKELY(line < b->lane_end)
-                           ? tbh_h1_name_of(b, line)
-                           : tbh_h1_name_near_end(b->begin, b->end, line);
-    if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
-    tbh_h1_row_fill(row, line, name, at);
-    return at + 2;
+    tbh_h1_name name = tbh_h1_name_of(b, line, lf - 1);
+    if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, line, lf - 1);
+    tbh_h1_row_fill(row, line, name, lf - 1);
+    return lf + 1;
 }
 
 /* ------------------------------------------------------------ headers with a meaning */
@@ -7318,27 +7367,31 @@ static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_sta
     return status;
 }
 
-/* The line at p is marked at its first byte: the empty line that ends the section, or a bad one. */
+/* The line at p has a mark among its first two bytes: the empty line that ends the section, or a bad
+ * one, or nothing is there yet. */
 static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
     if (p == r->end || (*p == '\r' && p + 1 == r->end)) return TURBOHTTP_PENDING;
     if (*p != '\r' && r->count == r->capacity)
         return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-    if (*p != '\r' || p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    if (*p != '\r' || p[1] != '\n') {
+        tbh_h1_stop_in_field(r, p, tbh_scan_control(r->begin, p, r->end));
+        return r->status;
+    }
     *after = p + 2;
     return TURBOHTTP_OK;
 }
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
-static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+static turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
+                                      const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
     const uint64_t watched = r->watched;
-    tbh_marks marks = r->marks;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
-        const char *at = tbh_marks_next(&marks, bounds.begin, bounds.end);
-        if (at == p) break;
+        const char *lf = tbh_marks_next(&marks, bounds.begin, bounds.end);
+        if (lf - p < 2) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &bounds, &marks, p, at, row);
+        p = tbh_h1_field_line(r, &bounds, &marks, p, lf, row);
         if (!p) return r->status;
         if (TBH_LIKELY(!(watched >> row->id & 1))) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
@@ -7373,25 +7426,23 @@ static bool tbh_h1_has_status(const tbh_h1_run *r) {
 }
 
 /* The blank before an absent reason phrase is often left out, and means nothing. */
-static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
+static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
-    tbh_h1_place place;
-    place.at = tbh_marks_next(&r->marks, r->begin, r->end);
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, place.at))) {
-        place = tbh_h1_line_goes_on(r, place.at, r->marks);
-        r->marks = place.marks;
+    *marks = tbh_marks_start(p, p, r->end);
+    const char *lf = tbh_marks_next(marks, p, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, lf))) {
+        tbh_h1_place place = tbh_h1_line_goes_on(r, p);
+        lf = place.at;
+        *marks = place.marks;
+        if (!place.is_end) return tbh_h1_stop_at_end(r, p, lf, TURBOHTTP_ERR_STATUS_LINE);
     }
-    const char *at = place.at;
-    if (!tbh_h1_ends_line(&bounds, p, at))
-        return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
-    tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
     out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
-    out->reason = tbh_span(reason, (size_t)(at - reason));
-    return at + 2;
+    out->reason = tbh_span(reason, (size_t)(lf - 1 - reason));
+    return lf + 1;
 }
 
 /* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
@@ -7419,7 +7470,7 @@ static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
 /* ------------------------------------------------------------ input in pieces */
 /* Goes on searching for something that a run must look at: the empty line, a limit, or a control
  * byte that no head may have. False while there is none. */
-static bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+static TBH_NOINLINE bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
     const char *p = r->begin + s->scanned, *line = r->begin + s->line_start;
     while (p < r->end) {
         p = tbh_scan_control(r->begin, p, r->end);
@@ -7437,8 +7488,8 @@ static bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
 
 /* Is a run worth its work? At the first call, on the first bytes, and when the search has found. */
 static bool tbh_h1_must_wait(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
-    bool eager = s->attempts == 0 || (size_t)(r->end - r->begin) <= TBH_H1_EAGER_BYTES;
-    if (!eager && !tbh_h1_seek(s, r)) return true;
+    bool eager = (size_t)(r->end - r->begin) <= TBH_H1_EAGER_BYTES;
+    if (s->attempts > 0 && !eager && !tbh_h1_seek(s, r)) return true;
     s->attempts++;
     return false;
 }
@@ -7466,8 +7517,9 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     if (length == 0) return TURBOHTTP_PENDING;
     tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
-    const char *after = NULL, *fields = tbh_h1_status_line(&r, out);
-    turbohttp_status status = fields ? tbh_h1_fields(&r, fields, &after) : r.status;
+    tbh_marks marks;
+    const char *after = NULL, *fields = tbh_h1_status_line(&r, &marks, out);
+    turbohttp_status status = fields ? tbh_h1_fields(&r, marks, fields, &after) : r.status;
     if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, out);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
     out->head_length = (uint32_t)(after - data);
@@ -7479,7 +7531,8 @@ static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_
     const char *after = NULL;
     r->in_trailer = true;
     r->watched = TBH_H1_REFUSED_IN_TRAILER;
-    turbohttp_status status = tbh_h1_fields(r, r->begin, &after);
+    tbh_marks marks = tbh_marks_start(r->begin, r->begin, r->end);
+    turbohttp_status status = tbh_h1_fields(r, marks, r->begin, &after);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
     *count = r->count;
     *consumed = (size_t)(after - r->begin);
@@ -8464,12 +8517,29 @@ static void tbh_conn_drop_table(tbh_conn_h1 *h, turbohttp_header **table, size_t
     *table = NULL;
 }
 
+/* What an exchange starts with; the rest is written before it is read. */
+static void tbh_conn_forget(tbh_conn_h1 *h) {
+    h->tx = TBH_TX_IDLE;
+    h->rx = TBH_RX_IDLE;
+    h->body_ended = h->is_collecting = h->is_ended = h->keep_alive = false;
+    h->full_receives = 0;
+    h->filled = NULL;
+    h->request.body = NULL;
+    h->store = NULL;
+    h->interims = h->head_total = 0;
+    h->offset = 0;
+    h->trailer_fill = 0;
+    h->trailer_count = 0;
+    h->status = TURBOHTTP_OK;
+    turbohttp_h1_head_parser_init(&h->parser);
+}
+
 TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
     tbh_conn_drop_block(h);
     tbh_conn_drop_table(h, &h->table, h->table_bytes);
     tbh_conn_drop_table(h, &h->trailer_table, h->trailer_bytes);
     if (h->filled) tbh_segment_return(h->pool, h->filled);
-    tbh_conn_init(h, h->pool, h->limits);
+    tbh_conn_forget(h);
 }
 
 TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,
@@ -11994,6 +12064,7 @@ struct tbh_link {
     bool may_receive;     /* bytes may be there without another wait */
     uint32_t served;      /* exchanges completed */
     uint64_t idle_since_us, idle_until_us, opened_us;
+    uint64_t reuse_us;            /* how long it may be idle after this exchange */
     turbohttp_status send_status; /* why sending ended early */
 };
 
@@ -12985,7 +13056,6 @@ static void tbh_link_received(tbh_link *link, size_t n) {
         request->has_response_byte = true;
         request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;
     }
-    if (request->phase > TURBOHTTP_PHASE_SEND) tbh_request_set_phase(request, request->phase);
 }
 
 static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
@@ -13018,6 +13088,9 @@ static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
             return false;
         }
         if (!tbh_link_deliver(link)) return false;
+        turbohttp_phase phase = link->request->phase;
+        if (status == TURBOHTTP_OK && phase > TURBOHTTP_PHASE_SEND)
+            tbh_request_set_phase(link->request, phase); /* the limit starts anew */
         may_block = false;
     }
     return true;
@@ -13060,10 +13133,29 @@ static turbohttp_status tbh_deliver_interim(tbh_link *link) {
 }
 
 /* Users get C strings: the byte behind a name is ':' and the one behind a value CR or blank. */
-static void tbh_deliver_terminate(turbohttp_header *headers, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        ((char *)(uintptr_t)headers[i].name)[headers[i].name_length] = 0;
-        ((char *)(uintptr_t)headers[i].value)[headers[i].value_length] = 0;
+TBH_ALWAYS_INLINE void tbh_deliver_terminate(const turbohttp_header *header) {
+    ((char *)(uintptr_t)header->name)[header->name_length] = 0;
+    ((char *)(uintptr_t)header->value)[header->value_length] = 0;
+}
+
+/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
+static void tbh_deliver_keep_alive(tbh_link *link, const turbohttp_header *header) {
+    uint64_t seconds;
+    size_t n = 0;
+    if (header->value_length < 9 || !tbh_equal_nocase(header->value, "timeout=", 8)) return;
+    while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
+    if (!tbh_parse_u64(header->value + 8, n, 86400, &seconds)) return;
+    uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
+    if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+}
+
+static void tbh_deliver_headers(tbh_link *link) {
+    const turbohttp_header *header = link->h1.head.headers;
+    const turbohttp_header *end = header + link->h1.head.header_count;
+    link->reuse_us = (uint64_t)link->client->timeouts.reuse_ms * 1000;
+    for (; header < end; header++) {
+        tbh_deliver_terminate(header);
+        if (header->id == TURBOHTTP_HEADER_KEEP_ALIVE) tbh_deliver_keep_alive(link, header);
     }
 }
 
@@ -13076,7 +13168,7 @@ static void tbh_deliver_fill_response(tbh_link *link) {
     response->headers = head->headers;
     response->header_count = head->header_count;
     response->head_bytes = head->head_length;
-    tbh_deliver_terminate(head->headers, head->header_count);
+    tbh_deliver_headers(link);
 }
 
 static turbohttp_status tbh_deliver_to_file(void *user, const void *data, size_t n) {
@@ -13171,36 +13263,20 @@ static turbohttp_status tbh_deliver_stored(tbh_link *link, turbohttp_span span) 
 }
 
 /* ------------------------------------------------------------ the end */
-/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
-static uint64_t tbh_deliver_reuse_us(const tbh_link *link) {
-    uint64_t limit = link->client->timeouts.reuse_ms, seconds;
-    const turbohttp_h1_head *head = &link->h1.head;
-    for (uint32_t i = 0; i < head->header_count; i++) {
-        const turbohttp_header *header = &head->headers[i];
-        if (header->id != TURBOHTTP_HEADER_KEEP_ALIVE || header->value_length < 9) continue;
-        size_t n = 0;
-        if (!tbh_equal_nocase(header->value, "timeout=", 8)) continue;
-        while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
-        if (tbh_parse_u64(header->value + 8, n, 86400, &seconds) && seconds * 1000 < limit + 1000)
-            limit = seconds ? seconds * 1000 - 1000 : 0;
-    }
-    return limit * 1000;
-}
-
-static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable, uint64_t reuse_us) {
+static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable) {
     turbohttp_client *client = link->client;
     link->request = NULL;
     link->served++;
     const tbh_tls_config *tls = link->origin->key.tls;
     if (tls && tls->options.INSECURE_skip_verification) is_reusable = false;
-    if (!is_reusable || client->is_shut || client->disable_keep_alive || reuse_us == 0) {
+    if (!is_reusable || client->is_shut || client->disable_keep_alive || link->reuse_us == 0) {
         tbh_link_destroy(link);
         return;
     }
     tbh_conn_reset(&link->h1);
     link->state = TBH_LINK_IDLE;
     link->idle_since_us = client->io.now_us;
-    link->idle_until_us = client->io.now_us + reuse_us;
+    link->idle_until_us = client->io.now_us + link->reuse_us;
     tbh_client_arm(client, link->idle_until_us);
     tbh_stream_wants(&link->stream, TBH_WANT_RECEIVE);
     tbh_origin_push_idle(link->origin, link);
@@ -13217,7 +13293,7 @@ static void tbh_deliver_detach(tbh_link *link) {
     response->owned.trailer_bytes = h->trailer_bytes;
     response->trailers = h->trailer_table;
     response->trailer_count = h->trailer_count;
-    if (h->trailer_table) tbh_deliver_terminate(h->trailer_table, h->trailer_count);
+    for (uint32_t i = 0; i < h->trailer_count; i++) tbh_deliver_terminate(&h->trailer_table[i]);
     h->trailer_table = NULL;
 }
 
@@ -13229,12 +13305,11 @@ static turbohttp_status tbh_deliver_end(tbh_link *link) {
         request->is_paused = status == TURBOHTTP_PENDING;
         return status;
     }
-    uint64_t reuse_us = tbh_deliver_reuse_us(link);
     bool is_reusable = tbh_conn_is_reusable(&link->h1);
     tbh_deliver_progress(link);
     tbh_deliver_detach(link);
     request->link = NULL;
-    tbh_deliver_recycle_link(link, is_reusable, reuse_us);
+    tbh_deliver_recycle_link(link, is_reusable);
     tbh_request_complete(request, TURBOHTTP_OK);
     return TURBOHTTP_DONE;
 }
@@ -13341,6 +13416,8 @@ TBH_FN bool tbh_link_deliver(tbh_link *link) {
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
 #define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
+#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
+#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
 
 typedef struct tbh_head_writer {
     turbohttp_writer out;
@@ -13442,17 +13519,23 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
     return tbh_head_host(w, target);
 }
 
+/* A literal in one go. */
+#define TBH_HEAD_TEXT(w, text) tbh_head_put(w, text, sizeof(text) - 1)
+
 static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
     const char *agent = request->client->desc.user_agent;
     turbohttp_status status = TURBOHTTP_OK;
-    if (!w->has_user_agent && !agent)
-        tbh_head_put(w, TBH_USER_AGENT_LINE, sizeof TBH_USER_AGENT_LINE - 1);
-    else if (!w->has_user_agent && *agent)
-        status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
-    if (!w->has_accept) tbh_head_put(w, "Accept: */*\r\n", 13);
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode) tbh_head_put(w, "Accept-Encoding: gzip, deflate\r\n", 32);
+    if (request->decode && !agent && !w->has_user_agent && !w->has_accept) { /* nearly always */
+        static const char lines[] = TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE;
+        return turbohttp_writer_put(&w->out, lines, sizeof lines - 1);
+    }
+    if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
+    else if (!w->has_user_agent && *agent)
+        status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
+    if (!w->has_accept) TBH_HEAD_TEXT(w, TBH_ACCEPT_LINE);
+    if (request->decode) TBH_HEAD_TEXT(w, TBH_CODINGS_LINE);
     return status;
 }
 
@@ -13655,20 +13738,24 @@ static uint64_t tbh_request_limit_us(const tbh_request *request, uint32_t limit_
     return request->client->io.now_us + (uint64_t)limit_ms * 1000;
 }
 
-/* What the request leaves at 0 is the client's. */
+static void tbh_request_override_timeouts(turbohttp_timeouts *t, const turbohttp_timeouts *given) {
+    if (given->resolve_ms) t->resolve_ms = given->resolve_ms;
+    if (given->connect_ms) t->connect_ms = given->connect_ms;
+    if (given->tls_ms) t->tls_ms = given->tls_ms;
+    if (given->send_ms) t->send_ms = given->send_ms;
+    if (given->first_byte_ms) t->first_byte_ms = given->first_byte_ms;
+    if (given->idle_ms) t->idle_ms = given->idle_ms;
+    if (given->continue_ms) t->continue_ms = given->continue_ms;
+    if (given->total_ms) t->total_ms = given->total_ms;
+}
+
+/* What the request leaves at 0 is the client's; mostly that is everything. */
 static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_timeouts *given) {
-    const turbohttp_timeouts *d = &request->client->timeouts;
+    static const turbohttp_timeouts none = {0, 0, 0, 0, 0, 0, 0, 0, 0};
     turbohttp_timeouts *t = &request->timeouts;
     bool is_streaming = request->on_body || request->body_path;
-    *t = *given;
-    if (!t->resolve_ms) t->resolve_ms = d->resolve_ms;
-    if (!t->connect_ms) t->connect_ms = d->connect_ms;
-    if (!t->tls_ms) t->tls_ms = d->tls_ms;
-    if (!t->send_ms) t->send_ms = d->send_ms;
-    if (!t->first_byte_ms) t->first_byte_ms = d->first_byte_ms;
-    if (!t->idle_ms) t->idle_ms = d->idle_ms;
-    if (!t->continue_ms) t->continue_ms = d->continue_ms;
-    if (!t->total_ms) t->total_ms = d->total_ms;
+    *t = request->client->timeouts;
+    if (memcmp(given, &none, sizeof none) != 0) tbh_request_override_timeouts(t, given);
     if (!t->total_ms) t->total_ms = is_streaming ? TURBOHTTP_NO_TIMEOUT : 120000;
 }
 
@@ -14661,6 +14748,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 }
 #endif
 
+#undef TBH_ACCEPT_LINE
 #undef TBH_ADD_TEXT
 #undef TBH_ALIGN_BYTES
 #undef TBH_ALWAYS_INLINE
@@ -14680,6 +14768,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_CHUNK_NO
 #undef TBH_CHUNK_OVERHEAD
 #undef TBH_CHUNK_PER_BYTE
+#undef TBH_CODINGS_LINE
 #undef TBH_COPY_TEXT
 #undef TBH_CRC_16
 #undef TBH_CRC_256
@@ -14719,6 +14808,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_WATCHED_IN_HEAD
 #undef TBH_HEADER_HASH
 #undef TBH_HEADER_NAMES
+#undef TBH_HEAD_TEXT
 #undef TBH_IDLE_TRUST_US
 #undef TBH_INFLATE
 #undef TBH_INFLATE_D_BITS

@@ -15,10 +15,10 @@
 #if defined(TURBOHTTP_NO_TLS)
 #error "TURBOHTTP_NO_TLS leaves TLS out: remove it, or this include"
 #endif
-/* The implementation of turbohttp.h needs to know that there is a provider. When it comes later it
- * sees this; when it came before, C lets us fill in what it left open, and C++ does not. */
 #if defined(TURBOHTTP_IMPLEMENTATION) && !defined(TURBOHTTP_IMPLEMENTED) &&                        \
     !defined(TURBOHTTP_TLS_BEARSSL_FIRST)
+/** Private: the implementation of turbohttp.h follows, and needs to know that there is a provider.
+ *  When it came before, C lets us fill in what it left open; C++ does not. */
 #define TURBOHTTP_TLS_BEARSSL_FIRST 1
 struct turbohttp_tls_provider;
 static const struct turbohttp_tls_provider *turbohttp_tls_bearssl_first(void);

@@ -37,11 +37,16 @@ def compiled(name, source, flags, compiler="gcc", run=None, libs=(), std="-std=c
 
 
 # ------------------------------------------------------------------ the steps
+def bearssl(path):
+    """Only what includes the second header is linked with BearSSL."""
+    return ["-lbearssl"] if "turbohttp_tls_bearssl.h" in path.read_text() else []
+
+
 def unit_steps():
     for path in sorted((ROOT / "tests/unit").glob("test_*.c")):
         source, stem = f"tests/unit/{path.name}", path.stem
         text = path.read_text()
-        libs = ["-lz"] if "zlib.h" in text else []
+        libs = (["-lz"] if "zlib.h" in text else []) + bearssl(path)
         yield compiled(f"{stem}.sanitized", source, [*SANITIZE], libs=libs)
         yield compiled(f"{stem}.fast", source, ["-O2", *WARN], libs=libs)
         if "NO_SIMD" in text:
@@ -80,11 +85,6 @@ def matrix_steps():
                    [f"build/{name}"])
     yield Step("compile.alone", [], ["tests/compile/alone.sh"])
     yield Step("compile.header", [], ["tests/compile/header.sh"])
-
-
-def bearssl(path):
-    """Only what includes the second header is linked with BearSSL."""
-    return ["-lbearssl"] if "turbohttp_tls_bearssl.h" in path.read_text() else []
 
 
 def example_steps():

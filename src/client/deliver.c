@@ -15,10 +15,29 @@ static turbohttp_status tbh_deliver_interim(tbh_link *link) {
 }
 
 /* Users get C strings: the byte behind a name is ':' and the one behind a value CR or blank. */
-static void tbh_deliver_terminate(turbohttp_header *headers, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        ((char *)(uintptr_t)headers[i].name)[headers[i].name_length] = 0;
-        ((char *)(uintptr_t)headers[i].value)[headers[i].value_length] = 0;
+TBH_ALWAYS_INLINE void tbh_deliver_terminate(const turbohttp_header *header) {
+    ((char *)(uintptr_t)header->name)[header->name_length] = 0;
+    ((char *)(uintptr_t)header->value)[header->value_length] = 0;
+}
+
+/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
+static void tbh_deliver_keep_alive(tbh_link *link, const turbohttp_header *header) {
+    uint64_t seconds;
+    size_t n = 0;
+    if (header->value_length < 9 || !tbh_equal_nocase(header->value, "timeout=", 8)) return;
+    while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
+    if (!tbh_parse_u64(header->value + 8, n, 86400, &seconds)) return;
+    uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
+    if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+}
+
+static void tbh_deliver_headers(tbh_link *link) {
+    const turbohttp_header *header = link->h1.head.headers;
+    const turbohttp_header *end = header + link->h1.head.header_count;
+    link->reuse_us = (uint64_t)link->client->timeouts.reuse_ms * 1000;
+    for (; header < end; header++) {
+        tbh_deliver_terminate(header);
+        if (header->id == TURBOHTTP_HEADER_KEEP_ALIVE) tbh_deliver_keep_alive(link, header);
     }
 }
 
@@ -31,7 +50,7 @@ static void tbh_deliver_fill_response(tbh_link *link) {
     response->headers = head->headers;
     response->header_count = head->header_count;
     response->head_bytes = head->head_length;
-    tbh_deliver_terminate(head->headers, head->header_count);
+    tbh_deliver_headers(link);
 }
 
 static turbohttp_status tbh_deliver_to_file(void *user, const void *data, size_t n) {
@@ -126,36 +145,20 @@ static turbohttp_status tbh_deliver_stored(tbh_link *link, turbohttp_span span) 
 }
 
 /* ------------------------------------------------------------ the end */
-/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
-static uint64_t tbh_deliver_reuse_us(const tbh_link *link) {
-    uint64_t limit = link->client->timeouts.reuse_ms, seconds;
-    const turbohttp_h1_head *head = &link->h1.head;
-    for (uint32_t i = 0; i < head->header_count; i++) {
-        const turbohttp_header *header = &head->headers[i];
-        if (header->id != TURBOHTTP_HEADER_KEEP_ALIVE || header->value_length < 9) continue;
-        size_t n = 0;
-        if (!tbh_equal_nocase(header->value, "timeout=", 8)) continue;
-        while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
-        if (tbh_parse_u64(header->value + 8, n, 86400, &seconds) && seconds * 1000 < limit + 1000)
-            limit = seconds ? seconds * 1000 - 1000 : 0;
-    }
-    return limit * 1000;
-}
-
-static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable, uint64_t reuse_us) {
+static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable) {
     turbohttp_client *client = link->client;
     link->request = NULL;
     link->served++;
     const tbh_tls_config *tls = link->origin->key.tls;
     if (tls && tls->options.INSECURE_skip_verification) is_reusable = false;
-    if (!is_reusable || client->is_shut || client->disable_keep_alive || reuse_us == 0) {
+    if (!is_reusable || client->is_shut || client->disable_keep_alive || link->reuse_us == 0) {
         tbh_link_destroy(link);
         return;
     }
     tbh_conn_reset(&link->h1);
     link->state = TBH_LINK_IDLE;
     link->idle_since_us = client->io.now_us;
-    link->idle_until_us = client->io.now_us + reuse_us;
+    link->idle_until_us = client->io.now_us + link->reuse_us;
     tbh_client_arm(client, link->idle_until_us);
     tbh_stream_wants(&link->stream, TBH_WANT_RECEIVE);
     tbh_origin_push_idle(link->origin, link);
@@ -172,7 +175,7 @@ static void tbh_deliver_detach(tbh_link *link) {
     response->owned.trailer_bytes = h->trailer_bytes;
     response->trailers = h->trailer_table;
     response->trailer_count = h->trailer_count;
-    if (h->trailer_table) tbh_deliver_terminate(h->trailer_table, h->trailer_count);
+    for (uint32_t i = 0; i < h->trailer_count; i++) tbh_deliver_terminate(&h->trailer_table[i]);
     h->trailer_table = NULL;
 }
 
@@ -184,12 +187,11 @@ static turbohttp_status tbh_deliver_end(tbh_link *link) {
         request->is_paused = status == TURBOHTTP_PENDING;
         return status;
     }
-    uint64_t reuse_us = tbh_deliver_reuse_us(link);
     bool is_reusable = tbh_conn_is_reusable(&link->h1);
     tbh_deliver_progress(link);
     tbh_deliver_detach(link);
     request->link = NULL;
-    tbh_deliver_recycle_link(link, is_reusable, reuse_us);
+    tbh_deliver_recycle_link(link, is_reusable);
     tbh_request_complete(request, TURBOHTTP_OK);
     return TURBOHTTP_DONE;
 }

@@ -123,6 +123,7 @@ struct tbh_link {
     bool may_receive;     /* bytes may be there without another wait */
     uint32_t served;      /* exchanges completed */
     uint64_t idle_since_us, idle_until_us, opened_us;
+    uint64_t reuse_us;            /* how long it may be idle after this exchange */
     turbohttp_status send_status; /* why sending ended early */
 };
 

@@ -270,7 +270,6 @@ static void tbh_link_received(tbh_link *link, size_t n) {
         request->has_response_byte = true;
         request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;
     }
-    if (request->phase > TURBOHTTP_PHASE_SEND) tbh_request_set_phase(request, request->phase);
 }
 
 static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
@@ -303,6 +302,9 @@ static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
             return false;
         }
         if (!tbh_link_deliver(link)) return false;
+        turbohttp_phase phase = link->request->phase;
+        if (status == TURBOHTTP_OK && phase > TURBOHTTP_PHASE_SEND)
+            tbh_request_set_phase(link->request, phase); /* the limit starts anew */
         may_block = false;
     }
     return true;

@@ -11,20 +11,24 @@ static uint64_t tbh_request_limit_us(const tbh_request *request, uint32_t limit_
     return request->client->io.now_us + (uint64_t)limit_ms * 1000;
 }
 
-/* What the request leaves at 0 is the client's. */
+static void tbh_request_override_timeouts(turbohttp_timeouts *t, const turbohttp_timeouts *given) {
+    if (given->resolve_ms) t->resolve_ms = given->resolve_ms;
+    if (given->connect_ms) t->connect_ms = given->connect_ms;
+    if (given->tls_ms) t->tls_ms = given->tls_ms;
+    if (given->send_ms) t->send_ms = given->send_ms;
+    if (given->first_byte_ms) t->first_byte_ms = given->first_byte_ms;
+    if (given->idle_ms) t->idle_ms = given->idle_ms;
+    if (given->continue_ms) t->continue_ms = given->continue_ms;
+    if (given->total_ms) t->total_ms = given->total_ms;
+}
+
+/* What the request leaves at 0 is the client's; mostly that is everything. */
 static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_timeouts *given) {
-    const turbohttp_timeouts *d = &request->client->timeouts;
+    static const turbohttp_timeouts none = {0, 0, 0, 0, 0, 0, 0, 0, 0};
     turbohttp_timeouts *t = &request->timeouts;
     bool is_streaming = request->on_body || request->body_path;
-    *t = *given;
-    if (!t->resolve_ms) t->resolve_ms = d->resolve_ms;
-    if (!t->connect_ms) t->connect_ms = d->connect_ms;
-    if (!t->tls_ms) t->tls_ms = d->tls_ms;
-    if (!t->send_ms) t->send_ms = d->send_ms;
-    if (!t->first_byte_ms) t->first_byte_ms = d->first_byte_ms;
-    if (!t->idle_ms) t->idle_ms = d->idle_ms;
-    if (!t->continue_ms) t->continue_ms = d->continue_ms;
-    if (!t->total_ms) t->total_ms = d->total_ms;
+    *t = request->client->timeouts;
+    if (memcmp(given, &none, sizeof none) != 0) tbh_request_override_timeouts(t, given);
     if (!t->total_ms) t->total_ms = is_streaming ? TURBOHTTP_NO_TIMEOUT : 120000;
 }
 

@@ -10,6 +10,8 @@
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
 #define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
+#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
+#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
 
 typedef struct tbh_head_writer {
     turbohttp_writer out;
@@ -111,17 +113,23 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
     return tbh_head_host(w, target);
 }
 
+/* A literal in one go. */
+#define TBH_HEAD_TEXT(w, text) tbh_head_put(w, text, sizeof(text) - 1)
+
 static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
     const char *agent = request->client->desc.user_agent;
     turbohttp_status status = TURBOHTTP_OK;
-    if (!w->has_user_agent && !agent)
-        tbh_head_put(w, TBH_USER_AGENT_LINE, sizeof TBH_USER_AGENT_LINE - 1);
-    else if (!w->has_user_agent && *agent)
-        status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
-    if (!w->has_accept) tbh_head_put(w, "Accept: */*\r\n", 13);
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode) tbh_head_put(w, "Accept-Encoding: gzip, deflate\r\n", 32);
+    if (request->decode && !agent && !w->has_user_agent && !w->has_accept) { /* nearly always */
+        static const char lines[] = TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE;
+        return turbohttp_writer_put(&w->out, lines, sizeof lines - 1);
+    }
+    if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
+    else if (!w->has_user_agent && *agent)
+        status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
+    if (!w->has_accept) TBH_HEAD_TEXT(w, TBH_ACCEPT_LINE);
+    if (request->decode) TBH_HEAD_TEXT(w, TBH_CODINGS_LINE);
     return status;
 }
 

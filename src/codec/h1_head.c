@@ -41,7 +41,6 @@ typedef struct tbh_h1_run {
     uint32_t line_bytes, head_bytes;
     turbohttp_status status; /* why a function returned NULL */
     bool in_trailer;
-    tbh_marks marks; /* where lines may end */
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
     uint8_t coding_layers;
@@ -60,18 +59,26 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
                             uint32_t capacity) {
     static const turbohttp_head_limits standard = {0, 0, 0};
     if (!limits) limits = &standard;
-    memset(r, 0, sizeof *r);
     uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
     uint32_t line_bytes = tbh_h1_limit(limits->line_bytes, TBH_H1_LINE_BYTES);
     r->head_bytes = tbh_h1_limit(limits->head_bytes, TBH_H1_HEAD_BYTES);
     if (r->head_bytes < 2) r->head_bytes = 2; /* an empty trailer section always fits */
     r->line_bytes = line_bytes < TBH_H1_LINE_MAX ? line_bytes : TBH_H1_LINE_MAX;
     r->capacity = header_count < capacity ? header_count : capacity;
+    r->count = 0;
     r->table = table;
     r->begin = data;
     r->end = data + tbh_min_size(length, r->head_bytes);
+    r->fault = data;
+    r->status = TURBOHTTP_OK;
     r->watched = TBH_H1_WATCHED_IN_HEAD;
-    r->marks = tbh_marks_start(r->begin, r->end);
+    r->in_trailer = false;
+    r->has_content_length = r->says_close = r->says_keep_alive = r->says_upgrade = false;
+    r->coding_layers = 0;
+    r->coding = TURBOHTTP_CODING_IDENTITY;
+    r->content_length = 0;
+    r->chunked = NULL;
+    r->location = NULL;
 }
 
 /* ------------------------------------------------------------ lines */
@@ -105,18 +112,16 @@ static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *
  * registers. */
 typedef struct tbh_h1_bounds {
     const char *begin, *end;
-    const char *last;     /* the last byte */
     const char *lane_end; /* from before it, a lane can be read */
-    size_t line_bytes;
+    ptrdiff_t line_bytes; /* with CRLF, but for one */
 } tbh_h1_bounds;
 
 static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
     tbh_h1_bounds b;
     b.begin = r->begin;
     b.end = r->end;
-    b.last = r->end - 1;
     b.lane_end = r->end - r->begin >= TBH_LANE ? r->end - TBH_LANE + 1 : r->begin;
-    b.line_bytes = r->line_bytes;
+    b.line_bytes = (ptrdiff_t)r->line_bytes + 1;
     return b;
 }
 
@@ -131,8 +136,9 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
     return found == crlf;
 }
 
-TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *at) {
-    return at < b->last && tbh_h1_is_crlf(at) && (size_t)(at - line) <= b->line_bytes;
+/* Does the line, which has at least two bytes up to `lf`, end there? */
+TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *lf) {
+    return tbh_h1_is_crlf(lf - 1) && lf - line <= b->line_bytes;
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -144,96 +150,104 @@ TBH_ALWAYS_INLINE const char *tbh_h1_skip_blanks(const char *p, const char *end)
 
 typedef struct tbh_h1_place {
     const char *at;
+    bool is_end;
     tbh_marks marks; /* those behind it */
 } tbh_h1_place;
 
-/* `at` is marked, but no line ends there: on to the next byte that is a control byte in earnest.
- * By value, so that the caller can keep its marks in registers. */
-static TBH_NOINLINE tbh_h1_place tbh_h1_line_goes_on(const tbh_h1_run *r, const char *at,
-                                                     tbh_marks marks) {
+/* No line ends at its first mark: is there an end behind bytes that were only marked? Otherwise `at`
+ * is the first control byte. By value, so that the caller can keep its marks in registers. */
+static TBH_NOINLINE tbh_h1_place tbh_h1_line_goes_on(const tbh_h1_run *r, const char *line) {
     tbh_h1_place place;
-    while (at < r->end && !tbh_scan_is_control(*at)) at = tbh_marks_next(&marks, r->begin, r->end);
-    place.at = at;
-    place.marks = marks;
+    const char *at = tbh_scan_control(r->begin, line, r->end);
+    place.is_end = r->end - at >= 2 && tbh_h1_is_crlf(at) && (size_t)(at - line) <= r->line_bytes;
+    place.at = place.is_end ? at + 1 : at;
+    place.marks = tbh_marks_start(r->begin, place.is_end ? at + 2 : r->end, r->end);
     return place;
 }
 
 typedef struct tbh_h1_name {
-    const char *colon;
+    size_t length;
     int id; /* -1: not a token before a colon */
 } tbh_h1_name;
 
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(const char *colon, int id) {
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(size_t length, int id) {
     tbh_h1_name name;
-    name.colon = colon;
+    name.length = length;
     name.id = id;
     return name;
 }
 
-/* Names that are short, rare, or so near the end that no lane can be read. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, const char *colon) {
-    bool token = colon > line && tbh_scan_token(line, colon) == colon;
-    if (!token) return tbh_h1_named(colon, -1);
-    return tbh_h1_named(colon, tbh_header_id_before_colon(line, (size_t)(colon - line)));
+/* A name of n bytes that is short or has characters that are rare. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, size_t n) {
+    bool token = n > 0 && tbh_scan_token(line, line + n) == line + n;
+    return tbh_h1_named(n, token ? tbh_header_id_before_colon(line, n) : -1);
 }
 
-/* The name of a line from which a lane can be read. */
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line) {
-    const char *colon;
-    uint64_t mask = tbh_lane_equal(tbh_lane_load(line), ':');
-    if (TBH_LIKELY(mask)) {
-        colon = line + tbh_lane_first(mask);
-    } else {
-        colon = tbh_scan_byte(b->begin, line + TBH_LANE, b->end, ':');
-        if (colon == b->end) return tbh_h1_named(b->end, -1);
-    }
-    size_t n = (size_t)(colon - line);
-    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, colon);
-    unsigned id = tbh_header_candidate(line, n);
-    if (id && tbh_scan_is_name(line, n, tbh_header_names[id].text))
-        return tbh_h1_named(colon, (int)id);
-    if (tbh_scan_is_common(line, n)) return tbh_h1_named(colon, 0);
-    return tbh_h1_odd_name(line, colon);
+/* The same for names near the end, where a lane would reach beyond it. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *line,
+                                                     const char *at) {
+    const char *colon = tbh_scan_byte(begin, line, at, ':');
+    if (colon == at) return tbh_h1_named(0, -1);
+    const size_t n = (size_t)(colon - line);
+    uint16_t id = tbh_header_id_before_colon(line, n);
+    return id ? tbh_h1_named(n, id) : tbh_h1_odd_name(line, n);
 }
 
-/* The same for the last lines, where a lane would reach beyond the end. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *end,
-                                                     const char *line) {
-    const char *colon = tbh_scan_byte(begin, line, end, ':');
-    if (colon == end) return tbh_h1_named(colon, -1);
-    uint16_t id = tbh_header_id_before_colon(line, (size_t)(colon - line));
-    return id ? tbh_h1_named(colon, id) : tbh_h1_odd_name(line, colon);
+/* A name that does not end in the first lane of the line. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *line,
+                                               const char *at) {
+    if (at - line <= TBH_LANE) return tbh_h1_named(0, -1);
+    const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
+    if (colon == at) return tbh_h1_named(0, -1);
+    const size_t n = (size_t)(colon - line), id = tbh_header_candidate(line, n);
+    const tbh_header_name *known = &tbh_header_names[id];
+    if (known->length == n && tbh_scan_is_name(line, n, known->text))
+        return tbh_h1_named(n, (int)id);
+    return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
+}
+
+/* The name of the line that ends at `at`. */
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line,
+                                             const char *at) {
+    if (TBH_UNLIKELY(line >= b->lane_end)) return tbh_h1_name_near_end(b->begin, line, at);
+    const tbh_lane lane = tbh_lane_load(line);
+    const uint64_t colons = tbh_lane_equal(lane, ':');
+    if (TBH_UNLIKELY(colons == 0)) return tbh_h1_long_name(b->begin, line, at);
+    const size_t n = tbh_lane_first(colons);
+    if (TBH_UNLIKELY(n >= (size_t)(at - line))) return tbh_h1_named(0, -1);
+    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
+    const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
+    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_names[id].text));
+    if (TBH_LIKELY(tbh_lane_none(differ, n + 1))) return tbh_h1_named(n, (int)id);
+    return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
                                        const char *at) {
-    const char *value = tbh_h1_skip_blanks(name.colon + 1, at), *value_end = at;
+    const char *value = tbh_h1_skip_blanks(line + name.length + 1, at), *value_end = at;
     while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
     row->name = line;
     row->value = value;
     row->value_length = (uint32_t)(value_end - value);
-    row->name_length = (uint16_t)(name.colon - line);
+    row->name_length = (uint16_t)name.length;
     row->id = (uint16_t)name.id;
 }
 
-/* Parses the header line from `line` to `at`, the next marked byte, into a row; returns the next line,
+/* Parses the header line from `line` to `lf`, its first mark, into a row; returns the next line,
  * or NULL with the status. */
 TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const tbh_h1_bounds *b,
-                                                tbh_marks *marks, const char *line, const char *at,
+                                                tbh_marks *marks, const char *line, const char *lf,
                                                 turbohttp_header *row) {
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, at))) {
-        tbh_h1_place place = tbh_h1_line_goes_on(r, at, *marks);
-        at = place.at;
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, lf))) {
+        tbh_h1_place place = tbh_h1_line_goes_on(r, line);
+        lf = place.at;
         *marks = place.marks;
-        if (!tbh_h1_ends_line(b, line, at)) return tbh_h1_stop_in_field(r, line, at);
+        if (!place.is_end) return tbh_h1_stop_in_field(r, line, lf);
     }
-    tbh_marks_drop(marks, b->begin, b->end);
-    tbh_h1_name name = TBH_LIKELY(line < b->lane_end)
-                           ? tbh_h1_name_of(b, line)
-                           : tbh_h1_name_near_end(b->begin, b->end, line);
-    if (TBH_UNLIKELY(name.colon >= at || name.id < 0)) return tbh_h1_stop_in_field(r, line, at);
-    tbh_h1_row_fill(row, line, name, at);
-    return at + 2;
+    tbh_h1_name name = tbh_h1_name_of(b, line, lf - 1);
+    if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, line, lf - 1);
+    tbh_h1_row_fill(row, line, name, lf - 1);
+    return lf + 1;
 }
 
 /* ------------------------------------------------------------ headers with a meaning */
@@ -353,27 +367,31 @@ static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_sta
     return status;
 }
 
-/* The line at p is marked at its first byte: the empty line that ends the section, or a bad one. */
+/* The line at p has a mark among its first two bytes: the empty line that ends the section, or a bad
+ * one, or nothing is there yet. */
 static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
     if (p == r->end || (*p == '\r' && p + 1 == r->end)) return TURBOHTTP_PENDING;
     if (*p != '\r' && r->count == r->capacity)
         return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-    if (*p != '\r' || p[1] != '\n') return tbh_h1_fail(r, p, TURBOHTTP_ERR_HEADER_LINE);
+    if (*p != '\r' || p[1] != '\n') {
+        tbh_h1_stop_in_field(r, p, tbh_scan_control(r->begin, p, r->end));
+        return r->status;
+    }
     *after = p + 2;
     return TURBOHTTP_OK;
 }
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
-static turbohttp_status tbh_h1_fields(tbh_h1_run *r, const char *p, const char **after) {
+static turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
+                                      const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
     const uint64_t watched = r->watched;
-    tbh_marks marks = r->marks;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
-        const char *at = tbh_marks_next(&marks, bounds.begin, bounds.end);
-        if (at == p) break;
+        const char *lf = tbh_marks_next(&marks, bounds.begin, bounds.end);
+        if (lf - p < 2) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &bounds, &marks, p, at, row);
+        p = tbh_h1_field_line(r, &bounds, &marks, p, lf, row);
         if (!p) return r->status;
         if (TBH_LIKELY(!(watched >> row->id & 1))) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
@@ -408,25 +426,23 @@ static bool tbh_h1_has_status(const tbh_h1_run *r) {
 }
 
 /* The blank before an absent reason phrase is often left out, and means nothing. */
-static const char *tbh_h1_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
+static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp_h1_head *out) {
     const char *p = r->begin;
     if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
-    tbh_h1_place place;
-    place.at = tbh_marks_next(&r->marks, r->begin, r->end);
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, place.at))) {
-        place = tbh_h1_line_goes_on(r, place.at, r->marks);
-        r->marks = place.marks;
+    *marks = tbh_marks_start(p, p, r->end);
+    const char *lf = tbh_marks_next(marks, p, r->end);
+    if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, lf))) {
+        tbh_h1_place place = tbh_h1_line_goes_on(r, p);
+        lf = place.at;
+        *marks = place.marks;
+        if (!place.is_end) return tbh_h1_stop_at_end(r, p, lf, TURBOHTTP_ERR_STATUS_LINE);
     }
-    const char *at = place.at;
-    if (!tbh_h1_ends_line(&bounds, p, at))
-        return tbh_h1_stop_at_end(r, p, at, TURBOHTTP_ERR_STATUS_LINE);
-    tbh_marks_drop(&r->marks, r->begin, r->end);
     out->minor_version = p[7] != '0';
     out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
-    out->reason = tbh_span(reason, (size_t)(at - reason));
-    return at + 2;
+    out->reason = tbh_span(reason, (size_t)(lf - 1 - reason));
+    return lf + 1;
 }
 
 /* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
@@ -454,7 +470,7 @@ static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
 /* ------------------------------------------------------------ input in pieces */
 /* Goes on searching for something that a run must look at: the empty line, a limit, or a control
  * byte that no head may have. False while there is none. */
-static bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+static TBH_NOINLINE bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
     const char *p = r->begin + s->scanned, *line = r->begin + s->line_start;
     while (p < r->end) {
         p = tbh_scan_control(r->begin, p, r->end);
@@ -472,8 +488,8 @@ static bool tbh_h1_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
 
 /* Is a run worth its work? At the first call, on the first bytes, and when the search has found. */
 static bool tbh_h1_must_wait(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
-    bool eager = s->attempts == 0 || (size_t)(r->end - r->begin) <= TBH_H1_EAGER_BYTES;
-    if (!eager && !tbh_h1_seek(s, r)) return true;
+    bool eager = (size_t)(r->end - r->begin) <= TBH_H1_EAGER_BYTES;
+    if (s->attempts > 0 && !eager && !tbh_h1_seek(s, r)) return true;
     s->attempts++;
     return false;
 }
@@ -501,8 +517,9 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     if (length == 0) return TURBOHTTP_PENDING;
     tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
-    const char *after = NULL, *fields = tbh_h1_status_line(&r, out);
-    turbohttp_status status = fields ? tbh_h1_fields(&r, fields, &after) : r.status;
+    tbh_marks marks;
+    const char *after = NULL, *fields = tbh_h1_status_line(&r, &marks, out);
+    turbohttp_status status = fields ? tbh_h1_fields(&r, marks, fields, &after) : r.status;
     if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, out);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
     out->head_length = (uint32_t)(after - data);
@@ -514,7 +531,8 @@ static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_
     const char *after = NULL;
     r->in_trailer = true;
     r->watched = TBH_H1_REFUSED_IN_TRAILER;
-    turbohttp_status status = tbh_h1_fields(r, r->begin, &after);
+    tbh_marks marks = tbh_marks_start(r->begin, r->begin, r->end);
+    turbohttp_status status = tbh_h1_fields(r, marks, r->begin, &after);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
     *count = r->count;
     *consumed = (size_t)(after - r->begin);

@@ -22,9 +22,9 @@ TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
     if (n < 4) return tbh_header_id_short(name, n);
-    unsigned id = tbh_header_candidate(name, n);
-    if (!id) return TURBOHTTP_HEADER_OTHER;
-    return tbh_scan_is_word(name, tbh_header_names[id].text, n) ? (uint16_t)id : 0;
+    size_t id = tbh_header_candidate(name, n);
+    const tbh_header_name *row = &tbh_header_names[id];
+    return row->length == n && tbh_scan_is_word(name, row->text, n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {

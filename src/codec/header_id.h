@@ -7,7 +7,7 @@
 
 /* Whole lanes can be read at the text. */
 typedef struct tbh_header_name {
-    char text[31]; /* lower case, zero behind */
+    char text[31]; /* lower case, a colon and zeros behind */
     uint8_t length;
 } tbh_header_name;
 
@@ -25,7 +25,7 @@ TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uin
  * new multiplier (any odd number that gives each name its own slot). */
 #define TBH_HEADER_HASH 2786401065u
 #define TBH_NAME(text)                                                                             \
-    { text, sizeof(text) - 1 }
+    { text ":", sizeof(text) - 1 }
 
 static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
     TBH_NAME(""),
@@ -106,10 +106,8 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 /* tbh_header_id for a name without control bytes that has a colon behind it. */
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
 
-/* The only id that a name of at least four bytes with a colon behind it can have, if it is as long;
- * otherwise 0. */
-TBH_ALWAYS_INLINE unsigned tbh_header_candidate(const char *name, size_t n) {
+/* The only id that a name of at least four bytes with a colon behind it can have. */
+TBH_ALWAYS_INLINE size_t tbh_header_candidate(const char *name, size_t n) {
     uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
-    unsigned id = tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
-    return tbh_header_names[id].length == n ? id : 0;
+    return tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
 }

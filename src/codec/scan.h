@@ -25,10 +25,64 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
  * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
  * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
  * before, since with bit 5 set CR is a dash). */
-#if TBH_SSE2
-#include <emmintrin.h>
-#define TBH_LANE       16
+#if TBH_AVX2
+#include <immintrin.h>
+#define TBH_LANE       32
 #define TBH_LANE_SHIFT 0
+typedef __m256i tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
+    return (uint32_t)_mm256_movemask_epi8(v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
+}
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
+    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
+    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
+    tbh_lane digit = tbh_lane_range(v, '0', 9);
+    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
+    tbh_lane common = _mm256_or_si256(_mm256_or_si256(alpha, digit), dash);
+    return tbh_lane_mask(common) ^ 0xffffffffu;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    v = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
+    return ~tbh_lane_mask(_mm256_cmpeq_epi8(v, lower));
+}
+
+#define TBH_BLOCK       64 /* bytes that share a mask of marks */
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
+    tbh_lane v = tbh_lane_load(p);
+    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
+}
+#elif TBH_SSE2
+#include <emmintrin.h>
+#define TBH_LANE        16
+#define TBH_LANE_SHIFT  0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -64,24 +118,11 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
     v = _mm_or_si128(v, _mm_set1_epi8(0x20));
-    return tbh_lane_mask(_mm_cmpeq_epi8(v, lower)) ^ 0xffffu;
+    return ~tbh_lane_mask(_mm_cmpeq_epi8(v, lower));
 }
 
 #define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
-#if TBH_AVX2 /* names are too short to gain by it, whole blocks are not */
-#include <immintrin.h>
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
-    __m256i del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
-}
-#else
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
     tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
@@ -93,7 +134,6 @@ TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
     return low | high << 32;
 }
-#endif
 #elif TBH_NEON
 #include <arm_neon.h>
 #define TBH_LANE        16
@@ -214,54 +254,56 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
 }
 
-/* Are there no marks at the first n bytes, 0 < n < TBH_LANE? */
+/* Are there no marks at the first n bytes, 0 < n <= TBH_LANE? */
 TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
     return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
 /* ------------------------------------------------------------ marks
  * The places of control bytes in order, found a block ahead of whoever asks for them: masks of
- * neighbouring blocks do not wait for each other, and that is most of the speed. HTAB is marked too,
- * and the portable lane may mark a byte that follows a marked one or 0xff: look at what you get. */
+ * neighbouring blocks do not wait for each other, and that is most of the speed. The first of a run
+ * of control bytes is left out if another follows, so that a line that ends with CRLF has one mark,
+ * its LF: who finds anything else there looks at the bytes and goes on behind them with
+ * new marks. HTAB is marked too, a CR at the end of a block may be, and the portable lane may
+ * mark a byte that follows a marked one or 0xff. */
 typedef struct tbh_marks {
     const char *block; /* TBH_BLOCK bytes, fewer at the end */
     uint64_t mask;     /* the marks in it that were not asked for yet */
 } tbh_marks;
 
-/* The mask of a block that may end early. */
+/* The control bytes of a block that may end early. */
 TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end);
 
-TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end) {
-    if (TBH_UNLIKELY(end - block < TBH_BLOCK)) return tbh_marks_of_tail(begin, block, end);
-    return tbh_block_marks(block);
+/* The marks of a block; `follows` is 1 when the byte before it may be a control byte. */
+TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end,
+                                        uint64_t follows) {
+    const unsigned one = 1u << TBH_BLOCK_SHIFT, last = 64 - one;
+    uint64_t control, followed;
+    if (TBH_UNLIKELY(end - block < TBH_BLOCK)) control = tbh_marks_of_tail(begin, block, end);
+    else control = tbh_block_marks(block);
+    followed = control >> one;
+    if (TBH_UNLIKELY(control >> last) && end - block > TBH_BLOCK) /* CRLF across two blocks? */
+        followed |= (uint64_t)(block[TBH_BLOCK - 1] == '\r' && block[TBH_BLOCK] == '\n') << last;
+    return control & (~followed | control << one | follows);
 }
 
-TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *end) {
+TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *p, const char *end) {
     tbh_marks m;
-    m.block = begin;
-    m.mask = tbh_marks_of(begin, begin, end);
+    m.block = p;
+    m.mask = tbh_marks_of(begin, p, end, 0);
     return m;
 }
 
-/* The next marked byte, or end. */
+/* The next marked byte, or the last byte of all. */
 TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
     while (m->mask == 0) {
-        if (end - m->block <= TBH_BLOCK) return end;
+        if (end - m->block <= TBH_BLOCK) return end - 1;
         m->block += TBH_BLOCK;
-        m->mask = tbh_marks_of(begin, m->block, end);
+        m->mask = tbh_marks_of(begin, m->block, end, (uint8_t)m->block[-1] < ' ');
     }
     const char *at = m->block + (tbh_scan_lowest_bit(m->mask) >> TBH_BLOCK_SHIFT);
     m->mask &= m->mask - 1;
     return at;
-}
-
-/* Drops the next mark, which is known to be at the byte after the one before. */
-TBH_ALWAYS_INLINE void tbh_marks_drop(tbh_marks *m, const char *begin, const char *end) {
-    if (TBH_UNLIKELY(m->mask == 0)) {
-        m->block += TBH_BLOCK;
-        m->mask = tbh_marks_of_tail(begin, m->block, end);
-    }
-    m->mask &= m->mask - 1;
 }
 
 /* The last stretch of a scan, shorter than a lane. */
@@ -294,22 +336,17 @@ TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, co
  * names the words between them. */
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
 
-/* Is the name at p, n > 0 bytes, equal to one in lower case, whatever the case of its letters? A whole
- * lane can be read at `lower` and, if n is less, at p. */
+/* Is the name at p, n >= TBH_LANE bytes, equal to one in lower case, whatever the case of its letters? */
 TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *lower) {
-    if (TBH_LIKELY(n < TBH_LANE))
-        return tbh_lane_none(tbh_lane_differ(tbh_lane_load(p), tbh_lane_load(lower)), n);
     const size_t last = n - TBH_LANE;
     uint64_t differ = tbh_lane_differ(tbh_lane_load(p + last), tbh_lane_load(lower + last));
     for (size_t i = 0; i < last; i += TBH_LANE)
         differ |= tbh_lane_differ(tbh_lane_load(p + i), tbh_lane_load(lower + i));
-    return differ == 0;
+    return tbh_lane_none(differ, TBH_LANE);
 }
 
-/* Are all n > 0 bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token then. A
- * whole lane can be read. */
+/* Are all n >= TBH_LANE bytes at p letters, digits or '-'? False says nothing: ask tbh_scan_token. */
 TBH_ALWAYS_INLINE bool tbh_scan_is_common(const char *p, size_t n) {
-    if (n < TBH_LANE) return tbh_lane_none(tbh_lane_odd(tbh_lane_load(p)), n);
     uint64_t odd = tbh_lane_odd(tbh_lane_load(p + n - TBH_LANE));
     for (size_t i = 0; i < n - TBH_LANE; i += TBH_LANE) odd |= tbh_lane_odd(tbh_lane_load(p + i));
     return odd == 0;

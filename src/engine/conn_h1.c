@@ -27,12 +27,29 @@ static void tbh_conn_drop_table(tbh_conn_h1 *h, turbohttp_header **table, size_t
     *table = NULL;
 }
 
+/* What an exchange starts with; the rest is written before it is read. */
+static void tbh_conn_forget(tbh_conn_h1 *h) {
+    h->tx = TBH_TX_IDLE;
+    h->rx = TBH_RX_IDLE;
+    h->body_ended = h->is_collecting = h->is_ended = h->keep_alive = false;
+    h->full_receives = 0;
+    h->filled = NULL;
+    h->request.body = NULL;
+    h->store = NULL;
+    h->interims = h->head_total = 0;
+    h->offset = 0;
+    h->trailer_fill = 0;
+    h->trailer_count = 0;
+    h->status = TURBOHTTP_OK;
+    turbohttp_h1_head_parser_init(&h->parser);
+}
+
 TBH_FN void tbh_conn_reset(tbh_conn_h1 *h) {
     tbh_conn_drop_block(h);
     tbh_conn_drop_table(h, &h->table, h->table_bytes);
     tbh_conn_drop_table(h, &h->trailer_table, h->trailer_bytes);
     if (h->filled) tbh_segment_return(h->pool, h->filled);
-    tbh_conn_init(h, h->pool, h->limits);
+    tbh_conn_forget(h);
 }
 
 TBH_FN void tbh_conn_start(tbh_conn_h1 *h, const tbh_conn_request *request,

@@ -66,10 +66,10 @@ TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
 TBH_FN size_t tbh_url_plain_target(const char *p) {
     size_t n = 0;
     if (p[0] != '/') return 0;
-    while (tbh_url_in(&tbh_url_sent, p[n])) {
-        if (p[n] == '/' && p[n + 1] == '.') return 0;
+    do {
         n++;
-    }
+        if (p[n] == '.' && p[n - 1] == '/') return 0;
+    } while (tbh_url_in(&tbh_url_sent, p[n]));
     return p[n] == 0 || p[n] == '#' ? n : 0;
 }
 

@@ -2,9 +2,7 @@
  * wire is the scripts' business. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
-#include "canned_server.h"
-#include "check.h"
-#include "counting_allocator.h"
+#include "client_fixture.h"
 
 static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Name: value\r\n\r\nhello";
 /* "hello hello hello hello\n", gzip -9 */
@@ -13,47 +11,9 @@ static const char zipped[] =
     "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x27\xb9\x00\x00\x88\x59\x0b\x18\x00\x00\x00"
     "\r\n0\r\n\r\n";
 
-typedef struct fixture {
-    canned_server server;
-    counting_allocator memory;
-    turbohttp_transport transport;
-    turbohttp_client_desc desc;
-    turbohttp_client *client;
-    turbohttp_request_desc request;
-} fixture;
-
-static void fixture_describe(fixture *f, const char *answer, size_t length) {
-    memset(f, 0, sizeof *f);
-    f->server = canned_server_make(answer, length);
-    f->transport = canned_transport(&f->server);
-    f->desc.allocator = counting_allocator_hooks(&f->memory);
-    f->desc.transport = &f->transport;
-    f->desc.clock.user = &f->server;
-    f->desc.clock.now_us = canned_now;
-    f->request.url = "http://server.test/path";
-}
-
 static void fixture_open(fixture *f, const char *answer, size_t length) {
     fixture_describe(f, answer, length);
-    CHECK_INT(turbohttp_client_create(&f->client, &f->desc), TURBOHTTP_OK);
-}
-
-static void fixture_close(fixture *f) {
-    turbohttp_client_destroy(f->client);
-    CHECK_INT(f->server.opened, f->server.shut);
-    CHECK(counting_allocator_balanced(&f->memory));
-}
-
-static turbohttp_request submit(fixture *f) {
-    turbohttp_request request;
-    turbohttp_error error;
-    CHECK_INT(turbohttp_submit(f->client, &f->request, &request, &error), TURBOHTTP_OK);
-    return request;
-}
-
-static void run_until_idle(fixture *f) {
-    for (int i = 0; i < 1000 && turbohttp_poll(f->client, 0) == TURBOHTTP_PENDING; i++) {
-    }
+    fixture_create(f);
 }
 
 /* ------------------------------------------------------------ one request */
@@ -94,7 +54,7 @@ static void C4_a_handle_is_taken_once_and_then_stale(void) {
     fixture_open(&f, plain, sizeof plain - 1);
     turbohttp_request first = submit(&f);
     CHECK_INT(turbohttp_take(f.client, first, &response), TURBOHTTP_PENDING);
-    run_until_idle(&f);
+    poll_often(&f);
     CHECK_INT(turbohttp_next_done(f.client, &done), TURBOHTTP_OK);
     CHECK(done.id == first.id);
     CHECK_INT(turbohttp_take(f.client, first, &response), TURBOHTTP_OK);
@@ -102,7 +62,7 @@ static void C4_a_handle_is_taken_once_and_then_stale(void) {
     turbohttp_request second = submit(&f); /* the same slot, another generation */
     CHECK(second.id != first.id);
     CHECK_INT((uint32_t)second.id, (uint32_t)first.id);
-    run_until_idle(&f);
+    poll_often(&f);
     CHECK_INT(turbohttp_take(f.client, first, &response), TURBOHTTP_ERR_STALE);
     CHECK_INT(turbohttp_cancel(f.client, first), TURBOHTTP_ERR_STALE);
     CHECK_INT(turbohttp_resume(f.client, first), TURBOHTTP_ERR_STALE);
@@ -161,7 +121,7 @@ static void C4_a_callback_may_be_set_after_the_end(void) {
     done_note note = {0};
     fixture_open(&f, plain, sizeof plain - 1);
     turbohttp_request request = submit(&f);
-    run_until_idle(&f);
+    poll_often(&f);
     CHECK_INT(turbohttp_on_done(f.client, request, keep_response, &note), TURBOHTTP_OK);
     CHECK_INT(note.calls, 0); /* never from within the call */
     turbohttp_poll(f.client, 0);
@@ -411,7 +371,7 @@ static void A11_no_allocation_with_16_requests_in_flight(void) {
         turbohttp_response response;
         if (round == 3) before = f.memory.requests;
         for (int i = 0; i < 16; i++) requests[i] = submit(&f);
-        run_until_idle(&f);
+        poll_often(&f);
         for (int i = 0; i < 16; i++) {
             CHECK_INT(turbohttp_take(f.client, requests[i], &response), TURBOHTTP_OK);
             turbohttp_response_free(&response);
@@ -446,7 +406,7 @@ static void A10_a_client_lives_in_one_block(void) {
     for (int i = 0; i < 100; i++) {
         turbohttp_request requests[4];
         for (int k = 0; k < 4; k++) requests[k] = submit(&f);
-        run_until_idle(&f);
+        poll_often(&f);
         for (int k = 0; k < 4; k++) {
             CHECK_INT(turbohttp_take(f.client, requests[k], &response), TURBOHTTP_OK);
             CHECK_INT(response.error.code, TURBOHTTP_OK);

@@ -2,49 +2,11 @@
  * that contradict themselves, callbacks that destroy the client. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
-#include "canned_server.h"
-#include "check.h"
-#include "counting_allocator.h"
+#include "client_fixture.h"
 #include <fcntl.h>
 #include <unistd.h>
 
 static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-
-typedef struct fixture {
-    canned_server server;
-    counting_allocator memory;
-    turbohttp_transport transport;
-    turbohttp_client_desc desc;
-    turbohttp_client *client;
-    turbohttp_request_desc request;
-} fixture;
-
-static void fixture_describe(fixture *f) {
-    memset(f, 0, sizeof *f);
-    f->server = canned_server_make(plain, sizeof plain - 1);
-    f->transport = canned_transport(&f->server);
-    f->desc.allocator = counting_allocator_hooks(&f->memory);
-    f->desc.transport = &f->transport;
-    f->desc.clock.user = &f->server;
-    f->desc.clock.now_us = canned_now;
-    f->request.url = "http://server.test/path";
-    f->request.user = f;
-}
-
-static void fixture_create(fixture *f) {
-    CHECK_INT(turbohttp_client_create(&f->client, &f->desc), TURBOHTTP_OK);
-}
-
-static turbohttp_request submit(fixture *f) {
-    turbohttp_request request;
-    CHECK_INT(turbohttp_submit(f->client, &f->request, &request, NULL), TURBOHTTP_OK);
-    return request;
-}
-
-static void poll_often(fixture *f) {
-    for (int i = 0; i < 100 && turbohttp_poll(f->client, 0) == TURBOHTTP_PENDING; i++) {
-    }
-}
 
 static turbohttp_status outcome(fixture *f, turbohttp_request request) {
     turbohttp_response response;
@@ -53,12 +15,6 @@ static turbohttp_status outcome(fixture *f, turbohttp_request request) {
     status = response.error.code;
     turbohttp_response_free(&response);
     return status;
-}
-
-static void fixture_close(fixture *f) {
-    turbohttp_client_destroy(f->client);
-    CHECK_INT(f->server.opened, f->server.shut);
-    CHECK(counting_allocator_balanced(&f->memory));
 }
 
 /* ------------------------------------------------------------ transports that miscount */
@@ -85,7 +41,7 @@ static turbohttp_status send_nothing(void *user, void *connection, const void *d
 
 static void a_transport_that_receives_more_than_its_room_is_refused(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.transport.io_receive = receive_too_much;
     fixture_create(&f);
     turbohttp_request request = submit(&f);
@@ -96,7 +52,7 @@ static void a_transport_that_receives_more_than_its_room_is_refused(void) {
 
 static void a_transport_that_sends_more_than_it_got_is_refused(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.server.is_silent = true;
     f.transport.io_send = send_too_much;
     fixture_create(&f);
@@ -110,7 +66,7 @@ static void a_transport_that_sends_more_than_it_got_is_refused(void) {
 
 static void a_transport_that_sends_nothing_and_says_ok_does_not_hang_the_poll(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.transport.io_send = send_nothing;
     fixture_create(&f);
     turbohttp_request request = submit(&f);
@@ -129,7 +85,7 @@ static turbohttp_status open_fails_with_a_stale_record(void *user, const turboht
 
 static void what_io_open_returns_is_what_the_record_says(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.transport.io_open = open_fails_with_a_stale_record;
     fixture_create(&f);
     turbohttp_request request = submit(&f);
@@ -151,7 +107,7 @@ static turbohttp_status receive_until_it_dies(void *user, void *connection, void
 static void request_sent_stays_true_when_the_repetition_is_not_sent(void) {
     fixture f;
     turbohttp_response response;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.transport.io_receive = receive_until_it_dies;
     receives_left = 1;
     fixture_create(&f);
@@ -185,7 +141,7 @@ static turbohttp_status pause_once(void *user, const void *data, size_t length) 
 
 static void a_pause_holds_when_the_budget_ends_with_it(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.desc.limits.poll_bytes = 1;
     f.request.on_body = pause_always;
     fixture_create(&f);
@@ -202,7 +158,7 @@ static void a_pause_holds_when_the_budget_ends_with_it(void) {
 static void the_idle_limit_runs_again_after_a_pause(void) {
     static const char half[] = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello";
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.server.answer = half;
     f.server.answer_length = sizeof half - 1;
     f.request.on_body = pause_once;
@@ -224,7 +180,7 @@ static void the_idle_limit_runs_again_after_a_pause(void) {
 /* ------------------------------------------------------------ clocks */
 static void a_request_submitted_late_has_its_whole_time(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.server.is_silent = true;
     fixture_create(&f);
     submit(&f);
@@ -238,7 +194,7 @@ static void a_request_submitted_late_has_its_whole_time(void) {
 /* ------------------------------------------------------------ descriptions */
 static void an_empty_host_override_is_sent_as_it_is(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     fixture_create(&f);
     f.request.host = "";
     for (int i = 0; i < 2; i++) { /* the second time the origin is recalled */
@@ -252,7 +208,7 @@ static void an_empty_host_override_is_sent_as_it_is(void) {
 static void S_04_a_length_without_bytes_is_refused(void) {
     fixture f;
     turbohttp_request request;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     fixture_create(&f);
     f.request.method = "POST";
     f.request.body.length = 5;
@@ -264,7 +220,7 @@ static void S_30_framing_fields_are_refused_in_trailers(void) {
     static const turbohttp_header_field bad = {"Content-Length", "0"};
     fixture f;
     turbohttp_request request;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     fixture_create(&f);
     f.request.body.data = "x";
     f.request.body.length = 1;
@@ -285,7 +241,7 @@ static turbohttp_status destroy_in_body(void *user, const void *data, size_t len
 static void S_80_a_blocking_call_survives_a_callback_that_destroys(void) {
     fixture f;
     turbohttp_response response;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     fixture_create(&f);
     f.request.on_body = destroy_in_body;
     CHECK(turbohttp_send(f.client, &f.request, &response) < 0);
@@ -300,7 +256,7 @@ static void destroy_in_done(void *user, turbohttp_request request, turbohttp_res
 
 static void S_80_destroy_calls_back_and_is_called_again(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     fixture_create(&f);
     f.request.on_done = destroy_in_done;
     submit(&f);
@@ -314,7 +270,7 @@ static void destroy_in_release(void *user) {
 
 static void S_80_shutdown_releases_a_body_and_that_destroys(void) {
     fixture f;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     fixture_create(&f);
     f.request.body.data = "x";
     f.request.body.length = 1;
@@ -329,7 +285,7 @@ static void S_80_shutdown_releases_a_body_and_that_destroys(void) {
 static void S_81_a_client_that_cannot_be_made_leaves_descriptor_0_alone(void) {
     fixture f;
     for (uint64_t at = 1; at < 12; at++) {
-        fixture_describe(&f);
+        fixture_describe(&f, plain, sizeof plain - 1);
         f.memory.fail_at = at;
         int kept = dup(0), null = kept < 0 ? open("/dev/null", O_RDONLY) : -1;
         turbohttp_status status = turbohttp_client_create(&f.client, &f.desc);
@@ -368,7 +324,7 @@ static void look_up(size_t claimed, uint8_t family) {
     resolver.check = names_check;
     names_claimed = claimed;
     names_family = family;
-    fixture_describe(&f);
+    fixture_describe(&f, plain, sizeof plain - 1);
     f.desc.transport = NULL;
     f.desc.resolver = &resolver;
     fixture_create(&f);

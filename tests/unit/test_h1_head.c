@@ -1,4 +1,5 @@
-/* HTTP/1 response heads: what is accepted, what is refused and where, framing, limits, splits. */
+/* HTTP/1 response heads: what is accepted, what is refused and where, framing, limits, splits.
+ * Each width of the scans has its own run: TURBOHTTP_NO_SIMD, SSE2, AVX2. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "check.h"
@@ -233,6 +234,28 @@ static void S_30_each_byte_at_each_place_of_a_line(void) {
             bool colon = c == ':' && at > 0; /* a shorter name, and a value with a colon */
             CHECK_INT(o.status, tbh_is_token_char((uint8_t)c) || colon ? TURBOHTTP_OK : TURBOHTTP_ERR_HEADER_LINE);
             if (o.status != TURBOHTTP_OK) CHECK_INT(o.offset, 17 + at);
+        }
+}
+
+/* Control bytes are looked for a block ahead: runs of them at every distance from a block's edge. */
+static void S_30_runs_of_control_bytes_at_every_place(void) {
+    static const char bytes[] = "a \t\r\n\x7f\x01~\xff";
+    for (int before = 0; before < 150; before++)
+        for (size_t i = 0; i < 81; i++) {
+            char text[512];
+            outcome o;
+            int n = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nX: a%0*d__\r\nY: b\r\n\r\n%080d", before + 1, 0, 0);
+            size_t at = 22 + (size_t)before, fault = 0, crlf = at + 2;
+            text[at] = bytes[i / 9];
+            text[at + 1] = bytes[i % 9];
+            for (size_t k = at; k < crlf && !fault; k++)
+                if ((text[k] > 0 && text[k] < ' ' && text[k] != '\t') || text[k] == 0x7f) fault = k;
+            bool is_end = text[at] == '\r' && text[at + 1] == '\n'; /* then an empty line follows */
+            if (is_end) fault = 0;
+            parse_bytes(text, (size_t)n, false, &o);
+            CHECK_INT(o.status, fault ? TURBOHTTP_ERR_HEADER_LINE : TURBOHTTP_OK);
+            if (fault) CHECK_INT(o.offset, fault);
+            else CHECK_INT(o.head.header_count, is_end ? 1 : 2);
         }
 }
 
@@ -708,6 +731,7 @@ static const check_test tests[] = {
     CHECK_TEST(status_line_is_strict),
     CHECK_TEST(header_lines_are_strict),
     CHECK_TEST(S_30_each_byte_at_each_place_of_a_line),
+    CHECK_TEST(S_30_runs_of_control_bytes_at_every_place),
     CHECK_TEST(names_of_every_length_must_be_tokens),
     CHECK_TEST(S_31_content_length_table),
     CHECK_TEST(S_31_duplicate_lines_must_be_equal),

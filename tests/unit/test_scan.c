@@ -1,4 +1,5 @@
-/* Scans: every lane width answers as the plain definition does, and never reads past the end. */
+/* Scans: every lane width answers as the plain definition does, and never reads past the end.
+ * Each width has its own run: TURBOHTTP_NO_SIMD, SSE2, AVX2. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "check.h"
