@@ -55,6 +55,7 @@
  *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock
  *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
+ *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
@@ -1502,6 +1503,14 @@ typedef struct turbohttp_name_override {
     const char *addresses; /**< "192.0.2.1 2001:db8::1", blanks between */
 } turbohttp_name_override;
 
+/** How a client waits for its sockets; the stats say which way is in use.
+ *  All behave alike, and `turbohttp_watches` serves each of them. */
+typedef enum turbohttp_io {
+    TURBOHTTP_IO_DEFAULT = 0, /**< poll; epoll from 16 sockets on */
+    TURBOHTTP_IO_POLL,        /**< poll(2): everywhere, any number */
+    TURBOHTTP_IO_EPOLL /**< epoll(7), Linux; poll where it cannot be had */
+} turbohttp_io;
+
 /** A monotonic clock. */
 typedef struct turbohttp_clock {
     void *user; /**< handed to the function */
@@ -1573,6 +1582,7 @@ typedef struct turbohttp_client_desc {
     void *memory;        /**< fixed-memory mode: the one block to live in */
     size_t memory_bytes; /**< its size; see TURBOHTTP_FIXED_BYTES */
     const turbohttp_transport *transport; /**< the system's sockets */
+    turbohttp_io io;                      /**< how to wait for sockets */
     const turbohttp_resolver *resolver;   /**< `name_service` */
     turbohttp_name_service name_service;  /**< which built-in look-up */
     turbohttp_stub_options stub;          /**< settings of the stub */
@@ -1857,6 +1867,7 @@ typedef struct turbohttp_client_stats {
     uint64_t connects;           /**< connections opened so far */
     uint64_t replays;            /**< requests sent again */
     turbohttp_pool_stats blocks; /**< of the byte pool */
+    turbohttp_io io;             /**< the mode in use; DEFAULT: no sockets */
 } turbohttp_client_stats;
 
 /** Fill *stats. Thread: the client's. Blocks: never. */
@@ -1943,6 +1954,12 @@ turbohttp_download(const char *url, const char *path,
 #define TBH_THREADS 0
 #else
 #define TBH_THREADS 1
+#endif
+
+#if defined(__linux__) && !defined(TURBOHTTP_NO_EPOLL) && !defined(TURBOHTTP_NO_SOCKETS)
+#define TBH_EPOLL 1
+#else
+#define TBH_EPOLL 0
 #endif
 
 #ifdef TURBOHTTP_NO_INFLATE
@@ -9305,160 +9322,388 @@ TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code) {
 
 enum { TBH_WANT_RECEIVE = 1, TBH_WANT_SEND = 2 };
 
+/* From here on epoll pays for its descriptor and for the calls that enter and leave its set: with
+ * a handful of sockets poll(2) is as fast, with 16 it takes 1.15 times as long per request. */
+#ifndef TBH_EPOLL_FROM
+#define TBH_EPOLL_FROM 16u
+#endif
+
 /* Who is interested in a socket; embedded in its owner. */
 typedef struct tbh_watch {
     tbh_socket descriptor;
     void *owner;    /* what the client should look at when the socket is ready */
     uint32_t place; /* 1 + index in the poller's arrays; 0: not watched */
+    uint32_t event; /* epoll: 1 + index in what the last wait reported; 0: not in it */
     uint8_t wants;  /* TBH_WANT_… */
     uint8_t ready;  /* TBH_WANT_… seen by the last wait */
+    uint8_t armed;  /* epoll: TBH_WANT_… that the system was told */
 } tbh_watch;
 
-typedef struct tbh_poller {
+typedef struct tbh_poller tbh_poller;
+
+/* A way to wait. `entries` has entry_bytes for each place of the set. */
+typedef struct tbh_poller_backend {
+    turbohttp_io io;
+    size_t entry_bytes;
+    /* The watch has its place, descriptor and wants. */
+    turbohttp_status (*add)(tbh_poller *poller, tbh_watch *watch);
+    void (*change)(tbh_poller *poller, tbh_watch *watch);
+    /* Before the last watch takes the place of this one. */
+    void (*remove)(tbh_poller *poller, tbh_watch *watch);
+    uint32_t (*wait)(tbh_poller *poller, uint32_t timeout_ms);
+    tbh_watch *(*next)(tbh_poller *poller, uint32_t *cursor);
+} tbh_poller_backend;
+
+struct tbh_poller {
     const turbohttp_allocator *allocator;
-    void *entries;       /* the system's array */
+    const tbh_poller_backend *backend;
+    void *entries;       /* the backend's array */
     tbh_watch **watches; /* parallel to it */
     uint32_t count, capacity;
-    uint32_t rotation; /* where the next round of readiness starts: nobody is always last */
-} tbh_poller;
+    uint32_t rotation; /* poll: where the next round starts, so that nobody is always last */
+    uint32_t events;   /* epoll: reported by the last wait */
+    tbh_socket set;    /* epoll: the system's set */
+    bool may_move;     /* poll, until TBH_EPOLL_FROM sockets are watched */
+};
 
 #if TBH_SOCKETS
-TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator);
+/* What cannot be had is replaced by poll: see poller->backend->io. */
+TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator,
+                            turbohttp_io wanted);
 TBH_FN void tbh_poller_fini(tbh_poller *poller);
 TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
                                        uint8_t wants, void *owner);
 TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants);
+/* The socket must still be open. */
 TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch);
 /* Waits up to timeout_ms (TURBOHTTP_NO_TIMEOUT: for ever) and sets `ready` of every watch. */
 TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms);
 /* The next ready watch of the last wait, NULL at the end; *cursor starts at 0. Watches may be
  * added and removed between calls: one that moves is then seen by the next wait. */
 TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor);
+
+/* poller_poll.c, poller_epoll.c */
+TBH_FN void tbh_poller_use_poll(tbh_poller *poller);
+#endif
+
+#if TBH_EPOLL
+/* False: no descriptor left for the set, or not allowed to have one. */
+TBH_FN bool tbh_poller_use_epoll(tbh_poller *poller);
 #endif
 
 #if !defined(TURBOHTTP_NO_SOCKETS)
 /* ========================================================================
- * src/io/poller_poll.c
+ * src/io/poller.c
  * ======================================================================= */
-/* Readiness by poll(2): works with any number of descriptors (S-83), everywhere.
+/* The set of watches, whatever the system's way to wait for them is.
  * Owns two parallel arrays that grow by doubling; a removed entry is replaced by the last one.
- * Invariant: watches[i]->place == i + 1. Does not know what the sockets are for. */
-#include <poll.h>
+ * Invariant: watches[i]->place == i + 1. Does not know: what the sockets are for, how the backend
+ * waits. */
 
-TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator) {
+TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator,
+                            turbohttp_io wanted) {
     memset(poller, 0, sizeof *poller);
     poller->allocator = allocator;
+    poller->set = TBH_NO_SOCKET;
+#if TBH_EPOLL
+    if (wanted == TURBOHTTP_IO_EPOLL && tbh_poller_use_epoll(poller)) return;
+#endif
+    poller->may_move = wanted == TURBOHTTP_IO_DEFAULT;
+    tbh_poller_use_poll(poller);
 }
 
-static struct pollfd *tbh_poller_entries(const tbh_poller *poller) {
-    return (struct pollfd *)poller->entries;
+#if TBH_EPOLL
+/* Watches as epoll would; false: it cannot, and nothing is kept. */
+static bool tbh_poller_copy_to_epoll(const tbh_poller *poller, tbh_poller *copy) {
+    *copy = *poller;
+    if (!tbh_poller_use_epoll(copy)) return false;
+    size_t bytes = poller->capacity * copy->backend->entry_bytes;
+    copy->entries = tbh_allocate(poller->allocator, bytes);
+    bool is_good = copy->entries != NULL;
+    if (is_good) memset(copy->entries, 0, bytes);
+    for (uint32_t i = 0; i < poller->count && is_good; i++)
+        is_good = copy->backend->add(copy, poller->watches[i]) == TURBOHTTP_OK;
+    if (is_good) return true;
+    if (copy->entries) tbh_release(poller->allocator, copy->entries, bytes);
+    tbh_os_socket_shut(copy->set);
+    return false;
+}
+
+/* Takes the whole set along, once; where that fails, poll goes on. */
+static void tbh_poller_move_to_epoll(tbh_poller *poller) {
+    tbh_poller moved;
+    poller->may_move = false;
+    if (!tbh_poller_copy_to_epoll(poller, &moved)) return;
+    tbh_release(poller->allocator, poller->entries,
+                poller->capacity * poller->backend->entry_bytes);
+    *poller = moved;
+    for (uint32_t i = 0; i < poller->count; i++) poller->watches[i]->ready = 0; /* told again */
+}
+#endif
+
+static void tbh_poller_release(tbh_poller *poller) {
+    size_t n = poller->capacity;
+    if (!n) return;
+    tbh_release(poller->allocator, poller->entries, n * poller->backend->entry_bytes);
+    tbh_release(poller->allocator, poller->watches, n * sizeof(tbh_watch *));
 }
 
 TBH_FN void tbh_poller_fini(tbh_poller *poller) {
-    size_t n = poller->capacity;
-    if (poller->entries) tbh_release(poller->allocator, poller->entries, n * sizeof(struct pollfd));
-    if (poller->watches) tbh_release(poller->allocator, poller->watches, n * sizeof(tbh_watch *));
+    if (!poller->backend) return; /* never begun */
+    tbh_poller_release(poller);
+    tbh_os_socket_shut(poller->set);
     memset(poller, 0, sizeof *poller);
 }
 
 static turbohttp_status tbh_poller_grow(tbh_poller *poller) {
-    size_t capacity = poller->capacity ? (size_t)poller->capacity * 2 : 16;
+    size_t old = poller->capacity, capacity = old ? old * 2 : 16;
+    size_t entry_bytes = poller->backend->entry_bytes;
     tbh_poller bigger = *poller;
     bigger.capacity = (uint32_t)capacity;
-    bigger.entries = tbh_allocate(poller->allocator, capacity * sizeof(struct pollfd));
+    bigger.entries = tbh_allocate(poller->allocator, capacity * entry_bytes);
     if (!bigger.entries) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     bigger.watches = (tbh_watch **)tbh_allocate(poller->allocator, capacity * sizeof(tbh_watch *));
     if (!bigger.watches) {
-        tbh_release(poller->allocator, bigger.entries, capacity * sizeof(struct pollfd));
+        tbh_release(poller->allocator, bigger.entries, capacity * entry_bytes);
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
     }
-    if (poller->count) {
-        memcpy(bigger.entries, poller->entries, poller->count * sizeof(struct pollfd));
-        memcpy(bigger.watches, poller->watches, poller->count * sizeof(tbh_watch *));
-    }
-    tbh_poller_fini(poller);
+    memset(bigger.entries, 0, capacity * entry_bytes);
+    if (old) memcpy(bigger.entries, poller->entries, old * entry_bytes);
+    if (old) memcpy(bigger.watches, poller->watches, poller->count * sizeof(tbh_watch *));
+    tbh_poller_release(poller);
     *poller = bigger;
     return TURBOHTTP_OK;
 }
 
-static short tbh_poller_events(uint8_t wants) {
-    int events = (wants & TBH_WANT_RECEIVE ? POLLIN : 0) | (wants & TBH_WANT_SEND ? POLLOUT : 0);
-    return (short)events;
-}
-
-/* A hang-up is reported even to those who want nothing: poll(2) skips negative descriptors, so a
- * paused body whose peer is gone does not keep the loop awake. */
-static int tbh_poller_descriptor(tbh_socket s, uint8_t wants) {
-    return wants ? (int)s : -1;
-}
-
 TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
                                        uint8_t wants, void *owner) {
+#if TBH_EPOLL
+    if (poller->may_move && poller->count >= TBH_EPOLL_FROM) tbh_poller_move_to_epoll(poller);
+#endif
     if (poller->count == poller->capacity) {
         turbohttp_status grown = tbh_poller_grow(poller);
         if (grown != TURBOHTTP_OK) return grown;
     }
-    struct pollfd *entry = &tbh_poller_entries(poller)[poller->count];
-    entry->fd = tbh_poller_descriptor(s, wants);
-    entry->events = tbh_poller_events(wants);
-    entry->revents = 0;
-    poller->watches[poller->count++] = watch;
+    memset(watch, 0, sizeof *watch);
     watch->descriptor = s;
     watch->owner = owner;
-    watch->place = poller->count;
     watch->wants = wants;
-    watch->ready = 0;
-    return TURBOHTTP_OK;
+    watch->place = poller->count + 1;
+    turbohttp_status status = poller->backend->add(poller, watch);
+    if (status == TURBOHTTP_OK) poller->watches[poller->count++] = watch;
+    else watch->place = 0;
+    return status;
 }
 
 TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants) {
     if (watch->wants == wants || !watch->place) return;
     watch->wants = wants;
-    struct pollfd *entry = &tbh_poller_entries(poller)[watch->place - 1];
-    entry->fd = tbh_poller_descriptor(watch->descriptor, wants);
-    entry->events = tbh_poller_events(wants);
+    poller->backend->change(poller, watch);
 }
 
 TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch) {
     if (!watch->place) return;
+    poller->backend->remove(poller, watch);
     uint32_t hole = watch->place - 1, last = --poller->count;
-    struct pollfd *entries = tbh_poller_entries(poller);
-    entries[hole] = entries[last];
     poller->watches[hole] = poller->watches[last];
     poller->watches[hole]->place = hole + 1;
     watch->place = 0;
     watch->ready = 0;
 }
 
+TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms) {
+    return poller->backend->wait(poller, timeout_ms);
+}
+
+TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor) {
+    return poller->backend->next(poller, cursor);
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+#if !defined(TURBOHTTP_NO_SOCKETS)
+/* ========================================================================
+ * src/io/poller_poll.c
+ * ======================================================================= */
+/* Readiness by poll(2): works with any number of descriptors (S-83), everywhere.
+ * Its entries are the array that poll(2) takes. Does not know what the sockets are for. */
+#include <poll.h>
+
+static struct pollfd *tbh_poll_entries(const tbh_poller *poller) {
+    return (struct pollfd *)poller->entries;
+}
+
+static short tbh_poll_events(uint8_t wants) {
+    int events = (wants & TBH_WANT_RECEIVE ? POLLIN : 0) | (wants & TBH_WANT_SEND ? POLLOUT : 0);
+    return (short)events;
+}
+
+/* A hang-up is reported even to those who want nothing: poll(2) skips negative descriptors, so a
+ * paused body whose peer is gone does not keep the loop awake. */
+static void tbh_poll_change(tbh_poller *poller, tbh_watch *watch) {
+    struct pollfd *entry = &tbh_poll_entries(poller)[watch->place - 1];
+    entry->fd = watch->wants ? (int)watch->descriptor : -1;
+    entry->events = tbh_poll_events(watch->wants);
+}
+
+static turbohttp_status tbh_poll_add(tbh_poller *poller, tbh_watch *watch) {
+    tbh_poll_entries(poller)[watch->place - 1].revents = 0;
+    tbh_poll_change(poller, watch);
+    return TURBOHTTP_OK;
+}
+
+static void tbh_poll_remove(tbh_poller *poller, tbh_watch *watch) {
+    struct pollfd *entries = tbh_poll_entries(poller);
+    entries[watch->place - 1] = entries[poller->count - 1];
+}
+
 /* Errors and hang-ups make both directions ready: the next send or receive tells what it was. */
-static uint8_t tbh_poller_readiness(int revents) {
+static uint8_t tbh_poll_readiness(int revents) {
     int failed = revents & (POLLERR | POLLHUP | POLLNVAL);
     return (uint8_t)((revents & POLLIN || failed ? TBH_WANT_RECEIVE : 0) |
                      (revents & POLLOUT || failed ? TBH_WANT_SEND : 0));
 }
 
-TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms) {
-    struct pollfd *entries = tbh_poller_entries(poller);
+static uint32_t tbh_poll_wait(tbh_poller *poller, uint32_t timeout_ms) {
+    struct pollfd *entries = tbh_poll_entries(poller);
     int timeout = timeout_ms > 0x7fffffffu ? -1 : (int)timeout_ms;
     int ready = poll(entries, poller->count, timeout);
     uint32_t left = ready > 0 ? (uint32_t)ready : 0;
     for (uint32_t i = 0; i < poller->count; i++) {
         int revents = left ? entries[i].revents : 0;
-        poller->watches[i]->ready = revents ? tbh_poller_readiness(revents) : 0;
+        poller->watches[i]->ready = revents ? tbh_poll_readiness(revents) : 0;
         if (revents) left--;
     }
     poller->rotation++;
     return ready > 0 ? (uint32_t)ready : 0;
 }
 
-TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor) {
+static tbh_watch *tbh_poll_next(tbh_poller *poller, uint32_t *cursor) {
     while (*cursor < poller->count) {
         uint32_t i = (poller->rotation + (*cursor)++) % poller->count;
         if (poller->watches[i]->ready) return poller->watches[i];
     }
     return NULL;
 }
+
+static const tbh_poller_backend tbh_poll_backend = {
+    TURBOHTTP_IO_POLL, sizeof(struct pollfd), tbh_poll_add, tbh_poll_change,
+    tbh_poll_remove,   tbh_poll_wait,         tbh_poll_next};
+
+TBH_FN void tbh_poller_use_poll(tbh_poller *poller) {
+    poller->backend = &tbh_poll_backend;
+}
 #endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+#if !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_EPOLL)
+/* ========================================================================
+ * src/io/poller_epoll.c
+ * ======================================================================= */
+/* Readiness by epoll(7), Linux: the cost of a wait grows with what is ready, not with what is open.
+ * Owns the system's set; its entries are the events of the last wait, room for every watch.
+ * Invariants: the system is told only when more is wanted than it knows (`armed`); what it reports
+ * and nobody wants any more is corrected at that moment, so a watch that goes back and forth between
+ * two wants costs no call; an event whose watch was removed points nowhere.
+ * Does not know: what the sockets are for. */
+#if TBH_EPOLL
+#include <sys/epoll.h>
+
+static struct epoll_event *tbh_epoll_events(const tbh_poller *poller) {
+    return (struct epoll_event *)poller->entries;
+}
+
+/* Level-triggered. A hang-up is reported even to those who want nothing: once, for them. */
+static bool tbh_epoll_tell(tbh_poller *poller, tbh_watch *watch, int operation) {
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    if (watch->wants & TBH_WANT_RECEIVE) event.events |= EPOLLIN;
+    if (watch->wants & TBH_WANT_SEND) event.events |= EPOLLOUT;
+    if (!watch->wants) event.events = EPOLLONESHOT;
+    event.data.ptr = watch;
+    watch->armed = watch->wants;
+    return epoll_ctl((int)poller->set, operation, (int)watch->descriptor, &event) == 0;
+}
+
+static turbohttp_status tbh_epoll_add(tbh_poller *poller, tbh_watch *watch) {
+    /* Fails when the kernel has no memory, or fs.epoll.max_user_watches are in use. */
+    return tbh_epoll_tell(poller, watch, EPOLL_CTL_ADD) ? TURBOHTTP_OK : TURBOHTTP_ERR_DESCRIPTORS;
+}
+
+static void tbh_epoll_change(tbh_poller *poller, tbh_watch *watch) {
+    if (watch->wants & ~watch->armed) tbh_epoll_tell(poller, watch, EPOLL_CTL_MOD);
+}
+
+static void tbh_epoll_remove(tbh_poller *poller, tbh_watch *watch) {
+    struct epoll_event unused;
+    memset(&unused, 0, sizeof unused);
+    epoll_ctl((int)poller->set, EPOLL_CTL_DEL, (int)watch->descriptor, &unused);
+    if (watch->event) tbh_epoll_events(poller)[watch->event - 1].data.ptr = NULL;
+    watch->event = 0;
+}
+
+/* Errors and hang-ups make both directions ready: the next send or receive tells what it was. */
+static uint8_t tbh_epoll_readiness(uint32_t events) {
+    uint32_t failed = events & (EPOLLERR | EPOLLHUP);
+    return (uint8_t)((events & EPOLLIN || failed ? TBH_WANT_RECEIVE : 0) |
+                     (events & EPOLLOUT || failed ? TBH_WANT_SEND : 0));
+}
+
+static void tbh_epoll_forget_events(tbh_poller *poller) {
+    const struct epoll_event *events = tbh_epoll_events(poller);
+    for (uint32_t i = 0; i < poller->events; i++) {
+        tbh_watch *watch = (tbh_watch *)events[i].data.ptr;
+        if (watch) watch->ready = 0, watch->event = 0;
+    }
+    poller->events = 0;
+}
+
+/* False: nobody wants to hear of this one. */
+static bool tbh_epoll_note(tbh_poller *poller, uint32_t i) {
+    const struct epoll_event *event = &tbh_epoll_events(poller)[i];
+    tbh_watch *watch = (tbh_watch *)event->data.ptr;
+    uint8_t ready = tbh_epoll_readiness(event->events);
+    watch->event = i + 1;
+    if (ready & ~watch->wants && watch->armed != watch->wants)
+        tbh_epoll_tell(poller, watch, EPOLL_CTL_MOD);
+    watch->ready = ready & watch->wants ? ready : 0;
+    return watch->ready != 0;
+}
+
+static uint32_t tbh_epoll_wait(tbh_poller *poller, uint32_t timeout_ms) {
+    int timeout = timeout_ms > 0x7fffffffu ? -1 : (int)timeout_ms;
+    uint32_t ready = 0;
+    struct epoll_event none; /* an empty set: there is no room, and it must not be zero */
+    struct epoll_event *room = poller->capacity ? tbh_epoll_events(poller) : &none;
+    tbh_epoll_forget_events(poller);
+    int found =
+        epoll_wait((int)poller->set, room, (int)(poller->capacity + !poller->capacity), timeout);
+    poller->events = found > 0 ? (uint32_t)found : 0;
+    for (uint32_t i = 0; i < poller->events; i++) ready += tbh_epoll_note(poller, i);
+    return ready;
+}
+
+/* The system reports those first that waited longest: nobody is always last. */
+static tbh_watch *tbh_epoll_next(tbh_poller *poller, uint32_t *cursor) {
+    const struct epoll_event *events = tbh_epoll_events(poller);
+    while (*cursor < poller->events) {
+        tbh_watch *watch = (tbh_watch *)events[(*cursor)++].data.ptr;
+        if (watch && watch->ready) return watch;
+    }
+    return NULL;
+}
+
+static const tbh_poller_backend tbh_epoll_backend = {TURBOHTTP_IO_EPOLL, sizeof(struct epoll_event),
+                                                     tbh_epoll_add,      tbh_epoll_change,
+                                                     tbh_epoll_remove,   tbh_epoll_wait,
+                                                     tbh_epoll_next};
+
+TBH_FN bool tbh_poller_use_epoll(tbh_poller *poller) {
+    poller->set = epoll_create1(EPOLL_CLOEXEC);
+    if (poller->set == TBH_NO_SOCKET) return false;
+    poller->backend = &tbh_epoll_backend;
+    return true;
+}
+#endif
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_EPOLL) */
 
 /* ========================================================================
  * src/io/resolver.h
@@ -13070,7 +13315,8 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
 #if TBH_SOCKETS
     if (!io->clock.now_us) io->clock.now_us = tbh_os_now_us;
     if (!io->random.fill) io->random.fill = tbh_os_random;
-    tbh_poller_init(&io->poller, io->allocator);
+    tbh_poller_init(&io->poller, io->allocator,
+                    io->transport ? TURBOHTTP_IO_POLL : client->desc.io);
     turbohttp_status status = tbh_client_init_sockets(client);
 #else
     turbohttp_status status =
@@ -13455,6 +13701,9 @@ TURBOHTTP_API void turbohttp_client_stats_get(turbohttp_client *client,
     stats->connects = client->connects;
     stats->replays = client->replays;
     stats->blocks = turbohttp_byte_pool_stats(&client->heap->blocks);
+#if TBH_SOCKETS
+    if (!client->io.transport) stats->io = client->io.poller.backend->io;
+#endif
     for (const tbh_origin *origin = client->origins; origin; origin = origin->next)
         for (const tbh_request *r = origin->waiting_first; r; r = r->next)
             stats->requests_waiting++;
@@ -13642,6 +13891,8 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_DATE_DAY_SECONDS
 #undef TBH_DIAL_DELAY_US
 #undef TBH_DNS_STUB
+#undef TBH_EPOLL
+#undef TBH_EPOLL_FROM
 #undef TBH_FN
 #undef TBH_FRESH_US
 #undef TBH_GUARDS

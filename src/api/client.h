@@ -61,6 +61,7 @@ typedef struct turbohttp_client_desc {
     void *memory;        /**< fixed-memory mode: the one block to live in */
     size_t memory_bytes; /**< its size; see TURBOHTTP_FIXED_BYTES */
     const turbohttp_transport *transport; /**< the system's sockets */
+    turbohttp_io io;                      /**< how to wait for sockets */
     const turbohttp_resolver *resolver;   /**< `name_service` */
     turbohttp_name_service name_service;  /**< which built-in look-up */
     turbohttp_stub_options stub;          /**< settings of the stub */
@@ -345,6 +346,7 @@ typedef struct turbohttp_client_stats {
     uint64_t connects;           /**< connections opened so far */
     uint64_t replays;            /**< requests sent again */
     turbohttp_pool_stats blocks; /**< of the byte pool */
+    turbohttp_io io;             /**< the mode in use; DEFAULT: no sockets */
 } turbohttp_client_stats;
 
 /** Fill *stats. Thread: the client's. Blocks: never. */

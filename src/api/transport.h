@@ -86,6 +86,14 @@ typedef struct turbohttp_name_override {
     const char *addresses; /**< "192.0.2.1 2001:db8::1", blanks between */
 } turbohttp_name_override;
 
+/** How a client waits for its sockets; the stats say which way is in use.
+ *  All behave alike, and `turbohttp_watches` serves each of them. */
+typedef enum turbohttp_io {
+    TURBOHTTP_IO_DEFAULT = 0, /**< poll; epoll from 16 sockets on */
+    TURBOHTTP_IO_POLL,        /**< poll(2): everywhere, any number */
+    TURBOHTTP_IO_EPOLL /**< epoll(7), Linux; poll where it cannot be had */
+} turbohttp_io;
+
 /** A monotonic clock. */
 typedef struct turbohttp_clock {
     void *user; /**< handed to the function */

@@ -90,7 +90,8 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
 #if TBH_SOCKETS
     if (!io->clock.now_us) io->clock.now_us = tbh_os_now_us;
     if (!io->random.fill) io->random.fill = tbh_os_random;
-    tbh_poller_init(&io->poller, io->allocator);
+    tbh_poller_init(&io->poller, io->allocator,
+                    io->transport ? TURBOHTTP_IO_POLL : client->desc.io);
     turbohttp_status status = tbh_client_init_sockets(client);
 #else
     turbohttp_status status =
@@ -475,6 +476,9 @@ TURBOHTTP_API void turbohttp_client_stats_get(turbohttp_client *client,
     stats->connects = client->connects;
     stats->replays = client->replays;
     stats->blocks = turbohttp_byte_pool_stats(&client->heap->blocks);
+#if TBH_SOCKETS
+    if (!client->io.transport) stats->io = client->io.poller.backend->io;
+#endif
     for (const tbh_origin *origin = client->origins; origin; origin = origin->next)
         for (const tbh_request *r = origin->waiting_first; r; r = r->next)
             stats->requests_waiting++;
