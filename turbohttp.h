@@ -1576,7 +1576,9 @@ typedef struct turbohttp_timeouts {
 #define TURBOHTTP_NO_TIMEOUT 0xffffffffu
 
 /** Everything a client can be told; zero-initialise, then set what differs.
- *  Texts and tables must stay valid until the client is destroyed. */
+ *  Texts and tables must stay valid until the client is destroyed. In a child
+ *  of `fork` a client begins anew: requests complete with CANCELLED there and
+ *  go on in the parent, connections are not shared. */
 typedef struct turbohttp_client_desc {
     turbohttp_allocator allocator; /**< malloc and free */
     void *memory;        /**< fixed-memory mode: the one block to live in */
@@ -8946,6 +8948,12 @@ typedef struct tbh_os_wake {
     tbh_socket listen_end, signal_end;
 } tbh_os_wake;
 
+/* The process that something was made in. Zero: nothing noted. */
+typedef struct tbh_os_birth {
+    volatile uint32_t *page; /* 1 in that process, 0 in its children; NULL: see process */
+    int64_t process;
+} tbh_os_birth;
+
 #if TBH_SOCKETS
 /* ------------------------------------------------------------ heap, clock, entropy */
 TBH_FN turbohttp_allocator tbh_os_allocator(void);
@@ -8975,6 +8983,11 @@ TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s);
 TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room, size_t *received,
                                             int32_t *system_code);
 TBH_FN void tbh_os_socket_shut(tbh_socket s);
+
+/* ------------------------------------------------------------ fork (S-85) */
+TBH_FN void tbh_os_birth_note(tbh_os_birth *birth);
+TBH_FN bool tbh_os_birth_is_elsewhere(const tbh_os_birth *birth);
+TBH_FN void tbh_os_birth_forget(tbh_os_birth *birth);
 
 /* ------------------------------------------------------------ wake-up between threads */
 TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code);
@@ -9023,6 +9036,8 @@ TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code);
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #endif
 #ifndef O_CLOEXEC
@@ -9241,22 +9256,38 @@ TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room) {
 }
 
 /* ------------------------------------------------------------ wake-up */
-TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
-    int ends[2];
-    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
-    if (pipe(ends) != 0) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
+/* Between pipe and fcntl another thread may fork and leave both ends to its child (S-86): an
+ * eventfd is close-on-exec from the start, and one descriptor instead of two. */
+#if defined(__linux__)
+static bool tbh_posix_wake_ends(int ends[2]) {
+    ends[0] = ends[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return ends[0] >= 0;
+}
+#else
+static bool tbh_posix_wake_ends(int ends[2]) {
+    if (pipe(ends) != 0) return false;
     for (int i = 0; i < 2; i++) {
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
     }
+    return true;
+}
+#endif
+
+TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
+    int ends[2];
+    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+    if (!tbh_posix_wake_ends(ends)) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
     wake->listen_end = ends[0];
     wake->signal_end = ends[1];
     return TURBOHTTP_OK;
 }
 
-/* A full pipe is as good as one byte: the reader wakes in any case. */
+/* An eventfd takes eight bytes, a pipe any number; a full one wakes its reader all the same. */
 TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake) {
-    ssize_t written = wake->signal_end == TBH_NO_SOCKET ? 0 : write((int)wake->signal_end, "", 1);
+    uint64_t one = 1;
+    if (wake->signal_end == TBH_NO_SOCKET) return;
+    ssize_t written = write((int)wake->signal_end, &one, sizeof one);
     (void)written;
 }
 
@@ -9268,8 +9299,50 @@ TBH_FN void tbh_os_wake_drain(const tbh_os_wake *wake) {
 
 TBH_FN void tbh_os_wake_shut(tbh_os_wake *wake) {
     tbh_os_socket_shut(wake->listen_end);
-    tbh_os_socket_shut(wake->signal_end);
+    if (wake->signal_end != wake->listen_end) tbh_os_socket_shut(wake->signal_end);
     wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+}
+
+/* ------------------------------------------------------------ fork */
+/* A page that the system empties in a child tells them apart for one load; where there is none, a
+ * process is asked for its number. */
+#if defined(MADV_WIPEONFORK) && defined(MAP_ANONYMOUS)
+static void *tbh_posix_wiped_page(void) {
+    void *page =
+        mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return NULL;
+    if (madvise(page, sizeof(uint32_t), MADV_WIPEONFORK) == 0) return page;
+    munmap(page, sizeof(uint32_t));
+    return NULL;
+}
+
+static void tbh_posix_drop_page(void *page) {
+    munmap(page, sizeof(uint32_t));
+}
+#else
+static void *tbh_posix_wiped_page(void) {
+    return NULL;
+}
+
+static void tbh_posix_drop_page(void *page) {
+    (void)page;
+}
+#endif
+
+TBH_FN void tbh_os_birth_note(tbh_os_birth *birth) {
+    if (!birth->page) birth->page = (volatile uint32_t *)tbh_posix_wiped_page();
+    if (birth->page) *birth->page = 1;
+    birth->process = (int64_t)getpid();
+}
+
+TBH_FN bool tbh_os_birth_is_elsewhere(const tbh_os_birth *birth) {
+    if (birth->page) return *birth->page == 0;
+    return birth->process != 0 && birth->process != (int64_t)getpid();
+}
+
+TBH_FN void tbh_os_birth_forget(tbh_os_birth *birth) {
+    if (birth->page) tbh_posix_drop_page((void *)(uintptr_t)birth->page);
+    birth->page = NULL;
 }
 
 /* ------------------------------------------------------------ files */
@@ -9376,6 +9449,9 @@ TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh
 TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants);
 /* The socket must still be open. */
 TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch);
+/* In a child of fork the system's set is the parent's too: what is changed and removed from now on
+ * does not reach it. Nothing is reported any more; tbh_poller_fini must follow. */
+TBH_FN void tbh_poller_disown(tbh_poller *poller);
 /* Waits up to timeout_ms (TURBOHTTP_NO_TIMEOUT: for ever) and sets `ready` of every watch. */
 TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms);
 /* The next ready watch of the last wait, NULL at the end; *cursor starts at 0. Watches may be
@@ -9509,6 +9585,11 @@ TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch) {
     poller->watches[hole]->place = hole + 1;
     watch->place = 0;
     watch->ready = 0;
+}
+
+TBH_FN void tbh_poller_disown(tbh_poller *poller) {
+    tbh_os_socket_shut(poller->set);
+    poller->set = TBH_NO_SOCKET;
 }
 
 TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms) {
@@ -9773,6 +9854,9 @@ TBH_FN turbohttp_status tbh_resolver_create(tbh_resolver **resolver,
 /* Late answers of the helper thread are dropped; does not wait for it. NULL is fine. */
 TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver);
 
+/* In a child of fork: the helper threads are not there. Lookups under way must be abandoned. */
+TBH_FN void tbh_resolver_disown(tbh_resolver *resolver);
+
 /* Starts: OK with the addresses filled in, PENDING, or an error with its sentence. */
 TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resolver,
                                          const char *host, uint16_t port, uint64_t now_us,
@@ -9791,6 +9875,7 @@ TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup);
 #if TBH_THREADS /* resolver_platform.c: getaddrinfo on helper threads */
 TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver);
 TBH_FN void tbh_platform_destroy(tbh_resolver *resolver);
+TBH_FN void tbh_platform_disown(tbh_resolver *resolver);
 #endif
 
 #if TBH_SOCKETS && TBH_DNS_STUB /* resolver_stub.c: UDP and TCP, resolv.conf and hosts */
@@ -9890,6 +9975,14 @@ TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver) {
     tbh_platform_destroy(resolver);
 #endif
     tbh_release(resolver->allocator, resolver, sizeof *resolver);
+}
+
+TBH_FN void tbh_resolver_disown(tbh_resolver *resolver) {
+#if TBH_THREADS
+    tbh_platform_disown(resolver);
+#else
+    (void)resolver;
+#endif
 }
 
 /* ------------------------------------------------------------ answers without a service */
@@ -10257,14 +10350,23 @@ static void tbh_platform_cancel(tbh_lookup *lookup) {
 static const tbh_name_service tbh_platform_service = {tbh_platform_start, tbh_platform_step,
                                                       tbh_platform_deadline, tbh_platform_cancel};
 
-TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver) {
-    tbh_platform *p = (tbh_platform *)calloc(1, sizeof *p);
-    if (!p) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+/* A thread that held the lock is not here to give it up: it is made anew. What the threads had in
+ * hand is lost to the child. */
+TBH_FN void tbh_platform_disown(tbh_resolver *resolver) {
+    tbh_platform *p = (tbh_platform *)resolver->platform;
+    if (!p) return;
+    memset(p, 0, sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->has_job, NULL);
     p->owners = 1;
     p->wake = *resolver->wake;
+}
+
+TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver) {
+    tbh_platform *p = (tbh_platform *)calloc(1, sizeof *p);
+    if (!p) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     resolver->platform = p;
+    tbh_platform_disown(resolver); /* as good as new */
     resolver->service = &tbh_platform_service;
     return TURBOHTTP_OK;
 }
@@ -11243,7 +11345,8 @@ typedef struct tbh_io {
     tbh_resolver *resolver; /* NULL with a transport of the user's */
     tbh_os_wake wake;
     tbh_watch wake_watch;
-    uint64_t now_us; /* read once per wait, not per call */
+    tbh_os_birth birth; /* elsewhere: streams are shut without a goodbye (S-85) */
+    uint64_t now_us;    /* read once per wait, not per call */
 } tbh_io;
 
 typedef struct tbh_stream {
@@ -11663,6 +11766,9 @@ struct turbohttp_client {
 
 /* client.c */
 TBH_FN void tbh_client_read_clock(turbohttp_client *client);
+/* In a child of fork, once: everything that moves is the parent's (S-85). Called before anything
+ * that could touch it. */
+TBH_FN void tbh_client_check_birth(turbohttp_client *client);
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us);
 /* One round of poll; may_block: nothing else runs in this thread until the request is complete. */
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
@@ -13200,6 +13306,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
                                                 turbohttp_request *handle, turbohttp_error *error) {
     handle->id = 0;
+    tbh_client_check_birth(client);
     if (client->is_shut || client->is_doomed)
         return tbh_submit_unstarted(desc, TURBOHTTP_ERR_SHUTDOWN, error);
     tbh_request *request = (tbh_request *)turbohttp_object_pool_rent(&client->request_pool);
@@ -13284,17 +13391,24 @@ static void tbh_client_choose_allocator(turbohttp_client_desc *desc, turbohttp_a
 }
 
 #if TBH_SOCKETS
-static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
+static turbohttp_status tbh_client_init_poller(turbohttp_client *client) {
     tbh_io *io = &client->io;
     int32_t code;
+    tbh_poller_init(&io->poller, io->allocator,
+                    io->transport ? TURBOHTTP_IO_POLL : client->desc.io);
     turbohttp_status status = tbh_os_wake_open(&io->wake, &code);
     if (status == TURBOHTTP_OK)
         status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end, TBH_WANT_RECEIVE,
                                 NULL);
-    if (status == TURBOHTTP_OK && !io->transport)
-        status = tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake,
-                                     &client->desc);
     return status;
+}
+
+static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    turbohttp_status status = tbh_client_init_poller(client);
+    if (status != TURBOHTTP_OK || io->transport) return status;
+    tbh_os_birth_note(&io->birth);
+    return tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake, &client->desc);
 }
 
 static void tbh_client_fini_sockets(turbohttp_client *client) {
@@ -13303,6 +13417,7 @@ static void tbh_client_fini_sockets(turbohttp_client *client) {
     tbh_poller_remove(&io->poller, &io->wake_watch);
     tbh_os_wake_shut(&io->wake);
     tbh_poller_fini(&io->poller);
+    tbh_os_birth_forget(&io->birth);
 }
 #endif
 
@@ -13315,8 +13430,6 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
 #if TBH_SOCKETS
     if (!io->clock.now_us) io->clock.now_us = tbh_os_now_us;
     if (!io->random.fill) io->random.fill = tbh_os_random;
-    tbh_poller_init(&io->poller, io->allocator,
-                    io->transport ? TURBOHTTP_IO_POLL : client->desc.io);
     turbohttp_status status = tbh_client_init_sockets(client);
 #else
     turbohttp_status status =
@@ -13393,20 +13506,57 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
 }
 
 /* ------------------------------------------------------------ shutdown */
+/* `why` may be NULL: the status says it. */
+static void tbh_client_end_all(turbohttp_client *client, turbohttp_status status, const char *why) {
+    for (uint32_t i = 0; i < client->completions.capacity; i++) {
+        tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
+        if (!request || request->state == TBH_REQUEST_DONE) continue;
+        tbh_error_set(&request->response.error, status, request->phase);
+        if (why) tbh_error_text(&request->response.error, why);
+        tbh_request_complete_recorded(request);
+    }
+    while (client->links) tbh_link_destroy(client->links);
+}
+
 static void tbh_client_tear_down(turbohttp_client *client) {
     client->is_shut = true;
     client->must_tear_down = false;
-    for (uint32_t i = 0; i < client->completions.capacity; i++) {
-        tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
-        if (request && request->state != TBH_REQUEST_DONE)
-            tbh_request_complete(request, TURBOHTTP_ERR_SHUTDOWN);
-    }
-    while (client->links) tbh_link_destroy(client->links);
+    tbh_client_end_all(client, TURBOHTTP_ERR_SHUTDOWN, NULL);
+}
+
+#if TBH_SOCKETS
+/* The sockets, the set of them and the wake-up are shared with the parent, the helper threads are
+ * not here: all are given up quietly, and made anew. */
+static void tbh_client_leave_parent(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    client->is_polling = true; /* releasing a body calls out: the client must not go meanwhile */
+    tbh_poller_disown(&io->poller);
+    tbh_resolver_disown(io->resolver);
+    tbh_client_end_all(client, TURBOHTTP_ERR_CANCELLED,
+                       "the process was forked: this request goes on in the parent");
+    tbh_poller_remove(&io->poller, &io->wake_watch);
+    tbh_os_wake_shut(&io->wake);
+    tbh_poller_fini(&io->poller);
+    if (tbh_client_init_poller(client) != TURBOHTTP_OK) client->is_shut = true;
+    tbh_resolver_disown(io->resolver); /* with the new wake-up */
+    tbh_os_birth_note(&io->birth);
+    client->is_polling = false;
+}
+#endif
+
+TBH_FN void tbh_client_check_birth(turbohttp_client *client) {
+#if TBH_SOCKETS
+    if (!client->is_polling && tbh_os_birth_is_elsewhere(&client->io.birth))
+        tbh_client_leave_parent(client);
+#else
+    (void)client;
+#endif
 }
 
 /* Inside a callback the objects that called are still in use (S-80): the round tears them down. */
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
+    tbh_client_check_birth(client);
     client->is_shut = client->must_tear_down = true;
     if (client->is_polling) return;
     client->is_polling = true; /* releasing a body calls out: the client must not go meanwhile */
@@ -13444,6 +13594,7 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
         client->is_doomed = true;
         return;
     }
+    tbh_client_check_birth(client);
     client->is_polling = client->is_doomed = true; /* the callbacks below may ask for it again */
     if (!client->is_shut || client->must_tear_down) tbh_client_tear_down(client);
     tbh_request_call_done(client);
@@ -13630,6 +13781,7 @@ static void tbh_client_start_things(turbohttp_client *client, bool may_block) {
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
                                          bool may_block) {
     if (client->is_polling) return TURBOHTTP_ERR_STATE;
+    tbh_client_check_birth(client);
     client->is_polling = true;
     client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
     tbh_client_read_clock(client);
@@ -13675,6 +13827,7 @@ TURBOHTTP_API void turbohttp_wake(turbohttp_client *client) {
 TURBOHTTP_API size_t turbohttp_watches(turbohttp_client *client, turbohttp_watch *watches,
                                        size_t room, uint32_t *timeout_ms) {
     size_t count = 0;
+    tbh_client_check_birth(client);
     tbh_client_read_clock(client);
     if (timeout_ms) *timeout_ms = tbh_client_wait_ms(client, TURBOHTTP_NO_TIMEOUT);
 #if TBH_SOCKETS

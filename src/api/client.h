@@ -55,7 +55,9 @@ typedef struct turbohttp_timeouts {
 #define TURBOHTTP_NO_TIMEOUT 0xffffffffu
 
 /** Everything a client can be told; zero-initialise, then set what differs.
- *  Texts and tables must stay valid until the client is destroyed. */
+ *  Texts and tables must stay valid until the client is destroyed. In a child
+ *  of `fork` a client begins anew: requests complete with CANCELLED there and
+ *  go on in the parent, connections are not shared. */
 typedef struct turbohttp_client_desc {
     turbohttp_allocator allocator; /**< malloc and free */
     void *memory;        /**< fixed-memory mode: the one block to live in */

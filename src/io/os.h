@@ -20,6 +20,12 @@ typedef struct tbh_os_wake {
     tbh_socket listen_end, signal_end;
 } tbh_os_wake;
 
+/* The process that something was made in. Zero: nothing noted. */
+typedef struct tbh_os_birth {
+    volatile uint32_t *page; /* 1 in that process, 0 in its children; NULL: see process */
+    int64_t process;
+} tbh_os_birth;
+
 #if TBH_SOCKETS
 /* ------------------------------------------------------------ heap, clock, entropy */
 TBH_FN turbohttp_allocator tbh_os_allocator(void);
@@ -49,6 +55,11 @@ TBH_FN bool tbh_os_receive_wait_prepare(tbh_socket s);
 TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t room, size_t *received,
                                             int32_t *system_code);
 TBH_FN void tbh_os_socket_shut(tbh_socket s);
+
+/* ------------------------------------------------------------ fork (S-85) */
+TBH_FN void tbh_os_birth_note(tbh_os_birth *birth);
+TBH_FN bool tbh_os_birth_is_elsewhere(const tbh_os_birth *birth);
+TBH_FN void tbh_os_birth_forget(tbh_os_birth *birth);
 
 /* ------------------------------------------------------------ wake-up between threads */
 TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code);

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #endif
 #ifndef O_CLOEXEC
@@ -236,22 +238,38 @@ TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room) {
 }
 
 /* ------------------------------------------------------------ wake-up */
-TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
-    int ends[2];
-    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
-    if (pipe(ends) != 0) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
+/* Between pipe and fcntl another thread may fork and leave both ends to its child (S-86): an
+ * eventfd is close-on-exec from the start, and one descriptor instead of two. */
+#if defined(__linux__)
+static bool tbh_posix_wake_ends(int ends[2]) {
+    ends[0] = ends[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return ends[0] >= 0;
+}
+#else
+static bool tbh_posix_wake_ends(int ends[2]) {
+    if (pipe(ends) != 0) return false;
     for (int i = 0; i < 2; i++) {
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
     }
+    return true;
+}
+#endif
+
+TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
+    int ends[2];
+    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+    if (!tbh_posix_wake_ends(ends)) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
     wake->listen_end = ends[0];
     wake->signal_end = ends[1];
     return TURBOHTTP_OK;
 }
 
-/* A full pipe is as good as one byte: the reader wakes in any case. */
+/* An eventfd takes eight bytes, a pipe any number; a full one wakes its reader all the same. */
 TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake) {
-    ssize_t written = wake->signal_end == TBH_NO_SOCKET ? 0 : write((int)wake->signal_end, "", 1);
+    uint64_t one = 1;
+    if (wake->signal_end == TBH_NO_SOCKET) return;
+    ssize_t written = write((int)wake->signal_end, &one, sizeof one);
     (void)written;
 }
 
@@ -263,8 +281,50 @@ TBH_FN void tbh_os_wake_drain(const tbh_os_wake *wake) {
 
 TBH_FN void tbh_os_wake_shut(tbh_os_wake *wake) {
     tbh_os_socket_shut(wake->listen_end);
-    tbh_os_socket_shut(wake->signal_end);
+    if (wake->signal_end != wake->listen_end) tbh_os_socket_shut(wake->signal_end);
     wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+}
+
+/* ------------------------------------------------------------ fork */
+/* A page that the system empties in a child tells them apart for one load; where there is none, a
+ * process is asked for its number. */
+#if defined(MADV_WIPEONFORK) && defined(MAP_ANONYMOUS)
+static void *tbh_posix_wiped_page(void) {
+    void *page =
+        mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return NULL;
+    if (madvise(page, sizeof(uint32_t), MADV_WIPEONFORK) == 0) return page;
+    munmap(page, sizeof(uint32_t));
+    return NULL;
+}
+
+static void tbh_posix_drop_page(void *page) {
+    munmap(page, sizeof(uint32_t));
+}
+#else
+static void *tbh_posix_wiped_page(void) {
+    return NULL;
+}
+
+static void tbh_posix_drop_page(void *page) {
+    (void)page;
+}
+#endif
+
+TBH_FN void tbh_os_birth_note(tbh_os_birth *birth) {
+    if (!birth->page) birth->page = (volatile uint32_t *)tbh_posix_wiped_page();
+    if (birth->page) *birth->page = 1;
+    birth->process = (int64_t)getpid();
+}
+
+TBH_FN bool tbh_os_birth_is_elsewhere(const tbh_os_birth *birth) {
+    if (birth->page) return *birth->page == 0;
+    return birth->process != 0 && birth->process != (int64_t)getpid();
+}
+
+TBH_FN void tbh_os_birth_forget(tbh_os_birth *birth) {
+    if (birth->page) tbh_posix_drop_page((void *)(uintptr_t)birth->page);
+    birth->page = NULL;
 }
 
 /* ------------------------------------------------------------ files */

@@ -115,6 +115,11 @@ TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch) {
     watch->ready = 0;
 }
 
+TBH_FN void tbh_poller_disown(tbh_poller *poller) {
+    tbh_os_socket_shut(poller->set);
+    poller->set = TBH_NO_SOCKET;
+}
+
 TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms) {
     return poller->backend->wait(poller, timeout_ms);
 }

@@ -59,6 +59,9 @@ TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh
 TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants);
 /* The socket must still be open. */
 TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch);
+/* In a child of fork the system's set is the parent's too: what is changed and removed from now on
+ * does not reach it. Nothing is reported any more; tbh_poller_fini must follow. */
+TBH_FN void tbh_poller_disown(tbh_poller *poller);
 /* Waits up to timeout_ms (TURBOHTTP_NO_TIMEOUT: for ever) and sets `ready` of every watch. */
 TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms);
 /* The next ready watch of the last wait, NULL at the end; *cursor starts at 0. Watches may be

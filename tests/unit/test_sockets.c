@@ -183,6 +183,89 @@ static void S_86_a_child_sees_no_descriptor_of_ours(void) {
     server_close(&s);
 }
 
+/* Waits for one answer with turbohttp_poll alone, in the mode that the client is in. */
+static turbohttp_status finish_by_poll(turbohttp_client *client, turbohttp_request request, char *said) {
+    turbohttp_response response;
+    memset(&response, 0, sizeof response);
+    for (int i = 0; i < 50; i++) {
+        if (turbohttp_take(client, request, &response) != TURBOHTTP_PENDING) break;
+        turbohttp_poll(client, 100);
+    }
+    if (said) snprintf(said, TURBOHTTP_ERROR_TEXT_BYTES, "%s", response.error.text);
+    turbohttp_status status = response.status == 200 ? response.error.code : TURBOHTTP_ERR_STATE;
+    if (response.error.code) status = response.error.code;
+    turbohttp_response_free(&response);
+    return status;
+}
+
+/* What the child of S_85 does: the parent's request is over here, a new one goes its own way. */
+static int be_the_child(turbohttp_client *client, server *s, turbohttp_request inherited) {
+    char said[TURBOHTTP_ERROR_TEXT_BYTES], bytes[4096];
+    check_failed_here = 0;
+    turbohttp_request request = submit(client, s->url, NULL, 0);
+    CHECK_INT(finish_by_poll(client, inherited, said), TURBOHTTP_ERR_CANCELLED);
+    CHECK(strstr(said, "forked") != NULL);
+    int of_the_parent = s->peer;
+    meet(client, s);
+    CHECK(read(s->peer, bytes, sizeof bytes) > 0);
+    CHECK_INT(write(s->peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    CHECK_INT(finish_by_poll(client, request, NULL), TURBOHTTP_OK);
+    turbohttp_cancel(client, submit(client, "http://name.invalid/", NULL, 0)); /* the helper's lock */
+    turbohttp_poll(client, 0);
+    turbohttp_client_destroy(client);
+    close(of_the_parent);
+    return check_failed_here;
+}
+
+static void S_85_a_child_leaves_the_connections_of_its_parent_alone(void) {
+    char bytes[4096];
+    int status = -1;
+    server s = server_open(), idle = server_open();
+    turbohttp_client *client = client_create();
+    CHECK_INT(exchange(client, &idle), TURBOHTTP_OK);
+    turbohttp_request named = submit(client, "http://name.invalid/", NULL, 0);
+    turbohttp_request request = submit(client, s.url, NULL, 0);
+    meet(client, &s);
+    CHECK(read(s.peer, bytes, sizeof bytes) > 0);
+    CHECK_INT(write(s.peer, plain, sizeof plain - 3), (long)sizeof plain - 3);
+    turbohttp_poll(client, 0);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) _exit(be_the_child(client, &s, request) != 0);
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(recv(s.peer, bytes, sizeof bytes, MSG_DONTWAIT), -1); /* nothing said, not closed */
+    CHECK_INT(recv(idle.peer, bytes, sizeof bytes, MSG_DONTWAIT), -1);
+    CHECK_INT(write(s.peer, plain + sizeof plain - 3, 2), 2);
+    CHECK_INT(finish_by_poll(client, request, NULL), TURBOHTTP_OK);
+    turbohttp_request again = submit(client, s.url, NULL, 0);
+    turbohttp_poll(client, 0);
+    CHECK(read(s.peer, bytes, sizeof bytes) > 0); /* over the same connection */
+    CHECK_INT(write(s.peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    CHECK_INT(finish_by_poll(client, again, NULL), TURBOHTTP_OK);
+    turbohttp_cancel(client, named);
+    finish(client, named);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+    server_close(&idle);
+}
+
+/* From the start close-on-exec: an eventfd, not a pipe that is told afterwards. */
+static void S_86_a_client_at_rest_has_one_descriptor(void) {
+    int before = count_descriptors();
+    turbohttp_client *client = client_create();
+#ifdef __linux__
+    CHECK_INT(count_descriptors(), before + 1);
+#endif
+    turbohttp_wake(client);
+    turbohttp_wake(client);
+    CHECK_INT(tbh_poller_wait(&client->io.poller, 0), 1);
+    turbohttp_poll(client, 0);
+    CHECK_INT(tbh_poller_wait(&client->io.poller, 0), 0);
+    turbohttp_client_destroy(client);
+    CHECK_INT(count_descriptors(), before);
+}
+
 static turbohttp_status pause_always(void *user, const void *data, size_t length) {
     (void)user, (void)data, (void)length;
     return TURBOHTTP_PENDING;
@@ -213,11 +296,13 @@ static void a_paused_body_whose_peer_is_gone_does_not_keep_the_loop_awake(void) 
 }
 
 static const check_test tests[] = {
+    CHECK_TEST(S_86_a_client_at_rest_has_one_descriptor), /* first: no helper thread opens others */
     CHECK_TEST(S_75_descriptors_return_to_the_baseline),
     CHECK_TEST(S_83_descriptors_beyond_1024_work),
     CHECK_TEST(out_of_descriptors_is_an_error_of_that_request_only),
     CHECK_TEST(S_84_a_peer_that_closes_while_we_write_is_an_error_not_a_signal),
     CHECK_TEST(S_86_a_child_sees_no_descriptor_of_ours),
+    CHECK_TEST(S_85_a_child_leaves_the_connections_of_its_parent_alone),
     CHECK_TEST(a_paused_body_whose_peer_is_gone_does_not_keep_the_loop_awake),
 };
 
