@@ -11769,6 +11769,8 @@ TBH_FN void tbh_client_read_clock(turbohttp_client *client);
 /* In a child of fork, once: everything that moves is the parent's (S-85). Called before anything
  * that could touch it. */
 TBH_FN void tbh_client_check_birth(turbohttp_client *client);
+/* Takes n bytes of work off what is left for this poll. */
+TBH_FN void tbh_client_spend(turbohttp_client *client, uint64_t n);
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us);
 /* One round of poll; may_block: nothing else runs in this thread until the request is complete. */
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
@@ -12067,10 +12069,7 @@ TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
 
 /* A connection that was used so recently is not asked whether it still lives: that would cost a
  * system call per request, and replaying covers the case. */
-#define TBH_FRESH_US     2000u
-
-/* What is left of a poll's budget below this is not worth a system call. */
-#define TBH_CRUMBS_BYTES 1024u
+#define TBH_FRESH_US 2000u
 
 /* ------------------------------------------------------------ lists */
 TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
@@ -12248,11 +12247,6 @@ TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ sending */
-static void tbh_link_spend(tbh_link *link, size_t n) {
-    turbohttp_client *client = link->client;
-    client->budget = client->budget > n + TBH_CRUMBS_BYTES ? client->budget - n : 0;
-}
-
 static void tbh_link_sent(tbh_link *link) {
     tbh_request *request = link->request;
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
@@ -12296,7 +12290,7 @@ static bool tbh_link_send_some(tbh_link *link) {
         if (link->is_send_blocked) break;
         tbh_conn_out_consume(&link->h1, sent);
         link->request->sent_bytes += sent;
-        tbh_link_spend(link, sent);
+        tbh_client_spend(link->client, sent);
         has_sent = true;
     }
     if (has_sent) tbh_link_sent(link);
@@ -12307,7 +12301,7 @@ static bool tbh_link_send_some(tbh_link *link) {
 static void tbh_link_received(tbh_link *link, size_t n) {
     tbh_request *request = link->request;
     tbh_conn_in_commit(&link->h1, n);
-    tbh_link_spend(link, n);
+    tbh_client_spend(link->client, n);
     if (!request->has_response_byte) {
         request->has_response_byte = true;
         request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;
@@ -12479,7 +12473,7 @@ static turbohttp_status tbh_deliver_put(tbh_link *link, turbohttp_span span) {
     turbohttp_status status = tbh_body_put(&request->body, span, &taken);
     tbh_conn_body_consume(&link->h1, taken);
     uint64_t made = request->body.decoded - before;
-    client->budget = client->budget > made ? client->budget - (size_t)made : 0;
+    tbh_client_spend(client, made);
     if (status >= 0) tbh_deliver_progress(link);
     request->is_paused = status == TURBOHTTP_PENDING && request->body.is_refused;
     if (status == TURBOHTTP_PENDING && !request->is_paused) tbh_link_mark_dirty(link);
@@ -13337,6 +13331,9 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
  * of work and waits at most once.
  * Does not know: framing, names, how a request is built. */
 
+/* What is left of a poll's budget below this is not worth a system call. */
+#define TBH_CRUMBS_BYTES 1024u
+
 /* ------------------------------------------------------------ defaults: the one place */
 static uint32_t tbh_or(uint32_t value, uint32_t otherwise) {
     return value ? value : otherwise;
@@ -13606,6 +13603,11 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
 TBH_FN void tbh_client_read_clock(turbohttp_client *client) {
     uint64_t now = client->io.clock.now_us(client->io.clock.user);
     if (now > client->io.now_us) client->io.now_us = now; /* never back (RELIABILITY 3.5) */
+}
+
+TBH_FN void tbh_client_spend(turbohttp_client *client, uint64_t n) {
+    bool is_worth_it = client->budget > TBH_CRUMBS_BYTES && n < client->budget - TBH_CRUMBS_BYTES;
+    client->budget = is_worth_it ? client->budget - (size_t)n : 0;
 }
 
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us) {

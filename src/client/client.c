@@ -5,6 +5,9 @@
  * Does not know: framing, names, how a request is built. */
 #include "internal.h"
 
+/* What is left of a poll's budget below this is not worth a system call. */
+#define TBH_CRUMBS_BYTES 1024u
+
 /* ------------------------------------------------------------ defaults: the one place */
 static uint32_t tbh_or(uint32_t value, uint32_t otherwise) {
     return value ? value : otherwise;
@@ -274,6 +277,11 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
 TBH_FN void tbh_client_read_clock(turbohttp_client *client) {
     uint64_t now = client->io.clock.now_us(client->io.clock.user);
     if (now > client->io.now_us) client->io.now_us = now; /* never back (RELIABILITY 3.5) */
+}
+
+TBH_FN void tbh_client_spend(turbohttp_client *client, uint64_t n) {
+    bool is_worth_it = client->budget > TBH_CRUMBS_BYTES && n < client->budget - TBH_CRUMBS_BYTES;
+    client->budget = is_worth_it ? client->budget - (size_t)n : 0;
 }
 
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us) {
