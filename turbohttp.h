@@ -179,6 +179,7 @@ typedef enum turbohttp_status {
     TURBOHTTP_ERR_FILE = -106,          /**< a file could not be used */
     TURBOHTTP_ERR_TIMEOUT = -107,       /**< a time limit; see the phase */
     TURBOHTTP_ERR_RANDOM = -108,        /**< no entropy from the system */
+    TURBOHTTP_ERR_ADDRESS_REFUSED = -109, /**< by `allow_address` */
 
     /* client */
     TURBOHTTP_ERR_QUEUE_FULL = -120,    /**< limit on waiting requests */
@@ -1463,6 +1464,18 @@ typedef struct turbohttp_address {
     uint32_t scope;    /**< IPv6 zone index, 0 if none */
 } turbohttp_address;
 
+/**
+ * Say whether an address is not on the open Internet: loopback, private,
+ * link-local (clouds' metadata), unique local, shared, documentation,
+ * multicast, reserved; or an IPv6 form that leads to such an IPv4 address.
+ *
+ * Returns: true also for what is no address. Thread: any. Blocks: never.
+ * See: `allow_address` of the client, where it guards against requests that
+ * others make you send to your own network.
+ */
+TURBOHTTP_API bool
+turbohttp_address_is_private(const turbohttp_address *address);
+
 /** Addresses that one name may lead to; more are ignored. */
 #define TURBOHTTP_MAX_ADDRESSES 16
 
@@ -1590,6 +1603,13 @@ typedef struct turbohttp_client_desc {
     turbohttp_stub_options stub;          /**< settings of the stub */
     const turbohttp_name_override *names; /**< fixed names */
     size_t name_count;                    /**< how many */
+    /** Asked before each connection attempt, with the address that it goes
+     *  to (after the look-up, so that no second answer can replace it); false
+     *  refuses, and the next address is tried. Not asked for Unix sockets.
+     *  Must not call the client. NULL: all are allowed. */
+    bool (*allow_address)(void *user, const turbohttp_address *address,
+                          uint16_t port);
+    void *allow_user;                     /**< for `allow_address` */
     turbohttp_clock clock;                /**< the system's monotonic one */
     turbohttp_random random;              /**< the system's */
     turbohttp_limits limits;              /**< see there */
@@ -2338,6 +2358,7 @@ static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(ERR_FILE, "file error: check path, permissions and free space"),
     TBH_ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts"),
     TBH_ROW(ERR_RANDOM, "no random bytes from the system: set the random hook"),
+    TBH_ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host"),
     TBH_ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests"),
     TBH_ROW(ERR_TLS_MISSING, "https:// needs a TLS header: include turbohttp_tls_bearssl.h"),
 };
@@ -4205,6 +4226,81 @@ TBH_FN size_t tbh_address_format(const turbohttp_address *address, char text[46]
                                     : tbh_address_format_v6(address->bytes, text);
     text[n] = 0;
     return n;
+}
+
+/* ------------------------------------------------------------ what is not the open Internet (S-72) */
+typedef struct tbh_address_block {
+    uint8_t bits;
+    uint8_t bytes[8];
+} tbh_address_block;
+
+/* IANA special-purpose registries: what is not globally reachable, and multicast. */
+static const tbh_address_block tbh_private_v4[] = {
+    {8, {0}},             /* this network */
+    {8, {10}},            /* RFC 1918 */
+    {10, {100, 64}},      /* carrier-grade NAT, RFC 6598 */
+    {8, {127}},           /* loopback */
+    {16, {169, 254}},     /* link-local, and clouds' metadata services */
+    {12, {172, 16}},      /* RFC 1918 */
+    {24, {192, 0, 0}},    /* protocol assignments */
+    {24, {192, 0, 2}},    /* documentation */
+    {24, {192, 88, 99}},  /* 6to4 relays, RFC 7526 */
+    {16, {192, 168}},     /* RFC 1918 */
+    {15, {198, 18}},      /* benchmarks */
+    {24, {198, 51, 100}}, /* documentation */
+    {24, {203, 0, 113}},  /* documentation */
+    {4, {224}},           /* multicast */
+    {4, {240}},           /* reserved, and broadcast */
+};
+
+static const tbh_address_block tbh_private_v6[] = {
+    {48, {0, 0x64, 0xff, 0x9b, 0, 1}}, /* local translation, RFC 8215 */
+    {64, {1}},                         /* discard */
+    {32, {0x20, 0x01, 0, 0}},          /* Teredo: an IPv4 address in disguise */
+    {28, {0x20, 0x01, 0, 0x10}},       /* ORCHID */
+    {28, {0x20, 0x01, 0, 0x20}},       /* ORCHIDv2 */
+    {32, {0x20, 0x01, 0x0d, 0xb8}},    /* documentation */
+    {20, {0x3f, 0xff}},                /* documentation, RFC 9637 */
+    {16, {0x5f, 0}},                   /* segment routing */
+    {7, {0xfc}},                       /* unique local */
+    {10, {0xfe, 0x80}},                /* link-local */
+    {10, {0xfe, 0xc0}},                /* site-local, deprecated */
+    {8, {0xff}},                       /* multicast */
+};
+
+static bool tbh_address_is_in(const uint8_t *bytes, const tbh_address_block *blocks, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        size_t whole = blocks[i].bits / 8;
+        unsigned rest = blocks[i].bits % 8u, mask = 0xff00u >> rest & 0xffu;
+        if (memcmp(bytes, blocks[i].bytes, whole) != 0) continue;
+        if (rest == 0 || ((bytes[whole] ^ blocks[i].bytes[whole]) & mask) == 0) return true;
+    }
+    return false;
+}
+
+static bool tbh_address_is_private_v4(const uint8_t *bytes) {
+    return tbh_address_is_in(bytes, tbh_private_v4, sizeof tbh_private_v4 / sizeof *tbh_private_v4);
+}
+
+/* Where an IPv6 address leads to an IPv4 one, that one counts: NULL if it does not. */
+static const uint8_t *tbh_address_embedded_v4(const uint8_t *bytes) {
+    static const uint8_t zeros[12] = {0}, nat64[12] = {0, 0x64, 0xff, 0x9b}; /* RFC 6052 */
+    if (memcmp(bytes, nat64, 12) == 0) return bytes + 12;
+    if (memcmp(bytes, zeros, 12) == 0) return bytes + 12; /* ::, ::1, and ::a.b.c.d */
+    bool is_mapped = memcmp(bytes, zeros, 10) == 0 && bytes[10] == 0xff && bytes[11] == 0xff;
+    bool is_translated = memcmp(bytes, zeros, 8) == 0 && bytes[8] == 0xff && bytes[9] == 0xff &&
+                         bytes[10] == 0 && bytes[11] == 0; /* ::ffff:0:a.b.c.d, RFC 2765 */
+    if (is_mapped || is_translated) return bytes + 12;
+    return bytes[0] == 0x20 && bytes[1] == 0x02 ? bytes + 2 : NULL; /* 6to4 */
+}
+
+TURBOHTTP_API bool turbohttp_address_is_private(const turbohttp_address *address) {
+    const uint8_t *bytes = address->bytes;
+    if (address->family == 4) return tbh_address_is_private_v4(bytes);
+    if (address->family != 6) return true; /* not an address: nothing to vouch for */
+    const uint8_t *v4 = tbh_address_embedded_v4(bytes);
+    if (v4) return tbh_address_is_private_v4(v4);
+    return tbh_address_is_in(bytes, tbh_private_v6, sizeof tbh_private_v6 / sizeof *tbh_private_v6);
 }
 
 /* ========================================================================
@@ -11069,6 +11165,7 @@ typedef struct tbh_dial_attempt {
     uint64_t started_us;
     int32_t system_code;
     bool failed;
+    bool refused; /* by allow_address: no socket was opened */
 } tbh_dial_attempt;
 
 typedef struct tbh_dialer {
@@ -11152,6 +11249,14 @@ static void tbh_dialer_fail_attempt(tbh_dialer *dialer, tbh_dial_attempt *attemp
     dialer->next_us = now_us;
 }
 
+/* S-72: the address itself is judged, after the look-up: no other one takes its place. */
+static bool tbh_dialer_may_try(const tbh_dialer *dialer, const tbh_peer *peer) {
+    if (peer->unix_path) return true; /* named by the caller, no look-up */
+    const turbohttp_client_desc *desc = dialer->lookup.resolver->desc;
+    return !desc->allow_address ||
+           desc->allow_address(desc->allow_user, &peer->address, peer->port);
+}
+
 /* Starts one attempt; ERR_… only for failures that no other address can mend. */
 static turbohttp_status tbh_dialer_try(tbh_dialer *dialer, const char *unix_path, uint64_t now_us) {
     tbh_dial_attempt *attempt = &dialer->attempts[dialer->started];
@@ -11161,6 +11266,11 @@ static turbohttp_status tbh_dialer_try(tbh_dialer *dialer, const char *unix_path
     peer.port = dialer->port;
     peer.unix_path = unix_path;
     attempt->started_us = now_us;
+    attempt->refused = !tbh_dialer_may_try(dialer, &peer);
+    if (attempt->refused) {
+        tbh_dialer_fail_attempt(dialer, attempt, 0, now_us);
+        return TURBOHTTP_OK;
+    }
     turbohttp_status status = tbh_os_stream_open(&peer, &s, &attempt->system_code);
     dialer->next_us = now_us + TBH_DIAL_DELAY_US;
     if (status < 0) {
@@ -11194,10 +11304,16 @@ static bool tbh_dialer_any_under_way(const tbh_dialer *dialer) {
     return false;
 }
 
-static bool tbh_dialer_all_timed_out(const tbh_dialer *dialer) {
-    for (uint32_t i = 0; i < dialer->started; i++)
-        if (dialer->attempts[i].system_code != 0) return false;
-    return dialer->started > 0;
+/* What to call it when all attempts came to nothing. */
+static turbohttp_status tbh_dialer_verdict(const tbh_dialer *dialer) {
+    uint32_t refused = 0, late = 0, count = dialer->started;
+    for (uint32_t i = 0; i < count; i++) {
+        const tbh_dial_attempt *attempt = &dialer->attempts[i];
+        refused += attempt->refused;
+        late += !attempt->refused && attempt->system_code == 0;
+    }
+    if (count && refused == count) return TURBOHTTP_ERR_ADDRESS_REFUSED;
+    return late && late + refused == count ? TURBOHTTP_ERR_TIMEOUT : TURBOHTTP_ERR_CONNECT;
 }
 
 static turbohttp_status tbh_dialer_fail(tbh_dialer *dialer, turbohttp_status code,
@@ -11224,7 +11340,9 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error) 
             tbh_error_append(error, ": ");
         }
         if (attempt->system_code) tbh_os_describe(attempt->system_code, text, sizeof text);
-        tbh_error_append(error, attempt->system_code ? text : "no answer in time");
+        tbh_error_append(error, attempt->refused       ? "refused by allow_address"
+                                : attempt->system_code ? text
+                                                       : "no answer in time");
     }
 }
 
@@ -11296,8 +11414,7 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
     if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
     if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
-    bool late = tbh_dialer_all_timed_out(dialer);
-    return tbh_dialer_fail(dialer, late ? TURBOHTTP_ERR_TIMEOUT : TURBOHTTP_ERR_CONNECT, error);
+    return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
 }
 
 TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer) {

@@ -69,6 +69,13 @@ typedef struct turbohttp_client_desc {
     turbohttp_stub_options stub;          /**< settings of the stub */
     const turbohttp_name_override *names; /**< fixed names */
     size_t name_count;                    /**< how many */
+    /** Asked before each connection attempt, with the address that it goes
+     *  to (after the look-up, so that no second answer can replace it); false
+     *  refuses, and the next address is tried. Not asked for Unix sockets.
+     *  Must not call the client. NULL: all are allowed. */
+    bool (*allow_address)(void *user, const turbohttp_address *address,
+                          uint16_t port);
+    void *allow_user;                     /**< for `allow_address` */
     turbohttp_clock clock;                /**< the system's monotonic one */
     turbohttp_random random;              /**< the system's */
     turbohttp_limits limits;              /**< see there */

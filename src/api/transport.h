@@ -46,6 +46,18 @@ typedef struct turbohttp_address {
     uint32_t scope;    /**< IPv6 zone index, 0 if none */
 } turbohttp_address;
 
+/**
+ * Say whether an address is not on the open Internet: loopback, private,
+ * link-local (clouds' metadata), unique local, shared, documentation,
+ * multicast, reserved; or an IPv6 form that leads to such an IPv4 address.
+ *
+ * Returns: true also for what is no address. Thread: any. Blocks: never.
+ * See: `allow_address` of the client, where it guards against requests that
+ * others make you send to your own network.
+ */
+TURBOHTTP_API bool
+turbohttp_address_is_private(const turbohttp_address *address);
+
 /** Addresses that one name may lead to; more are ignored. */
 #define TURBOHTTP_MAX_ADDRESSES 16
 

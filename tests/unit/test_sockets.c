@@ -266,6 +266,76 @@ static void S_86_a_client_at_rest_has_one_descriptor(void) {
     CHECK_INT(count_descriptors(), before);
 }
 
+typedef struct gate {
+    int asked;
+    turbohttp_address seen[8];
+    uint16_t port;
+    int refuse_family; /* 0: whatever is private */
+} gate;
+
+static bool gate_allows(void *user, const turbohttp_address *address, uint16_t port) {
+    gate *g = (gate *)user;
+    g->seen[g->asked++ % 8] = *address;
+    g->port = port;
+    return g->refuse_family ? address->family != g->refuse_family : !turbohttp_address_is_private(address);
+}
+
+static turbohttp_client *gated_client(gate *g, const turbohttp_name_override *name) {
+    turbohttp_client *client = NULL;
+    turbohttp_client_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.allow_address = gate_allows;
+    desc.allow_user = g;
+    desc.names = name;
+    desc.name_count = 1;
+    CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+    return client;
+}
+
+static void S_72_every_attempt_is_asked_for_with_its_address(void) {
+    char said[TURBOHTTP_ERROR_TEXT_BYTES];
+    const turbohttp_name_override name = {"name.test", 0, "127.0.0.1 ::1 ::ffff:127.0.0.1"};
+    gate g;
+    server s = server_open();
+    memset(&g, 0, sizeof g);
+    turbohttp_client *client = gated_client(&g, &name);
+    CHECK_INT(finish_by_poll(client, submit(client, s.url, NULL, 0), said), TURBOHTTP_ERR_ADDRESS_REFUSED);
+    CHECK(strstr(said, "127.0.0.1 port") != NULL && strstr(said, "refused by allow_address") != NULL);
+    CHECK_INT(g.asked, 1);
+    CHECK_INT(g.seen[0].family, 4);
+    CHECK_INT(g.seen[0].bytes[0], 127);
+    CHECK_INT(g.port, atoi(strrchr(s.url, ':') + 1));
+    CHECK_INT(finish_by_poll(client, submit(client, "http://name.test/", NULL, 0), said),
+              TURBOHTTP_ERR_ADDRESS_REFUSED);
+    CHECK_INT(g.asked, 4); /* each of the three */
+    struct pollfd listener = {s.listener, POLLIN, 0};
+    CHECK_INT(poll(&listener, 1, 0), 0); /* nobody came */
+    turbohttp_client_destroy(client);
+    server_close(&s);
+}
+
+static void S_72_the_next_address_is_tried_and_a_kept_connection_is_not_asked_for(void) {
+    const turbohttp_name_override name = {"name.test", 0, "::1 127.0.0.1"};
+    char url[64], bytes[4096];
+    gate g;
+    server s = server_open();
+    memset(&g, 0, sizeof g);
+    g.refuse_family = 6;
+    turbohttp_client *client = gated_client(&g, &name);
+    snprintf(url, sizeof url, "http://name.test:%s", strrchr(s.url, ':') + 1);
+    for (int i = 0; i < 2; i++) {
+        turbohttp_request request = submit(client, url, NULL, 0);
+        if (i == 0) meet(client, &s);
+        else turbohttp_poll(client, 0);
+        CHECK(read(s.peer, bytes, sizeof bytes) > 0);
+        CHECK_INT(write(s.peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+        CHECK_INT(finish_by_poll(client, request, NULL), TURBOHTTP_OK);
+        CHECK_INT(g.asked, 2);
+    }
+    turbohttp_client_destroy(client);
+    server_close(&s);
+}
+
 static turbohttp_status pause_always(void *user, const void *data, size_t length) {
     (void)user, (void)data, (void)length;
     return TURBOHTTP_PENDING;
@@ -303,6 +373,8 @@ static const check_test tests[] = {
     CHECK_TEST(S_84_a_peer_that_closes_while_we_write_is_an_error_not_a_signal),
     CHECK_TEST(S_86_a_child_sees_no_descriptor_of_ours),
     CHECK_TEST(S_85_a_child_leaves_the_connections_of_its_parent_alone),
+    CHECK_TEST(S_72_every_attempt_is_asked_for_with_its_address),
+    CHECK_TEST(S_72_the_next_address_is_tried_and_a_kept_connection_is_not_asked_for),
     CHECK_TEST(a_paused_body_whose_peer_is_gone_does_not_keep_the_loop_awake),
 };
 
