@@ -1647,7 +1647,8 @@ typedef void (*turbohttp_progress)(void *user, uint64_t sent,
 typedef struct turbohttp_body {
     const void *data; /**< bytes, borrowed until the request is complete */
     uint64_t length;  /**< of data or read; 0 with `read`: see is_unknown */
-    const char *path; /**< file to send; its length is taken at submit */
+    const char *path; /**< file to send; its length is taken at submit, a
+                           pipe or device is sent chunked up to its end */
     turbohttp_body_read read; /**< callback; chunked when is_unknown */
     bool is_unknown;  /**< length is not known: chunked (HTTP/1.1) */
     void *user;       /**< for `read` and `release` */
@@ -1690,10 +1691,11 @@ typedef struct turbohttp_request_desc {
 } turbohttp_request_desc;
 
 /** Points in time of a request, microseconds after its submission; 0 means
- *  not reached (or at once, for the first three). */
+ *  not reached (or at once, for the first four). */
 typedef struct turbohttp_timing {
     uint64_t resolved_us;   /**< name known */
     uint64_t connected_us;  /**< connection up (0 when reused) */
+    uint64_t ready_us;      /**< has a connection, sending begins */
     uint64_t sent_us;       /**< request handed over in full */
     uint64_t first_byte_us; /**< first byte of the response */
     uint64_t total_us;      /**< complete */
@@ -9098,6 +9100,7 @@ TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room);
 /* ------------------------------------------------------------ files (these may block) */
 typedef intptr_t tbh_file;
 #define TBH_NO_FILE ((tbh_file)-1)
+/* *length: of what is read; UINT64_MAX when only its end tells (a pipe, a terminal, a device). */
 TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh_file *out,
                                          uint64_t *length, int32_t *system_code);
 /* OK with *got > 0, DONE at the end, ERR_FILE. */
@@ -9450,7 +9453,9 @@ TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh
     *out = TBH_NO_FILE;
     *length = 0;
     if (f < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
-    if (fstat(f, &about) == 0 && about.st_size > 0) *length = (uint64_t)about.st_size;
+    bool is_known = fstat(f, &about) == 0 && S_ISREG(about.st_mode);
+    if (is_known && about.st_size > 0) *length = (uint64_t)about.st_size;
+    if (!is_known) *length = UINT64_MAX;
     *out = f;
     return TURBOHTTP_OK;
 }
@@ -12347,6 +12352,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     request->response.peer = link->stream.peer;
     request->response.peer_port =
         link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
+    request->response.timing.ready_us = link->client->io.now_us - request->started_us;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
     tbh_conn_start(&link->h1, &request->wire, &request->store);
     tbh_link_mark_dirty(link);
@@ -12946,6 +12952,7 @@ static turbohttp_status tbh_source_open_file(tbh_request *request, const char *p
     turbohttp_status status = tbh_os_file_open(path, false, &request->upload, &length, &code);
     request->source.fill = tbh_source_read_file;
     request->source.user = request;
+    if (length == UINT64_MAX) request->source.is_unknown = true; /* sent as it comes, chunked */
     if (!request->source.is_unknown) request->source.length = length;
     if (status == TURBOHTTP_OK) return status;
     tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
@@ -13003,7 +13010,7 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
     bool has_body = body->data || body->path || body->read;
     /* RFC 9110 §10.1.1: no expectation without content, which nobody would wait for. */
     request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 && has_body &&
-                                     (body->is_unknown || request->source.length > 0);
+                                     (request->source.is_unknown || request->source.length > 0);
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !request->wire.expects_continue;
     turbohttp_status status = tbh_head_line(w, target);

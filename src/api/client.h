@@ -113,7 +113,8 @@ typedef void (*turbohttp_progress)(void *user, uint64_t sent,
 typedef struct turbohttp_body {
     const void *data; /**< bytes, borrowed until the request is complete */
     uint64_t length;  /**< of data or read; 0 with `read`: see is_unknown */
-    const char *path; /**< file to send; its length is taken at submit */
+    const char *path; /**< file to send; its length is taken at submit, a
+                           pipe or device is sent chunked up to its end */
     turbohttp_body_read read; /**< callback; chunked when is_unknown */
     bool is_unknown;  /**< length is not known: chunked (HTTP/1.1) */
     void *user;       /**< for `read` and `release` */
@@ -156,10 +157,11 @@ typedef struct turbohttp_request_desc {
 } turbohttp_request_desc;
 
 /** Points in time of a request, microseconds after its submission; 0 means
- *  not reached (or at once, for the first three). */
+ *  not reached (or at once, for the first four). */
 typedef struct turbohttp_timing {
     uint64_t resolved_us;   /**< name known */
     uint64_t connected_us;  /**< connection up (0 when reused) */
+    uint64_t ready_us;      /**< has a connection, sending begins */
     uint64_t sent_us;       /**< request handed over in full */
     uint64_t first_byte_us; /**< first byte of the response */
     uint64_t total_us;      /**< complete */

@@ -168,6 +168,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     request->response.peer = link->stream.peer;
     request->response.peer_port =
         link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
+    request->response.timing.ready_us = link->client->io.now_us - request->started_us;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
     tbh_conn_start(&link->h1, &request->wire, &request->store);
     tbh_link_mark_dirty(link);

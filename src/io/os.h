@@ -74,6 +74,7 @@ TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room);
 /* ------------------------------------------------------------ files (these may block) */
 typedef intptr_t tbh_file;
 #define TBH_NO_FILE ((tbh_file)-1)
+/* *length: of what is read; UINT64_MAX when only its end tells (a pipe, a terminal, a device). */
 TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh_file *out,
                                          uint64_t *length, int32_t *system_code);
 /* OK with *got > 0, DONE at the end, ERR_FILE. */

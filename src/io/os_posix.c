@@ -336,7 +336,9 @@ TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh
     *out = TBH_NO_FILE;
     *length = 0;
     if (f < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
-    if (fstat(f, &about) == 0 && about.st_size > 0) *length = (uint64_t)about.st_size;
+    bool is_known = fstat(f, &about) == 0 && S_ISREG(about.st_mode);
+    if (is_known && about.st_size > 0) *length = (uint64_t)about.st_size;
+    if (!is_known) *length = UINT64_MAX;
     *out = f;
     return TURBOHTTP_OK;
 }

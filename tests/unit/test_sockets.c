@@ -266,6 +266,36 @@ static void S_86_a_client_at_rest_has_one_descriptor(void) {
     CHECK_INT(count_descriptors(), before);
 }
 
+static void E3_what_has_no_length_is_sent_chunked(void) {
+    char folder[] = "/tmp/turbohttp-XXXXXX", path[64], bytes[4096];
+    server s = server_open();
+    turbohttp_client *client = client_create();
+    turbohttp_request_desc desc;
+    turbohttp_request request;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    CHECK_INT(mkfifo(path, 0600), 0);
+    int writer = open(path, O_RDWR); /* both, so that nobody waits for the other end */
+    CHECK_INT(write(writer, "piped", 5), 5);
+    memset(&desc, 0, sizeof desc);
+    desc.url = s.url;
+    desc.body.path = path;
+    CHECK_INT(turbohttp_submit(client, &desc, &request, NULL), TURBOHTTP_OK);
+    close(writer);
+    meet(client, &s);
+    ssize_t n = recv(s.peer, bytes, sizeof bytes - 1, MSG_DONTWAIT);
+    bytes[n > 0 ? n : 0] = 0;
+    CHECK(strstr(bytes, "Transfer-Encoding: chunked\r\n") != NULL);
+    CHECK(strstr(bytes, "Content-Length") == NULL);
+    CHECK(strstr(bytes, "5\r\npiped\r\n") != NULL && strstr(bytes, "\r\n0\r\n\r\n") != NULL);
+    CHECK_INT(write(s.peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    CHECK_INT(finish(client, request), TURBOHTTP_OK);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+    unlink(path);
+    rmdir(folder);
+}
+
 typedef struct gate {
     int asked;
     turbohttp_address seen[8];
@@ -375,6 +405,7 @@ static const check_test tests[] = {
     CHECK_TEST(S_85_a_child_leaves_the_connections_of_its_parent_alone),
     CHECK_TEST(S_72_every_attempt_is_asked_for_with_its_address),
     CHECK_TEST(S_72_the_next_address_is_tried_and_a_kept_connection_is_not_asked_for),
+    CHECK_TEST(E3_what_has_no_length_is_sent_chunked),
     CHECK_TEST(a_paused_body_whose_peer_is_gone_does_not_keep_the_loop_awake),
 };
 
