@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 WARN = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror".split()
 SANITIZE = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer".split()
+MEMORY = "-g -O1 -fsanitize=memory -fno-sanitize-recover=all -fno-omit-frame-pointer".split()
 ALWAYS_EPOLL = ["-DTBH_EPOLL_FROM=1"]  # from the first socket on
 INCLUDES = ["-I.", "-Itests/support"]
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
@@ -47,6 +48,8 @@ def unit_steps():
         yield compiled(f"{stem}.fast", source, ["-O2", *WARN], libs=libs)
         if path.stem in ("test_sockets", "test_threads", "test_resolver_stub"):
             yield compiled(f"{stem}.epoll", source, [*SANITIZE, *ALWAYS_EPOLL], libs=libs)
+        if path.stem == "test_sockets":
+            yield compiled(f"{stem}.memory", source, MEMORY, compiler="clang", libs=libs)
         if "NO_SIMD" in text:
             yield compiled(f"{stem}.portable", source, [*SANITIZE, "-DTURBOHTTP_NO_SIMD"], libs=libs)
             yield compiled(f"{stem}.avx2", source, ["-O2", "-mavx2"], libs=libs)
@@ -58,6 +61,7 @@ def script_steps():
     source = "tests/script_player.c"
     yield compiled("scripts.sanitized", source, SANITIZE)
     yield compiled("scripts.guards", source, ["-g", "-O1", "-DTURBOHTTP_DEBUG_GUARDS"])
+    yield compiled("scripts.memory", source, MEMORY, compiler="clang")
     yield compiled("scripts.portable", source, ["-g", "-O1", "-DTURBOHTTP_NO_SIMD"])
     yield compiled("scripts.valgrind", source, ["-g", "-O1"],
                    run=["valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
