@@ -55,6 +55,7 @@
  *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock
  *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
+ *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
@@ -178,6 +179,7 @@ typedef enum turbohttp_status {
     TURBOHTTP_ERR_FILE = -106,          /**< a file could not be used */
     TURBOHTTP_ERR_TIMEOUT = -107,       /**< a time limit; see the phase */
     TURBOHTTP_ERR_RANDOM = -108,        /**< no entropy from the system */
+    TURBOHTTP_ERR_ADDRESS_REFUSED = -109, /**< by `allow_address` */
 
     /* client */
     TURBOHTTP_ERR_QUEUE_FULL = -120,    /**< limit on waiting requests */
@@ -1488,6 +1490,18 @@ typedef struct turbohttp_address {
     uint32_t scope;    /**< IPv6 zone index, 0 if none */
 } turbohttp_address;
 
+/**
+ * Say whether an address is not on the open Internet: loopback, private,
+ * link-local (clouds' metadata), unique local, shared, documentation,
+ * multicast, reserved; or an IPv6 form that leads to such an IPv4 address.
+ *
+ * Returns: true also for what is no address. Thread: any. Blocks: never.
+ * See: `allow_address` of the client, where it guards against requests that
+ * others make you send to your own network.
+ */
+TURBOHTTP_API bool
+turbohttp_address_is_private(const turbohttp_address *address);
+
 /** Addresses that one name may lead to; more are ignored. */
 #define TURBOHTTP_MAX_ADDRESSES 16
 
@@ -1527,6 +1541,14 @@ typedef struct turbohttp_name_override {
     uint16_t port;         /**< 0: any port */
     const char *addresses; /**< "192.0.2.1 2001:db8::1", blanks between */
 } turbohttp_name_override;
+
+/** How a client waits for its sockets; the stats say which way is in use.
+ *  All behave alike, and `turbohttp_watches` serves each of them. */
+typedef enum turbohttp_io {
+    TURBOHTTP_IO_DEFAULT = 0, /**< poll; epoll from 16 sockets on */
+    TURBOHTTP_IO_POLL,        /**< poll(2): everywhere, any number */
+    TURBOHTTP_IO_EPOLL /**< epoll(7), Linux; poll where it cannot be had */
+} turbohttp_io;
 
 /** A monotonic clock. */
 typedef struct turbohttp_clock {
@@ -1736,17 +1758,27 @@ typedef struct turbohttp_timeouts {
 #define TURBOHTTP_NO_TIMEOUT 0xffffffffu
 
 /** Everything a client can be told; zero-initialise, then set what differs.
- *  Texts and tables must stay valid until the client is destroyed. */
+ *  Texts and tables must stay valid until the client is destroyed. In a child
+ *  of `fork` a client begins anew: requests complete with CANCELLED there and
+ *  go on in the parent, connections are not shared. */
 typedef struct turbohttp_client_desc {
     turbohttp_allocator allocator; /**< malloc and free */
     void *memory;        /**< fixed-memory mode: the one block to live in */
     size_t memory_bytes; /**< its size; see TURBOHTTP_FIXED_BYTES */
     const turbohttp_transport *transport; /**< the system's sockets */
+    turbohttp_io io;                      /**< how to wait for sockets */
     const turbohttp_resolver *resolver;   /**< `name_service` */
     turbohttp_name_service name_service;  /**< which built-in look-up */
     turbohttp_stub_options stub;          /**< settings of the stub */
     const turbohttp_name_override *names; /**< fixed names */
     size_t name_count;                    /**< how many */
+    /** Asked before each connection attempt, with the address that it goes
+     *  to (after the look-up, so that no second answer can replace it); false
+     *  refuses, and the next address is tried. Not asked for Unix sockets.
+     *  Must not call the client. NULL: all are allowed. */
+    bool (*allow_address)(void *user, const turbohttp_address *address,
+                          uint16_t port);
+    void *allow_user;                     /**< for `allow_address` */
     turbohttp_clock clock;                /**< the system's monotonic one */
     turbohttp_random random;              /**< the system's */
     turbohttp_wall_clock wall_clock;      /**< the system's */
@@ -1792,7 +1824,8 @@ typedef void (*turbohttp_progress)(void *user, uint64_t sent,
 typedef struct turbohttp_body {
     const void *data; /**< bytes, borrowed until the request is complete */
     uint64_t length;  /**< of data or read; 0 with `read`: see is_unknown */
-    const char *path; /**< file to send; its length is taken at submit */
+    const char *path; /**< file to send; its length is taken at submit, a
+                           pipe or device is sent chunked up to its end */
     turbohttp_body_read read; /**< callback; chunked when is_unknown */
     bool is_unknown;  /**< length is not known: chunked (HTTP/1.1) */
     void *user;       /**< for `read` and `release` */
@@ -1836,11 +1869,12 @@ typedef struct turbohttp_request_desc {
 } turbohttp_request_desc;
 
 /** Points in time of a request, microseconds after its submission; 0 means
- *  not reached (or at once, for the first three). */
+ *  not reached (or at once, for the first four). */
 typedef struct turbohttp_timing {
     uint64_t resolved_us;   /**< name known */
     uint64_t connected_us;  /**< connection up (0 when reused) */
     uint64_t secured_us;    /**< TLS handshake over (0 without, or reused) */
+    uint64_t ready_us;      /**< has a connection, sending begins */
     uint64_t sent_us;       /**< request handed over in full */
     uint64_t first_byte_us; /**< first byte of the response */
     uint64_t total_us;      /**< complete */
@@ -2037,6 +2071,7 @@ typedef struct turbohttp_client_stats {
     uint64_t connects;           /**< connections opened so far */
     uint64_t replays;            /**< requests sent again */
     turbohttp_pool_stats blocks; /**< of the byte pool */
+    turbohttp_io io;             /**< the mode in use; DEFAULT: no sockets */
 } turbohttp_client_stats;
 
 /** Fill *stats. Thread: the client's. Blocks: never. */
@@ -2133,6 +2168,12 @@ turbohttp_download(const char *url, const char *path,
 #define TBH_THREADS 0
 #else
 #define TBH_THREADS 1
+#endif
+
+#if defined(__linux__) && !defined(TURBOHTTP_NO_EPOLL) && !defined(TURBOHTTP_NO_SOCKETS)
+#define TBH_EPOLL 1
+#else
+#define TBH_EPOLL 0
 #endif
 
 #ifdef TURBOHTTP_NO_INFLATE
@@ -2515,6 +2556,7 @@ static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(ERR_FILE, "file error: check path, permissions and free space"),
     TBH_ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts"),
     TBH_ROW(ERR_RANDOM, "no random bytes from the system: set the random hook"),
+    TBH_ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host"),
     TBH_ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests"),
     TBH_ROW(ERR_TLS_MISSING, "https:// needs TLS: include turbohttp_tls_bearssl.h where "
                              "TURBOHTTP_IMPLEMENTATION is defined"),
@@ -4405,6 +4447,81 @@ TBH_FN size_t tbh_address_format(const turbohttp_address *address, char text[46]
                                     : tbh_address_format_v6(address->bytes, text);
     text[n] = 0;
     return n;
+}
+
+/* ------------------------------------------------------------ what is not the open Internet (S-72) */
+typedef struct tbh_address_block {
+    uint8_t bits;
+    uint8_t bytes[8];
+} tbh_address_block;
+
+/* IANA special-purpose registries: what is not globally reachable, and multicast. */
+static const tbh_address_block tbh_private_v4[] = {
+    {8, {0}},             /* this network */
+    {8, {10}},            /* RFC 1918 */
+    {10, {100, 64}},      /* carrier-grade NAT, RFC 6598 */
+    {8, {127}},           /* loopback */
+    {16, {169, 254}},     /* link-local, and clouds' metadata services */
+    {12, {172, 16}},      /* RFC 1918 */
+    {24, {192, 0, 0}},    /* protocol assignments */
+    {24, {192, 0, 2}},    /* documentation */
+    {24, {192, 88, 99}},  /* 6to4 relays, RFC 7526 */
+    {16, {192, 168}},     /* RFC 1918 */
+    {15, {198, 18}},      /* benchmarks */
+    {24, {198, 51, 100}}, /* documentation */
+    {24, {203, 0, 113}},  /* documentation */
+    {4, {224}},           /* multicast */
+    {4, {240}},           /* reserved, and broadcast */
+};
+
+static const tbh_address_block tbh_private_v6[] = {
+    {48, {0, 0x64, 0xff, 0x9b, 0, 1}}, /* local translation, RFC 8215 */
+    {64, {1}},                         /* discard */
+    {32, {0x20, 0x01, 0, 0}},          /* Teredo: an IPv4 address in disguise */
+    {28, {0x20, 0x01, 0, 0x10}},       /* ORCHID */
+    {28, {0x20, 0x01, 0, 0x20}},       /* ORCHIDv2 */
+    {32, {0x20, 0x01, 0x0d, 0xb8}},    /* documentation */
+    {20, {0x3f, 0xff}},                /* documentation, RFC 9637 */
+    {16, {0x5f, 0}},                   /* segment routing */
+    {7, {0xfc}},                       /* unique local */
+    {10, {0xfe, 0x80}},                /* link-local */
+    {10, {0xfe, 0xc0}},                /* site-local, deprecated */
+    {8, {0xff}},                       /* multicast */
+};
+
+static bool tbh_address_is_in(const uint8_t *bytes, const tbh_address_block *blocks, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        size_t whole = blocks[i].bits / 8;
+        unsigned rest = blocks[i].bits % 8u, mask = 0xff00u >> rest & 0xffu;
+        if (memcmp(bytes, blocks[i].bytes, whole) != 0) continue;
+        if (rest == 0 || ((bytes[whole] ^ blocks[i].bytes[whole]) & mask) == 0) return true;
+    }
+    return false;
+}
+
+static bool tbh_address_is_private_v4(const uint8_t *bytes) {
+    return tbh_address_is_in(bytes, tbh_private_v4, sizeof tbh_private_v4 / sizeof *tbh_private_v4);
+}
+
+/* Where an IPv6 address leads to an IPv4 one, that one counts: NULL if it does not. */
+static const uint8_t *tbh_address_embedded_v4(const uint8_t *bytes) {
+    static const uint8_t zeros[12] = {0}, nat64[12] = {0, 0x64, 0xff, 0x9b}; /* RFC 6052 */
+    if (memcmp(bytes, nat64, 12) == 0) return bytes + 12;
+    if (memcmp(bytes, zeros, 12) == 0) return bytes + 12; /* ::, ::1, and ::a.b.c.d */
+    bool is_mapped = memcmp(bytes, zeros, 10) == 0 && bytes[10] == 0xff && bytes[11] == 0xff;
+    bool is_translated = memcmp(bytes, zeros, 8) == 0 && bytes[8] == 0xff && bytes[9] == 0xff &&
+                         bytes[10] == 0 && bytes[11] == 0; /* ::ffff:0:a.b.c.d, RFC 2765 */
+    if (is_mapped || is_translated) return bytes + 12;
+    return bytes[0] == 0x20 && bytes[1] == 0x02 ? bytes + 2 : NULL; /* 6to4 */
+}
+
+TURBOHTTP_API bool turbohttp_address_is_private(const turbohttp_address *address) {
+    const uint8_t *bytes = address->bytes;
+    if (address->family == 4) return tbh_address_is_private_v4(bytes);
+    if (address->family != 6) return true; /* not an address: nothing to vouch for */
+    const uint8_t *v4 = tbh_address_embedded_v4(bytes);
+    if (v4) return tbh_address_is_private_v4(v4);
+    return tbh_address_is_in(bytes, tbh_private_v6, sizeof tbh_private_v6 / sizeof *tbh_private_v6);
 }
 
 /* ========================================================================
@@ -9218,6 +9335,12 @@ typedef struct tbh_os_wake {
     tbh_socket listen_end, signal_end;
 } tbh_os_wake;
 
+/* The process that something was made in. Zero: nothing noted. */
+typedef struct tbh_os_birth {
+    volatile uint32_t *page; /* 1 in that process, 0 in its children; NULL: see process */
+    int64_t process;
+} tbh_os_birth;
+
 #if TBH_SOCKETS
 /* ------------------------------------------------------------ heap, clock, entropy */
 TBH_FN turbohttp_allocator tbh_os_allocator(void);
@@ -9249,6 +9372,11 @@ TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t roo
                                             int32_t *system_code);
 TBH_FN void tbh_os_socket_shut(tbh_socket s);
 
+/* ------------------------------------------------------------ fork (S-85) */
+TBH_FN void tbh_os_birth_note(tbh_os_birth *birth);
+TBH_FN bool tbh_os_birth_is_elsewhere(const tbh_os_birth *birth);
+TBH_FN void tbh_os_birth_forget(tbh_os_birth *birth);
+
 /* ------------------------------------------------------------ wake-up between threads */
 TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code);
 TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake); /* any thread */
@@ -9262,6 +9390,7 @@ TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room);
 /* ------------------------------------------------------------ files (these may block) */
 typedef intptr_t tbh_file;
 #define TBH_NO_FILE ((tbh_file)-1)
+/* *length: of what is read; UINT64_MAX when only its end tells (a pipe, a terminal, a device). */
 TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh_file *out,
                                          uint64_t *length, int32_t *system_code);
 /* OK with *got > 0, DONE at the end, ERR_FILE. */
@@ -9298,14 +9427,9 @@ TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code);
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-TBH_FN uint64_t tbh_os_unix_seconds(void *user) {
-    struct timespec now;
-    (void)user;
-    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0) return 0;
-    return (uint64_t)now.tv_sec;
-}
-
 #if defined(__linux__)
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #endif
 #ifndef O_CLOEXEC
@@ -9343,6 +9467,13 @@ TBH_FN uint64_t tbh_os_now_us(void *user) {
     (void)user;
     if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return 0;
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+TBH_FN uint64_t tbh_os_unix_seconds(void *user) {
+    struct timespec now;
+    (void)user;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0) return 0;
+    return (uint64_t)now.tv_sec;
 }
 
 #if defined(__linux__)
@@ -9524,22 +9655,38 @@ TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room) {
 }
 
 /* ------------------------------------------------------------ wake-up */
-TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
-    int ends[2];
-    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
-    if (pipe(ends) != 0) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
+/* Between pipe and fcntl another thread may fork and leave both ends to its child (S-86): an
+ * eventfd is close-on-exec from the start, and one descriptor instead of two. */
+#if defined(__linux__)
+static bool tbh_posix_wake_ends(int ends[2]) {
+    ends[0] = ends[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return ends[0] >= 0;
+}
+#else
+static bool tbh_posix_wake_ends(int ends[2]) {
+    if (pipe(ends) != 0) return false;
     for (int i = 0; i < 2; i++) {
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
     }
+    return true;
+}
+#endif
+
+TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
+    int ends[2];
+    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+    if (!tbh_posix_wake_ends(ends)) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
     wake->listen_end = ends[0];
     wake->signal_end = ends[1];
     return TURBOHTTP_OK;
 }
 
-/* A full pipe is as good as one byte: the reader wakes in any case. */
+/* An eventfd takes eight bytes, a pipe any number; a full one wakes its reader all the same. */
 TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake) {
-    ssize_t written = wake->signal_end == TBH_NO_SOCKET ? 0 : write((int)wake->signal_end, "", 1);
+    uint64_t one = 1;
+    if (wake->signal_end == TBH_NO_SOCKET) return;
+    ssize_t written = write((int)wake->signal_end, &one, sizeof one);
     (void)written;
 }
 
@@ -9551,8 +9698,50 @@ TBH_FN void tbh_os_wake_drain(const tbh_os_wake *wake) {
 
 TBH_FN void tbh_os_wake_shut(tbh_os_wake *wake) {
     tbh_os_socket_shut(wake->listen_end);
-    tbh_os_socket_shut(wake->signal_end);
+    if (wake->signal_end != wake->listen_end) tbh_os_socket_shut(wake->signal_end);
     wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+}
+
+/* ------------------------------------------------------------ fork */
+/* A page that the system empties in a child tells them apart for one load; where there is none, a
+ * process is asked for its number. */
+#if defined(MADV_WIPEONFORK) && defined(MAP_ANONYMOUS)
+static void *tbh_posix_wiped_page(void) {
+    void *page =
+        mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return NULL;
+    if (madvise(page, sizeof(uint32_t), MADV_WIPEONFORK) == 0) return page;
+    munmap(page, sizeof(uint32_t));
+    return NULL;
+}
+
+static void tbh_posix_drop_page(void *page) {
+    munmap(page, sizeof(uint32_t));
+}
+#else
+static void *tbh_posix_wiped_page(void) {
+    return NULL;
+}
+
+static void tbh_posix_drop_page(void *page) {
+    (void)page;
+}
+#endif
+
+TBH_FN void tbh_os_birth_note(tbh_os_birth *birth) {
+    if (!birth->page) birth->page = (volatile uint32_t *)tbh_posix_wiped_page();
+    if (birth->page) *birth->page = 1;
+    birth->process = (int64_t)getpid();
+}
+
+TBH_FN bool tbh_os_birth_is_elsewhere(const tbh_os_birth *birth) {
+    if (birth->page) return *birth->page == 0;
+    return birth->process != 0 && birth->process != (int64_t)getpid();
+}
+
+TBH_FN void tbh_os_birth_forget(tbh_os_birth *birth) {
+    if (birth->page) tbh_posix_drop_page((void *)(uintptr_t)birth->page);
+    birth->page = NULL;
 }
 
 /* ------------------------------------------------------------ files */
@@ -9564,7 +9753,9 @@ TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh
     *out = TBH_NO_FILE;
     *length = 0;
     if (f < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
-    if (fstat(f, &about) == 0 && about.st_size > 0) *length = (uint64_t)about.st_size;
+    bool is_known = fstat(f, &about) == 0 && S_ISREG(about.st_mode);
+    if (is_known && about.st_size > 0) *length = (uint64_t)about.st_size;
+    if (!is_known) *length = UINT64_MAX;
     *out = f;
     return TURBOHTTP_OK;
 }
@@ -9620,160 +9811,396 @@ TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code) {
 
 enum { TBH_WANT_RECEIVE = 1, TBH_WANT_SEND = 2 };
 
+/* From here on epoll pays for its descriptor and for the calls that enter and leave its set: with
+ * a handful of sockets poll(2) is as fast, with 16 it takes 1.15 times as long per request. */
+#ifndef TBH_EPOLL_FROM
+#define TBH_EPOLL_FROM 16u
+#endif
+
 /* Who is interested in a socket; embedded in its owner. */
 typedef struct tbh_watch {
     tbh_socket descriptor;
     void *owner;    /* what the client should look at when the socket is ready */
     uint32_t place; /* 1 + index in the poller's arrays; 0: not watched */
+    uint32_t event; /* epoll: 1 + index in what the last wait reported; 0: not in it */
     uint8_t wants;  /* TBH_WANT_… */
     uint8_t ready;  /* TBH_WANT_… seen by the last wait */
+    uint8_t armed;  /* epoll: TBH_WANT_… that the system was told */
 } tbh_watch;
 
-typedef struct tbh_poller {
+typedef struct tbh_poller tbh_poller;
+
+/* A way to wait. `entries` has entry_bytes for each place of the set. */
+typedef struct tbh_poller_backend {
+    turbohttp_io io;
+    size_t entry_bytes;
+    /* The watch has its place, descriptor and wants. */
+    turbohttp_status (*add)(tbh_poller *poller, tbh_watch *watch);
+    void (*change)(tbh_poller *poller, tbh_watch *watch);
+    /* Before the last watch takes the place of this one. */
+    void (*remove)(tbh_poller *poller, tbh_watch *watch);
+    uint32_t (*wait)(tbh_poller *poller, uint32_t timeout_ms);
+    tbh_watch *(*next)(tbh_poller *poller, uint32_t *cursor);
+} tbh_poller_backend;
+
+struct tbh_poller {
     const turbohttp_allocator *allocator;
-    void *entries;       /* the system's array */
+    const tbh_poller_backend *backend;
+    void *entries;       /* the backend's array */
     tbh_watch **watches; /* parallel to it */
     uint32_t count, capacity;
-    uint32_t rotation; /* where the next round of readiness starts: nobody is always last */
-} tbh_poller;
+    uint32_t rotation; /* poll: where the next round starts, so that nobody is always last */
+    uint32_t events;   /* epoll: reported by the last wait */
+    tbh_socket set;    /* epoll: the system's set */
+    bool may_move;     /* poll, until TBH_EPOLL_FROM sockets are watched */
+};
 
 #if TBH_SOCKETS
-TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator);
+/* What cannot be had is replaced by poll: see poller->backend->io. */
+TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator,
+                            turbohttp_io wanted);
 TBH_FN void tbh_poller_fini(tbh_poller *poller);
 TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
                                        uint8_t wants, void *owner);
 TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants);
+/* The socket must still be open. */
 TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch);
+/* In a child of fork the system's set is the parent's too: what is changed and removed from now on
+ * does not reach it. Nothing is reported any more; tbh_poller_fini must follow. */
+TBH_FN void tbh_poller_disown(tbh_poller *poller);
 /* Waits up to timeout_ms (TURBOHTTP_NO_TIMEOUT: for ever) and sets `ready` of every watch. */
 TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms);
 /* The next ready watch of the last wait, NULL at the end; *cursor starts at 0. Watches may be
  * added and removed between calls: one that moves is then seen by the next wait. */
 TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor);
+
+/* poller_poll.c, poller_epoll.c */
+TBH_FN void tbh_poller_use_poll(tbh_poller *poller);
+#endif
+
+#if TBH_EPOLL
+/* False: no descriptor left for the set, or not allowed to have one. */
+TBH_FN bool tbh_poller_use_epoll(tbh_poller *poller);
 #endif
 
 #if !defined(TURBOHTTP_NO_SOCKETS)
 /* ========================================================================
- * src/io/poller_poll.c
+ * src/io/poller.c
  * ======================================================================= */
-/* Readiness by poll(2): works with any number of descriptors (S-83), everywhere.
+/* The set of watches, whatever the system's way to wait for them is.
  * Owns two parallel arrays that grow by doubling; a removed entry is replaced by the last one.
- * Invariant: watches[i]->place == i + 1. Does not know what the sockets are for. */
-#include <poll.h>
+ * Invariant: watches[i]->place == i + 1. Does not know: what the sockets are for, how the backend
+ * waits. */
 
-TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator) {
+TBH_FN void tbh_poller_init(tbh_poller *poller, const turbohttp_allocator *allocator,
+                            turbohttp_io wanted) {
     memset(poller, 0, sizeof *poller);
     poller->allocator = allocator;
+    poller->set = TBH_NO_SOCKET;
+#if TBH_EPOLL
+    if (wanted == TURBOHTTP_IO_EPOLL && tbh_poller_use_epoll(poller)) return;
+#endif
+    poller->may_move = wanted == TURBOHTTP_IO_DEFAULT;
+    tbh_poller_use_poll(poller);
 }
 
-static struct pollfd *tbh_poller_entries(const tbh_poller *poller) {
-    return (struct pollfd *)poller->entries;
+#if TBH_EPOLL
+/* Watches as epoll would; false: it cannot, and nothing is kept. */
+static bool tbh_poller_copy_to_epoll(const tbh_poller *poller, tbh_poller *copy) {
+    *copy = *poller;
+    if (!tbh_poller_use_epoll(copy)) return false;
+    size_t bytes = poller->capacity * copy->backend->entry_bytes;
+    copy->entries = tbh_allocate(poller->allocator, bytes);
+    bool is_good = copy->entries != NULL;
+    if (is_good) memset(copy->entries, 0, bytes);
+    for (uint32_t i = 0; i < poller->count && is_good; i++)
+        is_good = copy->backend->add(copy, poller->watches[i]) == TURBOHTTP_OK;
+    if (is_good) return true;
+    if (copy->entries) tbh_release(poller->allocator, copy->entries, bytes);
+    tbh_os_socket_shut(copy->set);
+    return false;
+}
+
+/* Takes the whole set along, once; where that fails, poll goes on. */
+static void tbh_poller_move_to_epoll(tbh_poller *poller) {
+    tbh_poller moved;
+    poller->may_move = false;
+    if (!tbh_poller_copy_to_epoll(poller, &moved)) return;
+    tbh_release(poller->allocator, poller->entries,
+                poller->capacity * poller->backend->entry_bytes);
+    *poller = moved;
+    for (uint32_t i = 0; i < poller->count; i++) poller->watches[i]->ready = 0; /* told again */
+}
+#endif
+
+static void tbh_poller_release(tbh_poller *poller) {
+    size_t n = poller->capacity;
+    if (!n) return;
+    tbh_release(poller->allocator, poller->entries, n * poller->backend->entry_bytes);
+    tbh_release(poller->allocator, poller->watches, n * sizeof(tbh_watch *));
 }
 
 TBH_FN void tbh_poller_fini(tbh_poller *poller) {
-    size_t n = poller->capacity;
-    if (poller->entries) tbh_release(poller->allocator, poller->entries, n * sizeof(struct pollfd));
-    if (poller->watches) tbh_release(poller->allocator, poller->watches, n * sizeof(tbh_watch *));
+    if (!poller->backend) return; /* never begun */
+    tbh_poller_release(poller);
+    tbh_os_socket_shut(poller->set);
     memset(poller, 0, sizeof *poller);
 }
 
 static turbohttp_status tbh_poller_grow(tbh_poller *poller) {
-    size_t capacity = poller->capacity ? (size_t)poller->capacity * 2 : 16;
+    size_t old = poller->capacity, capacity = old ? old * 2 : 16;
+    size_t entry_bytes = poller->backend->entry_bytes;
     tbh_poller bigger = *poller;
     bigger.capacity = (uint32_t)capacity;
-    bigger.entries = tbh_allocate(poller->allocator, capacity * sizeof(struct pollfd));
+    bigger.entries = tbh_allocate(poller->allocator, capacity * entry_bytes);
     if (!bigger.entries) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     bigger.watches = (tbh_watch **)tbh_allocate(poller->allocator, capacity * sizeof(tbh_watch *));
     if (!bigger.watches) {
-        tbh_release(poller->allocator, bigger.entries, capacity * sizeof(struct pollfd));
+        tbh_release(poller->allocator, bigger.entries, capacity * entry_bytes);
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
     }
-    if (poller->count) {
-        memcpy(bigger.entries, poller->entries, poller->count * sizeof(struct pollfd));
-        memcpy(bigger.watches, poller->watches, poller->count * sizeof(tbh_watch *));
-    }
-    tbh_poller_fini(poller);
+    memset(bigger.entries, 0, capacity * entry_bytes);
+    if (old) memcpy(bigger.entries, poller->entries, old * entry_bytes);
+    if (old) memcpy(bigger.watches, poller->watches, poller->count * sizeof(tbh_watch *));
+    tbh_poller_release(poller);
     *poller = bigger;
     return TURBOHTTP_OK;
 }
 
-static short tbh_poller_events(uint8_t wants) {
-    int events = (wants & TBH_WANT_RECEIVE ? POLLIN : 0) | (wants & TBH_WANT_SEND ? POLLOUT : 0);
-    return (short)events;
-}
-
-/* A hang-up is reported even to those who want nothing: poll(2) skips negative descriptors, so a
- * paused body whose peer is gone does not keep the loop awake. */
-static int tbh_poller_descriptor(tbh_socket s, uint8_t wants) {
-    return wants ? (int)s : -1;
-}
-
 TBH_FN turbohttp_status tbh_poller_add(tbh_poller *poller, tbh_watch *watch, tbh_socket s,
                                        uint8_t wants, void *owner) {
+#if TBH_EPOLL
+    if (poller->may_move && poller->count >= TBH_EPOLL_FROM) tbh_poller_move_to_epoll(poller);
+#endif
     if (poller->count == poller->capacity) {
         turbohttp_status grown = tbh_poller_grow(poller);
         if (grown != TURBOHTTP_OK) return grown;
     }
-    struct pollfd *entry = &tbh_poller_entries(poller)[poller->count];
-    entry->fd = tbh_poller_descriptor(s, wants);
-    entry->events = tbh_poller_events(wants);
-    entry->revents = 0;
-    poller->watches[poller->count++] = watch;
+    memset(watch, 0, sizeof *watch);
     watch->descriptor = s;
     watch->owner = owner;
-    watch->place = poller->count;
     watch->wants = wants;
-    watch->ready = 0;
-    return TURBOHTTP_OK;
+    watch->place = poller->count + 1;
+    turbohttp_status status = poller->backend->add(poller, watch);
+    if (status == TURBOHTTP_OK) poller->watches[poller->count++] = watch;
+    else watch->place = 0;
+    return status;
 }
 
 TBH_FN void tbh_poller_change(tbh_poller *poller, tbh_watch *watch, uint8_t wants) {
     if (watch->wants == wants || !watch->place) return;
     watch->wants = wants;
-    struct pollfd *entry = &tbh_poller_entries(poller)[watch->place - 1];
-    entry->fd = tbh_poller_descriptor(watch->descriptor, wants);
-    entry->events = tbh_poller_events(wants);
+    poller->backend->change(poller, watch);
 }
 
 TBH_FN void tbh_poller_remove(tbh_poller *poller, tbh_watch *watch) {
     if (!watch->place) return;
+    poller->backend->remove(poller, watch);
     uint32_t hole = watch->place - 1, last = --poller->count;
-    struct pollfd *entries = tbh_poller_entries(poller);
-    entries[hole] = entries[last];
     poller->watches[hole] = poller->watches[last];
     poller->watches[hole]->place = hole + 1;
     watch->place = 0;
     watch->ready = 0;
 }
 
+TBH_FN void tbh_poller_disown(tbh_poller *poller) {
+    tbh_os_socket_shut(poller->set);
+    poller->set = TBH_NO_SOCKET;
+}
+
+TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms) {
+    return poller->backend->wait(poller, timeout_ms);
+}
+
+TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor) {
+    return poller->backend->next(poller, cursor);
+}
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+#if !defined(TURBOHTTP_NO_SOCKETS)
+/* ========================================================================
+ * src/io/poller_poll.c
+ * ======================================================================= */
+/* Readiness by poll(2): works with any number of descriptors (S-83), everywhere.
+ * Its entries are the array that poll(2) takes. Does not know what the sockets are for. */
+#include <poll.h>
+
+static struct pollfd *tbh_poll_entries(const tbh_poller *poller) {
+    return (struct pollfd *)poller->entries;
+}
+
+static short tbh_poll_events(uint8_t wants) {
+    int events = (wants & TBH_WANT_RECEIVE ? POLLIN : 0) | (wants & TBH_WANT_SEND ? POLLOUT : 0);
+    return (short)events;
+}
+
+/* A hang-up is reported even to those who want nothing: poll(2) skips negative descriptors, so a
+ * paused body whose peer is gone does not keep the loop awake. */
+static void tbh_poll_change(tbh_poller *poller, tbh_watch *watch) {
+    struct pollfd *entry = &tbh_poll_entries(poller)[watch->place - 1];
+    entry->fd = watch->wants ? (int)watch->descriptor : -1;
+    entry->events = tbh_poll_events(watch->wants);
+}
+
+static turbohttp_status tbh_poll_add(tbh_poller *poller, tbh_watch *watch) {
+    tbh_poll_entries(poller)[watch->place - 1].revents = 0;
+    tbh_poll_change(poller, watch);
+    return TURBOHTTP_OK;
+}
+
+static void tbh_poll_remove(tbh_poller *poller, tbh_watch *watch) {
+    struct pollfd *entries = tbh_poll_entries(poller);
+    entries[watch->place - 1] = entries[poller->count - 1];
+}
+
 /* Errors and hang-ups make both directions ready: the next send or receive tells what it was. */
-static uint8_t tbh_poller_readiness(int revents) {
+static uint8_t tbh_poll_readiness(int revents) {
     int failed = revents & (POLLERR | POLLHUP | POLLNVAL);
     return (uint8_t)((revents & POLLIN || failed ? TBH_WANT_RECEIVE : 0) |
                      (revents & POLLOUT || failed ? TBH_WANT_SEND : 0));
 }
 
-TBH_FN uint32_t tbh_poller_wait(tbh_poller *poller, uint32_t timeout_ms) {
-    struct pollfd *entries = tbh_poller_entries(poller);
+static uint32_t tbh_poll_wait(tbh_poller *poller, uint32_t timeout_ms) {
+    struct pollfd *entries = tbh_poll_entries(poller);
     int timeout = timeout_ms > 0x7fffffffu ? -1 : (int)timeout_ms;
     int ready = poll(entries, poller->count, timeout);
     uint32_t left = ready > 0 ? (uint32_t)ready : 0;
     for (uint32_t i = 0; i < poller->count; i++) {
         int revents = left ? entries[i].revents : 0;
-        poller->watches[i]->ready = revents ? tbh_poller_readiness(revents) : 0;
+        poller->watches[i]->ready = revents ? tbh_poll_readiness(revents) : 0;
         if (revents) left--;
     }
     poller->rotation++;
     return ready > 0 ? (uint32_t)ready : 0;
 }
 
-TBH_FN tbh_watch *tbh_poller_next(tbh_poller *poller, uint32_t *cursor) {
+static tbh_watch *tbh_poll_next(tbh_poller *poller, uint32_t *cursor) {
     while (*cursor < poller->count) {
         uint32_t i = (poller->rotation + (*cursor)++) % poller->count;
         if (poller->watches[i]->ready) return poller->watches[i];
     }
     return NULL;
 }
+
+static const tbh_poller_backend tbh_poll_backend = {
+    TURBOHTTP_IO_POLL, sizeof(struct pollfd), tbh_poll_add, tbh_poll_change,
+    tbh_poll_remove,   tbh_poll_wait,         tbh_poll_next};
+
+TBH_FN void tbh_poller_use_poll(tbh_poller *poller) {
+    poller->backend = &tbh_poll_backend;
+}
 #endif /* !defined(TURBOHTTP_NO_SOCKETS) */
+
+#if !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_EPOLL)
+/* ========================================================================
+ * src/io/poller_epoll.c
+ * ======================================================================= */
+/* Readiness by epoll(7), Linux: the cost of a wait grows with what is ready, not with what is open.
+ * Owns the system's set; its entries are the events of the last wait, room for every watch.
+ * Invariants: the system is told only when more is wanted than it knows (`armed`); what it reports
+ * and nobody wants any more is corrected at that moment, so a watch that goes back and forth between
+ * two wants costs no call; an event whose watch was removed points nowhere.
+ * Does not know: what the sockets are for. */
+#if TBH_EPOLL
+#include <sys/epoll.h>
+
+static struct epoll_event *tbh_epoll_events(const tbh_poller *poller) {
+    return (struct epoll_event *)poller->entries;
+}
+
+/* Level-triggered. A hang-up is reported even to those who want nothing: once, for them. */
+static bool tbh_epoll_tell(tbh_poller *poller, tbh_watch *watch, int operation) {
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    if (watch->wants & TBH_WANT_RECEIVE) event.events |= EPOLLIN;
+    if (watch->wants & TBH_WANT_SEND) event.events |= EPOLLOUT;
+    if (!watch->wants) event.events = EPOLLONESHOT;
+    event.data.ptr = watch;
+    watch->armed = watch->wants;
+    return epoll_ctl((int)poller->set, operation, (int)watch->descriptor, &event) == 0;
+}
+
+static turbohttp_status tbh_epoll_add(tbh_poller *poller, tbh_watch *watch) {
+    /* Fails when the kernel has no memory, or fs.epoll.max_user_watches are in use. */
+    return tbh_epoll_tell(poller, watch, EPOLL_CTL_ADD) ? TURBOHTTP_OK : TURBOHTTP_ERR_DESCRIPTORS;
+}
+
+static void tbh_epoll_change(tbh_poller *poller, tbh_watch *watch) {
+    if (watch->wants & ~watch->armed) tbh_epoll_tell(poller, watch, EPOLL_CTL_MOD);
+}
+
+static void tbh_epoll_remove(tbh_poller *poller, tbh_watch *watch) {
+    struct epoll_event unused;
+    memset(&unused, 0, sizeof unused);
+    epoll_ctl((int)poller->set, EPOLL_CTL_DEL, (int)watch->descriptor, &unused);
+    if (watch->event) tbh_epoll_events(poller)[watch->event - 1].data.ptr = NULL;
+    watch->event = 0;
+}
+
+/* Errors and hang-ups make both directions ready: the next send or receive tells what it was. */
+static uint8_t tbh_epoll_readiness(uint32_t events) {
+    uint32_t failed = events & (EPOLLERR | EPOLLHUP);
+    return (uint8_t)((events & EPOLLIN || failed ? TBH_WANT_RECEIVE : 0) |
+                     (events & EPOLLOUT || failed ? TBH_WANT_SEND : 0));
+}
+
+static void tbh_epoll_forget_events(tbh_poller *poller) {
+    const struct epoll_event *events = tbh_epoll_events(poller);
+    for (uint32_t i = 0; i < poller->events; i++) {
+        tbh_watch *watch = (tbh_watch *)events[i].data.ptr;
+        if (watch) watch->ready = 0, watch->event = 0;
+    }
+    poller->events = 0;
+}
+
+/* False: nobody wants to hear of this one. */
+static bool tbh_epoll_note(tbh_poller *poller, uint32_t i) {
+    const struct epoll_event *event = &tbh_epoll_events(poller)[i];
+    tbh_watch *watch = (tbh_watch *)event->data.ptr;
+    uint8_t ready = tbh_epoll_readiness(event->events);
+    watch->event = i + 1;
+    if (ready & ~watch->wants && watch->armed != watch->wants)
+        tbh_epoll_tell(poller, watch, EPOLL_CTL_MOD);
+    watch->ready = ready & watch->wants ? ready : 0;
+    return watch->ready != 0;
+}
+
+static uint32_t tbh_epoll_wait(tbh_poller *poller, uint32_t timeout_ms) {
+    int timeout = timeout_ms > 0x7fffffffu ? -1 : (int)timeout_ms;
+    uint32_t ready = 0;
+    struct epoll_event none; /* an empty set: there is no room, and it must not be zero */
+    struct epoll_event *room = poller->capacity ? tbh_epoll_events(poller) : &none;
+    tbh_epoll_forget_events(poller);
+    int found =
+        epoll_wait((int)poller->set, room, (int)(poller->capacity + !poller->capacity), timeout);
+    poller->events = found > 0 ? (uint32_t)found : 0;
+    for (uint32_t i = 0; i < poller->events; i++) ready += tbh_epoll_note(poller, i);
+    return ready;
+}
+
+/* The system reports those first that waited longest: nobody is always last. */
+static tbh_watch *tbh_epoll_next(tbh_poller *poller, uint32_t *cursor) {
+    const struct epoll_event *events = tbh_epoll_events(poller);
+    while (*cursor < poller->events) {
+        tbh_watch *watch = (tbh_watch *)events[(*cursor)++].data.ptr;
+        if (watch && watch->ready) return watch;
+    }
+    return NULL;
+}
+
+static const tbh_poller_backend tbh_epoll_backend = {TURBOHTTP_IO_EPOLL, sizeof(struct epoll_event),
+                                                     tbh_epoll_add,      tbh_epoll_change,
+                                                     tbh_epoll_remove,   tbh_epoll_wait,
+                                                     tbh_epoll_next};
+
+TBH_FN bool tbh_poller_use_epoll(tbh_poller *poller) {
+    poller->set = epoll_create1(EPOLL_CLOEXEC);
+    if (poller->set == TBH_NO_SOCKET) return false;
+    poller->backend = &tbh_epoll_backend;
+    return true;
+}
+#endif
+#endif /* !defined(TURBOHTTP_NO_SOCKETS) && !defined(TURBOHTTP_NO_EPOLL) */
 
 /* ========================================================================
  * src/io/resolver.h
@@ -9843,6 +10270,9 @@ TBH_FN turbohttp_status tbh_resolver_create(tbh_resolver **resolver,
 /* Late answers of the helper thread are dropped; does not wait for it. NULL is fine. */
 TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver);
 
+/* In a child of fork: the helper threads are not there. Lookups under way must be abandoned. */
+TBH_FN void tbh_resolver_disown(tbh_resolver *resolver);
+
 /* Starts: OK with the addresses filled in, PENDING, or an error with its sentence. */
 TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resolver,
                                          const char *host, uint16_t port, uint64_t now_us,
@@ -9861,6 +10291,7 @@ TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup);
 #if TBH_THREADS /* resolver_platform.c: getaddrinfo on helper threads */
 TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver);
 TBH_FN void tbh_platform_destroy(tbh_resolver *resolver);
+TBH_FN void tbh_platform_disown(tbh_resolver *resolver);
 #endif
 
 #if TBH_SOCKETS && TBH_DNS_STUB /* resolver_stub.c: UDP and TCP, resolv.conf and hosts */
@@ -9960,6 +10391,14 @@ TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver) {
     tbh_platform_destroy(resolver);
 #endif
     tbh_release(resolver->allocator, resolver, sizeof *resolver);
+}
+
+TBH_FN void tbh_resolver_disown(tbh_resolver *resolver) {
+#if TBH_THREADS
+    tbh_platform_disown(resolver);
+#else
+    (void)resolver;
+#endif
 }
 
 /* ------------------------------------------------------------ answers without a service */
@@ -10327,14 +10766,23 @@ static void tbh_platform_cancel(tbh_lookup *lookup) {
 static const tbh_name_service tbh_platform_service = {tbh_platform_start, tbh_platform_step,
                                                       tbh_platform_deadline, tbh_platform_cancel};
 
-TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver) {
-    tbh_platform *p = (tbh_platform *)calloc(1, sizeof *p);
-    if (!p) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+/* A thread that held the lock is not here to give it up: it is made anew. What the threads had in
+ * hand is lost to the child. */
+TBH_FN void tbh_platform_disown(tbh_resolver *resolver) {
+    tbh_platform *p = (tbh_platform *)resolver->platform;
+    if (!p) return;
+    memset(p, 0, sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->has_job, NULL);
     p->owners = 1;
     p->wake = *resolver->wake;
+}
+
+TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver) {
+    tbh_platform *p = (tbh_platform *)calloc(1, sizeof *p);
+    if (!p) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     resolver->platform = p;
+    tbh_platform_disown(resolver); /* as good as new */
     resolver->service = &tbh_platform_service;
     return TURBOHTTP_OK;
 }
@@ -11037,6 +11485,7 @@ typedef struct tbh_dial_attempt {
     uint64_t started_us;
     int32_t system_code;
     bool failed;
+    bool refused; /* by allow_address: no socket was opened */
 } tbh_dial_attempt;
 
 typedef struct tbh_dialer {
@@ -11120,6 +11569,14 @@ static void tbh_dialer_fail_attempt(tbh_dialer *dialer, tbh_dial_attempt *attemp
     dialer->next_us = now_us;
 }
 
+/* S-72: the address itself is judged, after the look-up: no other one takes its place. */
+static bool tbh_dialer_may_try(const tbh_dialer *dialer, const tbh_peer *peer) {
+    if (peer->unix_path) return true; /* named by the caller, no look-up */
+    const turbohttp_client_desc *desc = dialer->lookup.resolver->desc;
+    return !desc->allow_address ||
+           desc->allow_address(desc->allow_user, &peer->address, peer->port);
+}
+
 /* Starts one attempt; ERR_… only for failures that no other address can mend. */
 static turbohttp_status tbh_dialer_try(tbh_dialer *dialer, const char *unix_path, uint64_t now_us) {
     tbh_dial_attempt *attempt = &dialer->attempts[dialer->started];
@@ -11129,6 +11586,11 @@ static turbohttp_status tbh_dialer_try(tbh_dialer *dialer, const char *unix_path
     peer.port = dialer->port;
     peer.unix_path = unix_path;
     attempt->started_us = now_us;
+    attempt->refused = !tbh_dialer_may_try(dialer, &peer);
+    if (attempt->refused) {
+        tbh_dialer_fail_attempt(dialer, attempt, 0, now_us);
+        return TURBOHTTP_OK;
+    }
     turbohttp_status status = tbh_os_stream_open(&peer, &s, &attempt->system_code);
     dialer->next_us = now_us + TBH_DIAL_DELAY_US;
     if (status < 0) {
@@ -11162,10 +11624,16 @@ static bool tbh_dialer_any_under_way(const tbh_dialer *dialer) {
     return false;
 }
 
-static bool tbh_dialer_all_timed_out(const tbh_dialer *dialer) {
-    for (uint32_t i = 0; i < dialer->started; i++)
-        if (dialer->attempts[i].system_code != 0) return false;
-    return dialer->started > 0;
+/* What to call it when all attempts came to nothing. */
+static turbohttp_status tbh_dialer_verdict(const tbh_dialer *dialer) {
+    uint32_t refused = 0, late = 0, count = dialer->started;
+    for (uint32_t i = 0; i < count; i++) {
+        const tbh_dial_attempt *attempt = &dialer->attempts[i];
+        refused += attempt->refused;
+        late += !attempt->refused && attempt->system_code == 0;
+    }
+    if (count && refused == count) return TURBOHTTP_ERR_ADDRESS_REFUSED;
+    return late && late + refused == count ? TURBOHTTP_ERR_TIMEOUT : TURBOHTTP_ERR_CONNECT;
 }
 
 static turbohttp_status tbh_dialer_fail(tbh_dialer *dialer, turbohttp_status code,
@@ -11192,7 +11660,9 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error) 
             tbh_error_append(error, ": ");
         }
         if (attempt->system_code) tbh_os_describe(attempt->system_code, text, sizeof text);
-        tbh_error_append(error, attempt->system_code ? text : "no answer in time");
+        tbh_error_append(error, attempt->refused       ? "refused by allow_address"
+                                : attempt->system_code ? text
+                                                       : "no answer in time");
     }
 }
 
@@ -11264,8 +11734,7 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
     if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
     if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
-    bool late = tbh_dialer_all_timed_out(dialer);
-    return tbh_dialer_fail(dialer, late ? TURBOHTTP_ERR_TIMEOUT : TURBOHTTP_ERR_CONNECT, error);
+    return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
 }
 
 TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer) {
@@ -11356,7 +11825,8 @@ typedef struct tbh_io {
     tbh_resolver *resolver; /* NULL with a transport of the user's */
     tbh_os_wake wake;
     tbh_watch wake_watch;
-    uint64_t now_us; /* read once per wait, not per call */
+    tbh_os_birth birth; /* elsewhere: streams are shut without a goodbye (S-85) */
+    uint64_t now_us;    /* read once per wait, not per call */
 } tbh_io;
 
 struct tbh_stream {
@@ -11771,11 +12241,19 @@ TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t r
     return *received ? TURBOHTTP_OK : status;
 }
 
+/* The child of a fork must not end its parent's session (S-85). */
+static bool tbh_tls_may_say_goodbye(const tbh_stream *stream) {
+#if TBH_SOCKETS
+    if (tbh_os_birth_is_elsewhere(&stream->io->birth)) return false;
+#endif
+    return stream->tls.is_up && !stream->tls.is_ended;
+}
+
 /* close_notify is a courtesy: sent if the wire takes it at once. */
 TBH_FN void tbh_tls_shut(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
     if (!tls->provider) return;
-    if (tls->is_up && !tls->is_ended) {
+    if (tbh_tls_may_say_goodbye(stream)) {
         tls->provider->close(tls->session);
         tbh_tls_push(stream);
     }
@@ -12093,6 +12571,11 @@ struct turbohttp_client {
 
 /* client.c */
 TBH_FN void tbh_client_read_clock(turbohttp_client *client);
+/* In a child of fork, once: everything that moves is the parent's (S-85). Called before anything
+ * that could touch it. */
+TBH_FN void tbh_client_check_birth(turbohttp_client *client);
+/* Takes n bytes of work off what is left for this poll. */
+TBH_FN void tbh_client_spend(turbohttp_client *client, uint64_t n);
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us);
 /* One round of poll; may_block: nothing else runs in this thread until the request is complete. */
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
@@ -12793,10 +13276,7 @@ TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
 
 /* A connection that was used so recently is not asked whether it still lives: that would cost a
  * system call per request, and replaying covers the case. */
-#define TBH_FRESH_US     2000u
-
-/* What is left of a poll's budget below this is not worth a system call. */
-#define TBH_CRUMBS_BYTES 1024u
+#define TBH_FRESH_US 2000u
 
 /* ------------------------------------------------------------ lists */
 TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
@@ -12968,6 +13448,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     request->response.peer = link->stream.peer;
     request->response.peer_port =
         link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
+    request->response.timing.ready_us = link->client->io.now_us - request->started_us;
     const tbh_tls *tls = &link->stream.tls;
     if (tls->provider) tls->provider->info(tls->session, &request->response.tls);
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
@@ -12987,11 +13468,6 @@ TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ sending */
-static void tbh_link_spend(tbh_link *link, size_t n) {
-    turbohttp_client *client = link->client;
-    client->budget = client->budget > n + TBH_CRUMBS_BYTES ? client->budget - n : 0;
-}
-
 static void tbh_link_sent(tbh_link *link) {
     tbh_request *request = link->request;
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
@@ -13035,7 +13511,7 @@ static bool tbh_link_send_some(tbh_link *link) {
         if (link->is_send_blocked) break;
         tbh_conn_out_consume(&link->h1, sent);
         link->request->sent_bytes += sent;
-        tbh_link_spend(link, sent);
+        tbh_client_spend(link->client, sent);
         has_sent = true;
     }
     if (status >= 0 && !link->is_send_blocked) {
@@ -13051,7 +13527,7 @@ static bool tbh_link_send_some(tbh_link *link) {
 static void tbh_link_received(tbh_link *link, size_t n) {
     tbh_request *request = link->request;
     tbh_conn_in_commit(&link->h1, n);
-    tbh_link_spend(link, n);
+    tbh_client_spend(link->client, n);
     if (!request->has_response_byte) {
         request->has_response_byte = true;
         request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;
@@ -13248,7 +13724,7 @@ static turbohttp_status tbh_deliver_put(tbh_link *link, turbohttp_span span) {
     turbohttp_status status = tbh_body_put(&request->body, span, &taken);
     tbh_conn_body_consume(&link->h1, taken);
     uint64_t made = request->body.decoded - before;
-    client->budget = client->budget > made ? client->budget - (size_t)made : 0;
+    tbh_client_spend(client, made);
     if (status >= 0) tbh_deliver_progress(link);
     request->is_paused = status == TURBOHTTP_PENDING && request->body.is_refused;
     if (status == TURBOHTTP_PENDING && !request->is_paused) tbh_link_mark_dirty(link);
@@ -13597,6 +14073,7 @@ static turbohttp_status tbh_source_open_file(tbh_request *request, const char *p
     turbohttp_status status = tbh_os_file_open(path, false, &request->upload, &length, &code);
     request->source.fill = tbh_source_read_file;
     request->source.user = request;
+    if (length == UINT64_MAX) request->source.is_unknown = true; /* sent as it comes, chunked */
     if (!request->source.is_unknown) request->source.length = length;
     if (status == TURBOHTTP_OK) return status;
     tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
@@ -13654,7 +14131,7 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
     bool has_body = body->data || body->path || body->read;
     /* RFC 9110 §10.1.1: no expectation without content, which nobody would wait for. */
     request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 && has_body &&
-                                     (body->is_unknown || request->source.length > 0);
+                                     (request->source.is_unknown || request->source.length > 0);
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !request->wire.expects_continue;
     turbohttp_status status = tbh_head_line(w, target);
@@ -14090,6 +14567,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
                                                 turbohttp_request *handle, turbohttp_error *error) {
     handle->id = 0;
+    tbh_client_check_birth(client);
     if (client->is_shut || client->is_doomed)
         return tbh_submit_unstarted(desc, TURBOHTTP_ERR_SHUTDOWN, error);
     tbh_request *request = (tbh_request *)turbohttp_object_pool_rent(&client->request_pool);
@@ -14119,6 +14597,9 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
  * `deadline_us` is never later than the earliest timer; a round does at most `limits.poll_bytes`
  * of work and waits at most once.
  * Does not know: framing, names, how a request is built. */
+
+/* What is left of a poll's budget below this is not worth a system call. */
+#define TBH_CRUMBS_BYTES 1024u
 
 /* ------------------------------------------------------------ defaults: the one place */
 static uint32_t tbh_or(uint32_t value, uint32_t otherwise) {
@@ -14175,17 +14656,24 @@ static void tbh_client_choose_allocator(turbohttp_client_desc *desc, turbohttp_a
 }
 
 #if TBH_SOCKETS
-static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
+static turbohttp_status tbh_client_init_poller(turbohttp_client *client) {
     tbh_io *io = &client->io;
     int32_t code;
+    tbh_poller_init(&io->poller, io->allocator,
+                    io->transport ? TURBOHTTP_IO_POLL : client->desc.io);
     turbohttp_status status = tbh_os_wake_open(&io->wake, &code);
     if (status == TURBOHTTP_OK)
         status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end, TBH_WANT_RECEIVE,
                                 NULL);
-    if (status == TURBOHTTP_OK && !io->transport)
-        status = tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake,
-                                     &client->desc);
     return status;
+}
+
+static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    turbohttp_status status = tbh_client_init_poller(client);
+    if (status != TURBOHTTP_OK || io->transport) return status;
+    tbh_os_birth_note(&io->birth);
+    return tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake, &client->desc);
 }
 
 static void tbh_client_fini_sockets(turbohttp_client *client) {
@@ -14194,6 +14682,7 @@ static void tbh_client_fini_sockets(turbohttp_client *client) {
     tbh_poller_remove(&io->poller, &io->wake_watch);
     tbh_os_wake_shut(&io->wake);
     tbh_poller_fini(&io->poller);
+    tbh_os_birth_forget(&io->birth);
 }
 #endif
 
@@ -14211,7 +14700,6 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     if (!io->random.fill) io->random.fill = tbh_os_random;
     if (!client->desc.wall_clock.unix_seconds)
         client->desc.wall_clock.unix_seconds = tbh_os_unix_seconds;
-    tbh_poller_init(&io->poller, io->allocator);
     turbohttp_status status = tbh_client_init_sockets(client);
 #else
     turbohttp_status status =
@@ -14288,20 +14776,57 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
 }
 
 /* ------------------------------------------------------------ shutdown */
+/* `why` may be NULL: the status says it. */
+static void tbh_client_end_all(turbohttp_client *client, turbohttp_status status, const char *why) {
+    for (uint32_t i = 0; i < client->completions.capacity; i++) {
+        tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
+        if (!request || request->state == TBH_REQUEST_DONE) continue;
+        tbh_error_set(&request->response.error, status, request->phase);
+        if (why) tbh_error_text(&request->response.error, why);
+        tbh_request_complete_recorded(request);
+    }
+    while (client->links) tbh_link_destroy(client->links);
+}
+
 static void tbh_client_tear_down(turbohttp_client *client) {
     client->is_shut = true;
     client->must_tear_down = false;
-    for (uint32_t i = 0; i < client->completions.capacity; i++) {
-        tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
-        if (request && request->state != TBH_REQUEST_DONE)
-            tbh_request_complete(request, TURBOHTTP_ERR_SHUTDOWN);
-    }
-    while (client->links) tbh_link_destroy(client->links);
+    tbh_client_end_all(client, TURBOHTTP_ERR_SHUTDOWN, NULL);
+}
+
+#if TBH_SOCKETS
+/* The sockets, the set of them and the wake-up are shared with the parent, the helper threads are
+ * not here: all are given up quietly, and made anew. */
+static void tbh_client_leave_parent(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    client->is_polling = true; /* releasing a body calls out: the client must not go meanwhile */
+    tbh_poller_disown(&io->poller);
+    tbh_resolver_disown(io->resolver);
+    tbh_client_end_all(client, TURBOHTTP_ERR_CANCELLED,
+                       "the process was forked: this request goes on in the parent");
+    tbh_poller_remove(&io->poller, &io->wake_watch);
+    tbh_os_wake_shut(&io->wake);
+    tbh_poller_fini(&io->poller);
+    if (tbh_client_init_poller(client) != TURBOHTTP_OK) client->is_shut = true;
+    tbh_resolver_disown(io->resolver); /* with the new wake-up */
+    tbh_os_birth_note(&io->birth);
+    client->is_polling = false;
+}
+#endif
+
+TBH_FN void tbh_client_check_birth(turbohttp_client *client) {
+#if TBH_SOCKETS
+    if (!client->is_polling && tbh_os_birth_is_elsewhere(&client->io.birth))
+        tbh_client_leave_parent(client);
+#else
+    (void)client;
+#endif
 }
 
 /* Inside a callback the objects that called are still in use (S-80): the round tears them down. */
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
+    tbh_client_check_birth(client);
     client->is_shut = client->must_tear_down = true;
     if (client->is_polling) return;
     client->is_polling = true; /* releasing a body calls out: the client must not go meanwhile */
@@ -14341,6 +14866,7 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
         client->is_doomed = true;
         return;
     }
+    tbh_client_check_birth(client);
     client->is_polling = client->is_doomed = true; /* the callbacks below may ask for it again */
     if (!client->is_shut || client->must_tear_down) tbh_client_tear_down(client);
     tbh_request_call_done(client);
@@ -14352,6 +14878,11 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
 TBH_FN void tbh_client_read_clock(turbohttp_client *client) {
     uint64_t now = client->io.clock.now_us(client->io.clock.user);
     if (now > client->io.now_us) client->io.now_us = now; /* never back (RELIABILITY 3.5) */
+}
+
+TBH_FN void tbh_client_spend(turbohttp_client *client, uint64_t n) {
+    bool is_worth_it = client->budget > TBH_CRUMBS_BYTES && n < client->budget - TBH_CRUMBS_BYTES;
+    client->budget = is_worth_it ? client->budget - (size_t)n : 0;
 }
 
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us) {
@@ -14527,6 +15058,7 @@ static void tbh_client_start_things(turbohttp_client *client, bool may_block) {
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
                                          bool may_block) {
     if (client->is_polling) return TURBOHTTP_ERR_STATE;
+    tbh_client_check_birth(client);
     client->is_polling = true;
     client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
     tbh_client_read_clock(client);
@@ -14572,6 +15104,7 @@ TURBOHTTP_API void turbohttp_wake(turbohttp_client *client) {
 TURBOHTTP_API size_t turbohttp_watches(turbohttp_client *client, turbohttp_watch *watches,
                                        size_t room, uint32_t *timeout_ms) {
     size_t count = 0;
+    tbh_client_check_birth(client);
     tbh_client_read_clock(client);
     if (timeout_ms) *timeout_ms = tbh_client_wait_ms(client, TURBOHTTP_NO_TIMEOUT);
 #if TBH_SOCKETS
@@ -14598,6 +15131,9 @@ TURBOHTTP_API void turbohttp_client_stats_get(turbohttp_client *client,
     stats->connects = client->connects;
     stats->replays = client->replays;
     stats->blocks = turbohttp_byte_pool_stats(&client->heap->blocks);
+#if TBH_SOCKETS
+    if (!client->io.transport) stats->io = client->io.poller.backend->io;
+#endif
     for (const tbh_origin *origin = client->origins; origin; origin = origin->next)
         for (const tbh_request *r = origin->waiting_first; r; r = r->next)
             stats->requests_waiting++;
@@ -14790,6 +15326,8 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_DIAL_DELAY_US
 #undef TBH_DNS_STUB
 #undef TBH_DORMANT_ORIGINS
+#undef TBH_EPOLL
+#undef TBH_EPOLL_FROM
 #undef TBH_FN
 #undef TBH_FRESH_US
 #undef TBH_GUARDS

@@ -139,8 +139,9 @@ def syscalls():
             return per_request(system_calls, lambda n: [program, mode, "127.0.0.1", str(server.port), "/small",
                                                         str(n), str(width)], 500, 2500, 1 if QUICK else 3)
         curl, multi = calls("curl", 1), calls("curl-multi", 16)
-        for mode, what, width, most in [("ours", "blocking", 1, 3), ("ours-poll", "polled", 1, 3),
-                                        ("ours-poll", "16 connections", 16, 2.1)]:
+        for mode, what, width, most in [("ours", "blocking", 1, 3), ("ours-auto", "polled", 1, 3),
+                                        ("ours-poll", "16 connections, poll", 16, 2.1),
+                                        ("ours-epoll", "16 connections, epoll", 16, 2.1)]:
             peer = f"libcurl {curl if width == 1 else multi:.2f}"
             # One call more in a whole run (a clock tick, a late wake-up) is not one more per request.
             yield most_row(f"system calls per request, {what}", round(calls(mode, width), 2), most, "{:.2f}", peer)
@@ -166,8 +167,10 @@ def cpu_alone():
 @question
 def cpu_wide():
     """Client CPU per request, 128 in flight."""
-    yield from cpu_rows(["ours-poll", "raw-epoll", "curl-multi"], 128, 40000, "client CPU per request, 128 in flight",
-                        [("raw-epoll", "an epoll loop", 1.20), ("curl-multi", "libcurl multi", 0.6)])
+    yield from cpu_rows(["ours-auto", "ours-poll", "raw-epoll", "curl-multi"], 128, 40000,
+                        "client CPU per request, 128 in flight",
+                        [("raw-epoll", "an epoll loop", 1.20), ("curl-multi", "libcurl multi", 0.6),
+                         ("ours-poll", "ours with poll(2)", None)])
 
 
 @question

@@ -105,6 +105,7 @@ static turbohttp_status net_ready(void *user, void *connection, turbohttp_error 
 static turbohttp_status net_send(void *user, void *connection, const void *data, size_t length,
                                  size_t *sent) {
     player *p = (player *)user;
+    COUNTING_CHECK_WRITTEN(data, length); /* S-87 */
     wire *w = (wire *)connection;
     size_t n = player_portion(p, length);
     if (length == 0) player_fail(p, "a send of nothing", "");

@@ -70,6 +70,7 @@ typedef enum turbohttp_status {
     TURBOHTTP_ERR_FILE = -106,          /**< a file could not be used */
     TURBOHTTP_ERR_TIMEOUT = -107,       /**< a time limit; see the phase */
     TURBOHTTP_ERR_RANDOM = -108,        /**< no entropy from the system */
+    TURBOHTTP_ERR_ADDRESS_REFUSED = -109, /**< by `allow_address` */
 
     /* client */
     TURBOHTTP_ERR_QUEUE_FULL = -120,    /**< limit on waiting requests */

@@ -55,6 +55,7 @@
  *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock
  *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
+ *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where

@@ -66,6 +66,7 @@ static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(ERR_FILE, "file error: check path, permissions and free space"),
     TBH_ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts"),
     TBH_ROW(ERR_RANDOM, "no random bytes from the system: set the random hook"),
+    TBH_ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host"),
     TBH_ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests"),
     TBH_ROW(ERR_TLS_MISSING, "https:// needs TLS: include turbohttp_tls_bearssl.h where "
                              "TURBOHTTP_IMPLEMENTATION is defined"),

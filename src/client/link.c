@@ -7,10 +7,7 @@
 
 /* A connection that was used so recently is not asked whether it still lives: that would cost a
  * system call per request, and replaying covers the case. */
-#define TBH_FRESH_US     2000u
-
-/* What is left of a poll's budget below this is not worth a system call. */
-#define TBH_CRUMBS_BYTES 1024u
+#define TBH_FRESH_US 2000u
 
 /* ------------------------------------------------------------ lists */
 TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
@@ -182,6 +179,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     request->response.peer = link->stream.peer;
     request->response.peer_port =
         link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
+    request->response.timing.ready_us = link->client->io.now_us - request->started_us;
     const tbh_tls *tls = &link->stream.tls;
     if (tls->provider) tls->provider->info(tls->session, &request->response.tls);
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
@@ -201,11 +199,6 @@ TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ sending */
-static void tbh_link_spend(tbh_link *link, size_t n) {
-    turbohttp_client *client = link->client;
-    client->budget = client->budget > n + TBH_CRUMBS_BYTES ? client->budget - n : 0;
-}
-
 static void tbh_link_sent(tbh_link *link) {
     tbh_request *request = link->request;
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
@@ -249,7 +242,7 @@ static bool tbh_link_send_some(tbh_link *link) {
         if (link->is_send_blocked) break;
         tbh_conn_out_consume(&link->h1, sent);
         link->request->sent_bytes += sent;
-        tbh_link_spend(link, sent);
+        tbh_client_spend(link->client, sent);
         has_sent = true;
     }
     if (status >= 0 && !link->is_send_blocked) {
@@ -265,7 +258,7 @@ static bool tbh_link_send_some(tbh_link *link) {
 static void tbh_link_received(tbh_link *link, size_t n) {
     tbh_request *request = link->request;
     tbh_conn_in_commit(&link->h1, n);
-    tbh_link_spend(link, n);
+    tbh_client_spend(link->client, n);
     if (!request->has_response_byte) {
         request->has_response_byte = true;
         request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;

@@ -16,7 +16,8 @@ typedef struct tbh_io {
     tbh_resolver *resolver; /* NULL with a transport of the user's */
     tbh_os_wake wake;
     tbh_watch wake_watch;
-    uint64_t now_us; /* read once per wait, not per call */
+    tbh_os_birth birth; /* elsewhere: streams are shut without a goodbye (S-85) */
+    uint64_t now_us;    /* read once per wait, not per call */
 } tbh_io;
 
 struct tbh_stream {
