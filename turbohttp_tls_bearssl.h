@@ -58,6 +58,7 @@ TURBOHTTP_API const turbohttp_tls_provider *turbohttp_tls_bearssl(void);
 
 #if defined(TURBOHTTP_IMPLEMENTATION) && !defined(TURBOHTTP_TLS_BEARSSL_IMPLEMENTED)
 #define TURBOHTTP_TLS_BEARSSL_IMPLEMENTED
+#define TBH_BEAR_AMALGAM 1
 /* ========================================================================
  * src/tls_bearssl/base.h
  * ======================================================================= */
@@ -65,7 +66,12 @@ TURBOHTTP_API const turbohttp_tls_provider *turbohttp_tls_bearssl(void);
 #include <bearssl.h>
 #include <string.h>
 
+/* Private to the header; external when a file of src/ is compiled alone. */
+#ifdef TBH_BEAR_AMALGAM
 #define TBH_BEAR_FN static
+#else
+#define TBH_BEAR_FN extern
+#endif
 
 TBH_BEAR_FN void *tbh_bear_allocate(const turbohttp_tls_host *host, size_t size);
 TBH_BEAR_FN void tbh_bear_release(const turbohttp_tls_host *host, void *block, size_t size);
@@ -2139,7 +2145,7 @@ TURBOHTTP_API const turbohttp_tls_provider *turbohttp_tls_bearssl(void) {
 static const turbohttp_tls_provider *turbohttp_tls_bearssl_first(void) {
     return turbohttp_tls_bearssl();
 }
-#else
+#elif defined(TBH_BEAR_AMALGAM)
 static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = turbohttp_tls_bearssl;
 #endif
 
@@ -2160,6 +2166,7 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_ROOTS_PATH_ROOM
 #undef TBH_ROOTS_WINDOW
 #undef TBH_SPLITTER_ROOM
+#undef TBH_BEAR_AMALGAM
 #endif /* TURBOHTTP_IMPLEMENTATION */
 
 /*

@@ -84,7 +84,15 @@ def matrix_steps():
             yield Step(f"compile.{compiler}.{std}",
                        [[*flags, *lang, *two, "-o", out, "-pthread"],
                         [*flags, *lang, "-DTURBOHTTP_STATIC", *two, "-o", out + ".static", "-pthread"]], [out])
-    for switch in ["NO_SOCKETS", "NO_THREADS", "NO_EPOLL", "NO_DNS_STUB", "NO_INFLATE", "NO_SIMD", "DEBUG_GUARDS",
+    for compiler, std in [("gcc", "c99"), ("clang", "c17"), ("g++", "c++11"), ("clang++", "c++20")]:
+        for first in ["tls_first", "tls_late"][:1 if "++" in compiler else 2]:
+            lang = ["-x", "c++"] if "++" in compiler else []
+            out = f"build/compile.{first}.{compiler}"
+            yield Step(f"compile.{first}.{compiler}",
+                       [[compiler, f"-std={std}", "-O2", *WARN, *INCLUDES, *lang, *static, f"tests/compile/{first}.c",
+                         "tests/compile/tls_two.c", "-o", out, "-pthread", "-lbearssl"]
+                        for static in (["-DTURBOHTTP_STATIC"], [])], [out])
+    for switch in ["NO_SOCKETS", "NO_THREADS", "NO_EPOLL", "NO_DNS_STUB", "NO_INFLATE", "NO_TLS", "NO_SIMD", "DEBUG_GUARDS",
                    "NO_SOCKETS -DTURBOHTTP_NO_INFLATE", "NO_THREADS -DTURBOHTTP_NO_DNS_STUB"]:
         name = f"compile.{switch.split()[0]}{len(switch.split())}"
         flags = ["-std=c99", "-O1", *WARN, *INCLUDES, *f"-DTURBOHTTP_{switch}".split(), *two, "-pthread"]
