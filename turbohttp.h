@@ -56,6 +56,7 @@
  *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
+ *   TURBOHTTP_NO_HTTP2 *     no header compression and frames of HTTP/2
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */
@@ -155,6 +156,9 @@ typedef enum turbohttp_status {
     TURBOHTTP_ERR_TRANSFER_ENCODING = -57, /**< unknown, doubled, with CL */
     TURBOHTTP_ERR_CHUNK = -58,           /**< malformed chunk framing */
     TURBOHTTP_ERR_CHUNK_OVERHEAD = -59,  /**< limit on chunk framing bytes */
+    TURBOHTTP_ERR_HPACK = -60,           /**< malformed header compression */
+    TURBOHTTP_ERR_H2_FRAME = -61,        /**< a frame breaks a rule */
+    TURBOHTTP_ERR_H2_FIELD = -62,        /**< a field that HTTP/2 forbids */
 
     /* engines */
     TURBOHTTP_ERR_NO_RESPONSE = -70,     /**< closed before any byte came */
@@ -1416,6 +1420,204 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_write_request_line(
 TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(
     turbohttp_writer *writer, turbohttp_span name, turbohttp_span value);
 
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ------------------------------------------------------------------------
+ * HTTP/2: header compression and frames, as codecs for those who bring their
+ * own input and output. Nothing here allocates or calls out.
+ * ------------------------------------------------------------------------ */
+
+/** One header field of a block. */
+typedef struct turbohttp_hpack_field {
+    turbohttp_span name;  /**< as sent; HTTP/2 wants lower case */
+    turbohttp_span value; /**< any bytes */
+    bool never_indexed;   /**< a secret: no table may hold it, on any hop */
+} turbohttp_hpack_field;
+
+/** Where an entry of a dynamic table lies. Private. */
+typedef struct turbohttp_hpack_row {
+    uint32_t offset;       /**< of the name in the ring; the value follows */
+    uint32_t name_length;  /**< bytes */
+    uint32_t value_length; /**< bytes */
+} turbohttp_hpack_row;
+
+/** A dynamic table (RFC 7541 section 2.3.2) in memory of the caller.
+ *  Private. */
+typedef struct turbohttp_hpack_table {
+    turbohttp_hpack_row *rows; /**< ring of descriptors */
+    uint8_t *text;             /**< ring of names and values */
+    uint32_t row_capacity;     /**< descriptors that there is room for */
+    uint32_t capacity;         /**< bytes of text, and the largest size */
+    uint32_t limit;            /**< the size at present */
+    uint32_t used;             /**< bytes, 32 for each entry included */
+    uint32_t count;            /**< entries */
+    uint32_t newest;           /**< row of the newest entry */
+    uint32_t text_end;         /**< where the next text goes */
+} turbohttp_hpack_table;
+
+/** Bytes of memory that a decoder needs for a table of `size` bytes. */
+#define TURBOHTTP_HPACK_DECODER_BYTES(size) \
+    ((size_t)(size) + (size_t)(size) / 32 * sizeof(turbohttp_hpack_row))
+
+/** Decodes the header blocks of one connection. Members are private. */
+typedef struct turbohttp_hpack_decoder {
+    turbohttp_hpack_table table; /**< what was indexed so far */
+    uint8_t *scratch;            /**< where strings are put together */
+    size_t scratch_bytes;        /**< room there */
+    size_t scratch_used;         /**< bytes in use for the present field */
+    size_t string_at;            /**< where the present string begins there */
+    size_t list_bytes;           /**< size of the present block's list */
+    size_t list_limit;           /**< most that is handed out of a block */
+    uint64_t huffman_bits;       /**< of a string that was interrupted */
+    uint32_t huffman_count;      /**< how many of them count */
+    uint32_t setting;            /**< SETTINGS_HEADER_TABLE_SIZE in force */
+    uint32_t update_most;        /**< most that the next update may say */
+    uint32_t number;             /**< of an integer: as far as it was read */
+    turbohttp_span name;         /**< of the present field */
+    uint8_t shift;               /**< of an integer */
+    uint8_t state;               /**< what comes next */
+    uint8_t kind;                /**< of the present field */
+    uint8_t name_home;           /**< whose memory holds the name */
+    bool is_huffman;             /**< the present string is */
+    bool is_partial;             /**< a part of it lies in the scratch */
+    bool has_fields;             /**< size updates may not come any more */
+    bool needs_update;           /**< a size update must come first */
+    bool is_too_long;            /**< the present field exceeds the scratch */
+    bool is_too_large;           /**< the list exceeds its limit */
+} turbohttp_hpack_decoder;
+
+/**
+ * Prepare a decoder for a new connection.
+ *
+ * `memory` holds the dynamic table: TURBOHTTP_HPACK_DECODER_BYTES of
+ * `table_bytes`, aligned for uint32_t. `table_bytes` is the largest
+ * SETTINGS_HEADER_TABLE_SIZE that you will ever announce; 0 needs no memory.
+ * The peer begins with 4,096 or, if that is less, with `table_bytes`: then
+ * announce it in your first SETTINGS. `scratch` holds a field while it is put
+ * together and bounds its size: at least `table_bytes`.
+ * A block hands out fields of at most `list_limit` bytes, counted as RFC 9113
+ * section 6.5.2 does, with 32 more for each; 0 means 65,536.
+ *
+ * Returns: OK, or ERR_INVALID_ARGUMENT for memory that is misaligned, missing
+ *   or too small, and for tables above 2^30 bytes.
+ * Owner: both blocks stay yours. Valid until: you reuse them.
+ * Thread: one at a time for each decoder. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decoder_init(
+    turbohttp_hpack_decoder *decoder, void *memory, size_t memory_bytes,
+    uint32_t table_bytes, void *scratch, size_t scratch_bytes,
+    size_t list_limit);
+
+/**
+ * Apply a SETTINGS_HEADER_TABLE_SIZE of ours that the peer has acknowledged.
+ *
+ * If it is below the table's size, the next block must begin with a size
+ * update that obeys it (RFC 7541 section 4.2).
+ * Returns: OK; ERR_INVALID_ARGUMENT above `table_bytes` of init; ERR_STATE
+ *   inside a block.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decoder_resize(
+    turbohttp_hpack_decoder *decoder, uint32_t table_bytes);
+
+/**
+ * Hand out the next field of a block.
+ *
+ * The bytes may come in any pieces, as frames bring them. Moves `*in` and
+ * `*in_length` past what was used; call again with the rest after each field.
+ *
+ * Returns: OK with a field; PENDING when the input is used up;
+ *   ERR_HEAD_TOO_LARGE when the list has exceeded its limit, or a field the
+ *   scratch: the input is used up, go on with the block's other pieces, which
+ *   keeps the table in step, and refuse the message; ERR_HPACK for malformed
+ *   input: final, the connection must end with COMPRESSION_ERROR.
+ * Valid until: the field's slices, the next call with this decoder, or until
+ *   the input moves.
+ * See: turbohttp_hpack_decode_end, which each block needs.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(
+    turbohttp_hpack_decoder *decoder, const uint8_t **in, size_t *in_length,
+    turbohttp_hpack_field *field);
+
+/**
+ * Close a block, and get ready for the next one.
+ *
+ * Returns: OK; ERR_HEAD_TOO_LARGE when fields were left out; ERR_HPACK when
+ *   the block ends inside a field or lacks a size update.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_hpack_decode_end(turbohttp_hpack_decoder *decoder);
+
+/** What the encoder remembers of an entry to find it again. Private. */
+typedef struct turbohttp_hpack_link {
+    uint32_t name_hash;  /**< of the name */
+    uint32_t value_hash; /**< of the value */
+    uint32_t older;      /**< number of the next entry in this bucket */
+} turbohttp_hpack_link;
+
+/** Buckets of the encoder's index. */
+#define TURBOHTTP_HPACK_BUCKETS 32
+
+/** Bytes of memory that an encoder needs for a table of `size` bytes. */
+#define TURBOHTTP_HPACK_ENCODER_BYTES(size)    \
+    (TURBOHTTP_HPACK_DECODER_BYTES(size) + \
+     (size_t)(size) / 32 * sizeof(turbohttp_hpack_link))
+
+/** Encodes the header blocks of one connection. Members are private. */
+typedef struct turbohttp_hpack_encoder {
+    turbohttp_hpack_table table;  /**< what was indexed so far */
+    turbohttp_hpack_link *links;  /**< beside the table's rows */
+    uint32_t buckets[TURBOHTTP_HPACK_BUCKETS]; /**< newest entry of each */
+    uint32_t inserted;            /**< number of the newest entry */
+    uint32_t announced;           /**< size that the peer knows */
+    uint32_t smallest;            /**< smallest setting since then */
+} turbohttp_hpack_encoder;
+
+/**
+ * Prepare an encoder for a new connection.
+ *
+ * `memory` holds the dynamic table: TURBOHTTP_HPACK_ENCODER_BYTES of
+ * `table_bytes`, aligned for uint32_t; no more than `table_bytes` is used,
+ * whatever the peer allows; 0 needs no memory.
+ *
+ * Returns: OK, or ERR_INVALID_ARGUMENT for memory that is misaligned, missing
+ *   or too small, and for tables above 2^30 bytes.
+ * Owner: the block stays yours. Valid until: you reuse it.
+ * Thread: one at a time for each encoder. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_hpack_encoder_init(
+    turbohttp_hpack_encoder *encoder, void *memory, size_t memory_bytes,
+    uint32_t table_bytes);
+
+/**
+ * Apply the peer's SETTINGS_HEADER_TABLE_SIZE, between two blocks. What the
+ * peer must be told about it goes before the next field.
+ */
+TURBOHTTP_API void
+turbohttp_hpack_encoder_resize(turbohttp_hpack_encoder *encoder,
+                               uint32_t setting);
+
+/**
+ * Write the size updates that must stand at the start of a block.
+ *
+ * turbohttp_hpack_encode does that by itself; only a block without fields
+ * needs this call. Returns: OK, or the writer's error.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_hpack_encode_begin(
+    turbohttp_hpack_encoder *encoder, turbohttp_writer *writer);
+
+/**
+ * Write one field of a block.
+ *
+ * Fields marked `never_indexed`, authorization, proxy-authorization,
+ * set-cookie and short cookies are never indexed. The name goes as it is.
+ * Returns: OK; ERR_OVERFLOW for names or values above 2^30 bytes; or the
+ *   writer's error: then nothing changed.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
+                       const turbohttp_hpack_field *field,
+                       turbohttp_writer *writer);
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
 /* ------------------------------------------------------------------------
  * Hooks: transport, names, clock and entropy, each a small table.
  * All optional: a zero-initialised table means the built-in one.
@@ -2074,6 +2276,14 @@ TBH_ALWAYS_INLINE uint32_t tbh_load32_be(const void *p) {
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | (uint32_t)b[3];
 }
 
+TBH_ALWAYS_INLINE uint64_t tbh_load64_be(const void *p) {
+#if TBH_LITTLE_ENDIAN && defined(__GNUC__)
+    return __builtin_bswap64(tbh_load64(p));
+#else
+    return (uint64_t)tbh_load32_be(p) << 32 | tbh_load32_be((const uint8_t *)p + 4);
+#endif
+}
+
 TBH_ALWAYS_INLINE uint16_t tbh_load16_be(const void *p) {
     const uint8_t *b = (const uint8_t *)p;
     return (uint16_t)((uint32_t)b[0] << 8 | b[1]);
@@ -2085,6 +2295,11 @@ TBH_ALWAYS_INLINE void tbh_store32_be(void *p, uint32_t v) {
     b[1] = (uint8_t)(v >> 16);
     b[2] = (uint8_t)(v >> 8);
     b[3] = (uint8_t)v;
+}
+
+TBH_ALWAYS_INLINE void tbh_store64_be(void *p, uint64_t v) {
+    tbh_store32_be(p, (uint32_t)(v >> 32));
+    tbh_store32_be((uint8_t *)p + 4, (uint32_t)v);
 }
 
 TBH_ALWAYS_INLINE void tbh_store16_be(void *p, uint16_t v) {
@@ -2300,6 +2515,9 @@ static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server"),
     TBH_ROW(ERR_CHUNK, "malformed chunked framing from the server"),
     TBH_ROW(ERR_CHUNK_OVERHEAD, "too much chunk framing for too little data"),
+    TBH_ROW(ERR_HPACK, "malformed HTTP/2 header compression from the server"),
+    TBH_ROW(ERR_H2_FRAME, "malformed HTTP/2 frame from the server"),
+    TBH_ROW(ERR_H2_FIELD, "a header field that HTTP/2 forbids from the server"),
     TBH_ROW(ERR_NO_RESPONSE, "the server closed the connection without an answer: try again"),
     TBH_ROW(ERR_HEAD_TRUNCATED, "the server closed the connection inside the response head"),
     TBH_ROW(ERR_BODY_TRUNCATED, "the response body ended early: it is incomplete, try again"),
@@ -7578,6 +7796,1252 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_write_field(turbohttp_writer *writer
     memcpy(at, "\r\n", 2);
     return turbohttp_writer_commit(writer, name.length + value.length + 4);
 }
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/codec/hpack_huffman.h
+ * ======================================================================= */
+/* The Huffman code of HPACK (RFC 7541 §5.2, appendix B). */
+
+/* Bits taken from the input but not decoded yet: the first is the highest. All zero is the start of
+ * a string; between two pieces there are at most 29. */
+typedef struct tbh_huffman {
+    uint64_t bits;
+    uint32_t count;
+} tbh_huffman;
+
+typedef enum tbh_huffman_result {
+    TBH_HUFFMAN_OK,   /* the input is used up */
+    TBH_HUFFMAN_FULL, /* the output is; there is at least one more byte */
+    TBH_HUFFMAN_BAD   /* EOS in the text */
+} tbh_huffman_result;
+
+/* Decodes [*in, in_end) to [*out, out_end) and moves both. */
+TBH_FN tbh_huffman_result tbh_huffman_decode(tbh_huffman *h, const uint8_t **in,
+                                             const uint8_t *in_end, uint8_t **out,
+                                             uint8_t *out_end);
+/* May a string end here? Only behind fewer than eight bits, all of them 1. */
+TBH_FN bool tbh_huffman_is_end(const tbh_huffman *h);
+
+/* Decodes a whole string of n bytes; returns where the text ends, or NULL if it is malformed. There is
+ * room for TBH_HUFFMAN_ROOM(n) bytes, and two more. */
+TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *out);
+#define TBH_HUFFMAN_ROOM(n) ((n) / 5 * 8 + 8)
+
+/* Encodes n bytes if that is shorter than n bytes; returns the length, or 0 when it is not. Up to
+ * n + 8 bytes at `out` may be overwritten. */
+TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n);
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/codec/hpack_huffman.c
+ * ======================================================================= */
+/* Huffman strings: bits to bytes and back, a whole symbol or two at each step.
+ *
+ * Owns nothing. The code is canonical: codes of one length are consecutive numbers, longer codes
+ * are larger as fractions. So one table answers for codes of up to eight bits, which is nearly all
+ * text, and for the others the rows of tbh_huffman_long say by comparison how long the code is and
+ * which symbol it means. The table is looked up by the next 8 bits; where size does not come first
+ * by 12, and two short codes make one step.
+ * Invariant: bits behind the counted ones are 0 or true input, so any look at the top is safe.
+ * Input language: RFC 7541 §5.2: EOS never, padding shorter than a byte and all ones.
+ * Does not know: how long a string is, what it means. */
+
+/* ------------------------------------------------------------ tables (RFC 7541 appendix B) */
+/* clang-format off */
+/* The symbols with codes of 5, 6, 7 and 8 bits, in the order of their codes. */
+#define TBH_HUFFMAN_FIRST(X5, X6, X7, X8) \
+    X5('0') X5('1') X5('2') X5('a') X5('c') X5('e') X5('i') X5('o') X5('s') X5('t') X6(' ') \
+    X6('%') X6('-') X6('.') X6('/') X6('3') X6('4') X6('5') X6('6') X6('7') X6('8') X6('9') \
+    X6('=') X6('A') X6('_') X6('b') X6('d') X6('f') X6('g') X6('h') X6('l') X6('m') X6('n') \
+    X6('p') X6('r') X6('u') X7(':') X7('B') X7('C') X7('D') X7('E') X7('F') X7('G') X7('H') \
+    X7('I') X7('J') X7('K') X7('L') X7('M') X7('N') X7('O') X7('P') X7('Q') X7('R') X7('S') \
+    X7('T') X7('U') X7('V') X7('W') X7('Y') X7('j') X7('k') X7('q') X7('v') X7('w') X7('x') \
+    X7('y') X7('z') X8('&') X8('*') X8(',') X8(';') X8('X') X8('Z')
+
+/* A row: bits of the step, first symbol, second symbol, bits of the first one, number of symbols.
+ * Rows of zero stand where a code has ten bits or more. */
+#define TBH_HUFFMAN_ONE(a, n)    ((uint32_t)(n) | (uint32_t)(a) << 8 | (uint32_t)(n) << 24 | 1u << 28),
+#define TBH_HUFFMAN_1(a, n)      TBH_HUFFMAN_ONE(a, n)
+#define TBH_HUFFMAN_2(a, n)      TBH_HUFFMAN_1(a, n) TBH_HUFFMAN_1(a, n)
+#define TBH_HUFFMAN_4(a, n)      TBH_HUFFMAN_2(a, n) TBH_HUFFMAN_2(a, n)
+#define TBH_HUFFMAN_8(a, n)      TBH_HUFFMAN_4(a, n) TBH_HUFFMAN_4(a, n)
+#define TBH_HUFFMAN_16(a, n)     TBH_HUFFMAN_8(a, n) TBH_HUFFMAN_8(a, n)
+
+#if TBH_SMALL
+#define TBH_HUFFMAN_LOOK 8
+#define TBH_HUFFMAN_X5(a) TBH_HUFFMAN_8(a, 5)
+#define TBH_HUFFMAN_X6(a) TBH_HUFFMAN_4(a, 6)
+#define TBH_HUFFMAN_X7(a) TBH_HUFFMAN_2(a, 7)
+#define TBH_HUFFMAN_X8(a) TBH_HUFFMAN_1(a, 8)
+#else
+#define TBH_HUFFMAN_LOOK 12
+/* Behind a code of n bits there are 12 - n more, and all second symbols that fit. */
+#define TBH_HUFFMAN_TWO(a, n, m, b) \
+    ((uint32_t)(n + m) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | (uint32_t)(n) << 24 | 2u << 28),
+#define TBH_HUFFMAN_B5(a, n, b)  TBH_HUFFMAN_TWO(a, n, 5, b)
+#define TBH_HUFFMAN_B55(a, n, b) TBH_HUFFMAN_B5(a, n, b) TBH_HUFFMAN_B5(a, n, b)
+#define TBH_HUFFMAN_B5555(a, n, b) TBH_HUFFMAN_B55(a, n, b) TBH_HUFFMAN_B55(a, n, b)
+#define TBH_HUFFMAN_B6(a, n, b)  TBH_HUFFMAN_TWO(a, n, 6, b)
+#define TBH_HUFFMAN_B66(a, n, b) TBH_HUFFMAN_B6(a, n, b) TBH_HUFFMAN_B6(a, n, b)
+#define TBH_HUFFMAN_B7(a, n, b)  TBH_HUFFMAN_TWO(a, n, 7, b)
+#define TBH_HUFFMAN_SECOND_5(X, a, n) \
+    X(a, n, '0') X(a, n, '1') X(a, n, '2') X(a, n, 'a') X(a, n, 'c') X(a, n, 'e') X(a, n, 'i') \
+    X(a, n, 'o') X(a, n, 's') X(a, n, 't')
+#define TBH_HUFFMAN_SECOND_6(X, a, n) \
+    X(a, n, ' ') X(a, n, '%') X(a, n, '-') X(a, n, '.') X(a, n, '/') X(a, n, '3') X(a, n, '4') \
+    X(a, n, '5') X(a, n, '6') X(a, n, '7') X(a, n, '8') X(a, n, '9') X(a, n, '=') X(a, n, 'A') \
+    X(a, n, '_') X(a, n, 'b') X(a, n, 'd') X(a, n, 'f') X(a, n, 'g') X(a, n, 'h') X(a, n, 'l') \
+    X(a, n, 'm') X(a, n, 'n') X(a, n, 'p') X(a, n, 'r') X(a, n, 'u')
+#define TBH_HUFFMAN_SECOND_7(X, a, n) \
+    X(a, n, ':') X(a, n, 'B') X(a, n, 'C') X(a, n, 'D') X(a, n, 'E') X(a, n, 'F') X(a, n, 'G') \
+    X(a, n, 'H') X(a, n, 'I') X(a, n, 'J') X(a, n, 'K') X(a, n, 'L') X(a, n, 'M') X(a, n, 'N') \
+    X(a, n, 'O') X(a, n, 'P') X(a, n, 'Q') X(a, n, 'R') X(a, n, 'S') X(a, n, 'T') X(a, n, 'U') \
+    X(a, n, 'V') X(a, n, 'W') X(a, n, 'Y') X(a, n, 'j') X(a, n, 'k') X(a, n, 'q') X(a, n, 'v') \
+    X(a, n, 'w') X(a, n, 'x') X(a, n, 'y') X(a, n, 'z')
+#define TBH_HUFFMAN_X5(a) \
+    TBH_HUFFMAN_SECOND_5(TBH_HUFFMAN_B5555, a, 5) TBH_HUFFMAN_SECOND_6(TBH_HUFFMAN_B66, a, 5) \
+    TBH_HUFFMAN_SECOND_7(TBH_HUFFMAN_B7, a, 5) TBH_HUFFMAN_4(a, 5)
+#define TBH_HUFFMAN_X6(a) \
+    TBH_HUFFMAN_SECOND_5(TBH_HUFFMAN_B55, a, 6) TBH_HUFFMAN_SECOND_6(TBH_HUFFMAN_B6, a, 6) \
+    TBH_HUFFMAN_16(a, 6) TBH_HUFFMAN_2(a, 6)
+#define TBH_HUFFMAN_X7(a) \
+    TBH_HUFFMAN_SECOND_5(TBH_HUFFMAN_B5, a, 7) \
+    TBH_HUFFMAN_16(a, 7) TBH_HUFFMAN_4(a, 7) TBH_HUFFMAN_2(a, 7)
+#define TBH_HUFFMAN_X8(a) TBH_HUFFMAN_16(a, 8)
+#endif
+
+static const uint32_t tbh_huffman_rows[1 << TBH_HUFFMAN_LOOK] = {
+    TBH_HUFFMAN_FIRST(TBH_HUFFMAN_X5, TBH_HUFFMAN_X6, TBH_HUFFMAN_X7, TBH_HUFFMAN_X8)
+};
+
+/* Long codes by length: the first bits above all codes of that length (the last row has them all),
+ * and where its symbols begin. */
+typedef struct tbh_huffman_row {
+    uint32_t limit;
+    uint8_t length, first;
+} tbh_huffman_row;
+
+static const tbh_huffman_row tbh_huffman_long[] = {
+    {0xff400000u, 10, 0}, {0xffa00000u, 11, 5}, {0xffc00000u, 12, 8}, {0xfff00000u, 13, 10},
+    {0xfff80000u, 14, 16}, {0xfffe0000u, 15, 18}, {0xfffe6000u, 19, 21}, {0xfffee000u, 20, 24},
+    {0xffff4800u, 21, 32}, {0xffffb000u, 22, 45}, {0xffffea00u, 23, 71}, {0xfffff600u, 24, 100},
+    {0xfffff800u, 25, 112}, {0xfffffbc0u, 26, 116}, {0xfffffe20u, 27, 131}, {0xfffffff0u, 28, 150},
+    {0x00000000u, 30, 179},
+};
+
+#define TBH_HUFFMAN_LONG_BEGIN 0xfe000000u /* the lowest of them */
+#define TBH_HUFFMAN_EOS        182         /* its place behind the symbols */
+
+static const uint8_t tbh_huffman_symbols[TBH_HUFFMAN_EOS] = {
+    33, 34, 40, 41, 63, 39, 43, 124, 35, 62, 0, 36, 64, 91, 93, 126, 94, 125, 60, 96, 123, 92, 195,
+    208, 128, 130, 131, 162, 184, 194, 224, 226, 153, 161, 167, 172, 176, 177, 179, 209, 216, 217,
+    227, 229, 230, 129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181,
+    185, 186, 187, 189, 190, 196, 198, 228, 232, 233, 1, 135, 137, 138, 139, 140, 141, 143, 147,
+    149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175, 180, 182, 183, 188, 191, 197, 231,
+    239, 9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237, 199, 207, 234, 235, 192, 193,
+    200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255, 203, 204, 211, 212, 214, 221,
+    222, 223, 241, 244, 245, 246, 247, 248, 250, 251, 252, 253, 254, 2, 3, 4, 5, 6, 7, 8, 11, 12,
+    14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127, 220, 249, 10, 13, 22,
+};
+
+/* The code of each byte with a 1 before it, which tells its length. */
+static const uint32_t tbh_huffman_codes[256] = {
+    0x00003ff8, 0x00ffffd8, 0x1fffffe2, 0x1fffffe3, 0x1fffffe4, 0x1fffffe5, 0x1fffffe6, 0x1fffffe7,
+    0x1fffffe8, 0x01ffffea, 0x7ffffffc, 0x1fffffe9, 0x1fffffea, 0x7ffffffd, 0x1fffffeb, 0x1fffffec,
+    0x1fffffed, 0x1fffffee, 0x1fffffef, 0x1ffffff0, 0x1ffffff1, 0x1ffffff2, 0x7ffffffe, 0x1ffffff3,
+    0x1ffffff4, 0x1ffffff5, 0x1ffffff6, 0x1ffffff7, 0x1ffffff8, 0x1ffffff9, 0x1ffffffa, 0x1ffffffb,
+    0x00000054, 0x000007f8, 0x000007f9, 0x00001ffa, 0x00003ff9, 0x00000055, 0x000001f8, 0x00000ffa,
+    0x000007fa, 0x000007fb, 0x000001f9, 0x00000ffb, 0x000001fa, 0x00000056, 0x00000057, 0x00000058,
+    0x00000020, 0x00000021, 0x00000022, 0x00000059, 0x0000005a, 0x0000005b, 0x0000005c, 0x0000005d,
+    0x0000005e, 0x0000005f, 0x000000dc, 0x000001fb, 0x0000fffc, 0x00000060, 0x00001ffb, 0x000007fc,
+    0x00003ffa, 0x00000061, 0x000000dd, 0x000000de, 0x000000df, 0x000000e0, 0x000000e1, 0x000000e2,
+    0x000000e3, 0x000000e4, 0x000000e5, 0x000000e6, 0x000000e7, 0x000000e8, 0x000000e9, 0x000000ea,
+    0x000000eb, 0x000000ec, 0x000000ed, 0x000000ee, 0x000000ef, 0x000000f0, 0x000000f1, 0x000000f2,
+    0x000001fc, 0x000000f3, 0x000001fd, 0x00003ffb, 0x000ffff0, 0x00003ffc, 0x00007ffc, 0x00000062,
+    0x0000fffd, 0x00000023, 0x00000063, 0x00000024, 0x00000064, 0x00000025, 0x00000065, 0x00000066,
+    0x00000067, 0x00000026, 0x000000f4, 0x000000f5, 0x00000068, 0x00000069, 0x0000006a, 0x00000027,
+    0x0000006b, 0x000000f6, 0x0000006c, 0x00000028, 0x00000029, 0x0000006d, 0x000000f7, 0x000000f8,
+    0x000000f9, 0x000000fa, 0x000000fb, 0x0000fffe, 0x00000ffc, 0x00007ffd, 0x00003ffd, 0x1ffffffc,
+    0x001fffe6, 0x007fffd2, 0x001fffe7, 0x001fffe8, 0x007fffd3, 0x007fffd4, 0x007fffd5, 0x00ffffd9,
+    0x007fffd6, 0x00ffffda, 0x00ffffdb, 0x00ffffdc, 0x00ffffdd, 0x00ffffde, 0x01ffffeb, 0x00ffffdf,
+    0x01ffffec, 0x01ffffed, 0x007fffd7, 0x00ffffe0, 0x01ffffee, 0x00ffffe1, 0x00ffffe2, 0x00ffffe3,
+    0x00ffffe4, 0x003fffdc, 0x007fffd8, 0x00ffffe5, 0x007fffd9, 0x00ffffe6, 0x00ffffe7, 0x01ffffef,
+    0x007fffda, 0x003fffdd, 0x001fffe9, 0x007fffdb, 0x007fffdc, 0x00ffffe8, 0x00ffffe9, 0x003fffde,
+    0x00ffffea, 0x007fffdd, 0x007fffde, 0x01fffff0, 0x003fffdf, 0x007fffdf, 0x00ffffeb, 0x00ffffec,
+    0x003fffe0, 0x003fffe1, 0x007fffe0, 0x003fffe2, 0x00ffffed, 0x007fffe1, 0x00ffffee, 0x00ffffef,
+    0x001fffea, 0x007fffe2, 0x007fffe3, 0x007fffe4, 0x00fffff0, 0x007fffe5, 0x007fffe6, 0x00fffff1,
+    0x07ffffe0, 0x07ffffe1, 0x001fffeb, 0x000ffff1, 0x007fffe7, 0x00fffff2, 0x007fffe8, 0x03ffffec,
+    0x07ffffe2, 0x07ffffe3, 0x07ffffe4, 0x0fffffde, 0x0fffffdf, 0x07ffffe5, 0x01fffff1, 0x03ffffed,
+    0x000ffff2, 0x003fffe3, 0x07ffffe6, 0x0fffffe0, 0x0fffffe1, 0x07ffffe7, 0x0fffffe2, 0x01fffff2,
+    0x003fffe4, 0x003fffe5, 0x07ffffe8, 0x07ffffe9, 0x1ffffffd, 0x0fffffe3, 0x0fffffe4, 0x0fffffe5,
+    0x001fffec, 0x01fffff3, 0x001fffed, 0x003fffe6, 0x007fffe9, 0x003fffe7, 0x003fffe8, 0x00fffff3,
+    0x007fffea, 0x007fffeb, 0x03ffffee, 0x03ffffef, 0x01fffff4, 0x01fffff5, 0x07ffffea, 0x00fffff4,
+    0x07ffffeb, 0x0fffffe6, 0x07ffffec, 0x07ffffed, 0x0fffffe7, 0x0fffffe8, 0x0fffffe9, 0x0fffffea,
+    0x0fffffeb, 0x1ffffffe, 0x0fffffec, 0x0fffffed, 0x0fffffee, 0x0fffffef, 0x0ffffff0, 0x07ffffee,
+};
+/* clang-format on */
+
+/* ------------------------------------------------------------ decoding */
+#define TBH_HUFFMAN_STEP_BITS(row)  ((row)&63)
+#define TBH_HUFFMAN_FIRST_BITS(row) ((row) >> 24 & 15)
+#define TBH_HUFFMAN_SYMBOLS(row)    ((row) >> 28)
+
+typedef struct tbh_huffman_code {
+    unsigned index, length;
+} tbh_huffman_code;
+
+/* The long code at the top of the bits. */
+static tbh_huffman_code tbh_huffman_find(uint32_t top) {
+    tbh_huffman_code code;
+    const tbh_huffman_row *row = tbh_huffman_long;
+    uint32_t begin = TBH_HUFFMAN_LONG_BEGIN;
+    for (; row->length < 30 && top >= row->limit; row++) begin = row->limit;
+    code.index = row->first + ((top - begin) >> (32 - row->length));
+    code.length = row->length;
+    return code;
+}
+
+TBH_FN tbh_huffman_result tbh_huffman_decode(tbh_huffman *h, const uint8_t **in,
+                                             const uint8_t *in_end, uint8_t **out,
+                                             uint8_t *out_end) {
+    for (;;) { /* ends: each round takes at least five bits */
+        for (; h->count <= 56 && *in < in_end; h->count += 8)
+            h->bits |= (uint64_t) * (*in)++ << (56 - h->count);
+        uint32_t row = tbh_huffman_rows[h->bits >> (64 - TBH_HUFFMAN_LOOK)];
+        uint32_t length = TBH_HUFFMAN_FIRST_BITS(row);
+        uint8_t symbol = (uint8_t)(row >> 8);
+        if (row == 0) {
+            tbh_huffman_code code = tbh_huffman_find((uint32_t)(h->bits >> 32));
+            length = code.length;
+            if (length > h->count) return TBH_HUFFMAN_OK;
+            if (code.index >= TBH_HUFFMAN_EOS) return TBH_HUFFMAN_BAD;
+            symbol = tbh_huffman_symbols[code.index];
+        }
+        if (length > h->count) return TBH_HUFFMAN_OK;
+        if (*out == out_end) return TBH_HUFFMAN_FULL;
+        *(*out)++ = symbol;
+        h->bits <<= length;
+        h->count -= length;
+    }
+}
+
+TBH_FN bool tbh_huffman_is_end(const tbh_huffman *h) {
+    if (h->count == 0) return true;
+    return h->count < 8 && h->bits >> (64 - h->count) == (1u << h->count) - 1;
+}
+
+#if !TBH_SMALL
+/* Up to four steps; returns their bits. `is_short` says whether none met a long code or the end. A
+ * step may write one byte too many. */
+TBH_ALWAYS_INLINE unsigned tbh_huffman_steps(uint64_t *bits, uint8_t **out, bool *is_short) {
+    unsigned used = 0;
+    *is_short = false;
+    for (int i = 0; i < 4; i++) {
+        uint32_t row = tbh_huffman_rows[*bits >> (64 - TBH_HUFFMAN_LOOK)];
+        if (TBH_UNLIKELY(row == 0)) return used;
+        (*out)[0] = (uint8_t)(row >> 8);
+        (*out)[1] = (uint8_t)(row >> 16);
+        *out += TBH_HUFFMAN_SYMBOLS(row);
+        *bits <<= TBH_HUFFMAN_STEP_BITS(row);
+        used += TBH_HUFFMAN_STEP_BITS(row);
+    }
+    *is_short = true;
+    return used;
+}
+
+/* The last left bytes, fewer than eight, at the top; ones behind them. */
+TBH_ALWAYS_INLINE uint64_t tbh_huffman_last(const uint8_t *begin, const uint8_t *p,
+                                            const uint8_t *end) {
+    uint64_t bits = 0;
+    unsigned left = (unsigned)(end - p) * 8;
+    if (left == 0) return ~UINT64_C(0);
+    if (end - begin >= 8) bits = tbh_load64_be(end - 8) << (64 - left);
+    else
+        for (unsigned at = 64; p < end; p++) bits |= (uint64_t)*p << (at -= 8);
+    return bits | ~UINT64_C(0) >> left;
+}
+
+/* Moves n < 64 bits from the top of `more` to the places that became free in `bits`. */
+TBH_ALWAYS_INLINE void tbh_huffman_shift(uint64_t *bits, uint64_t *more, unsigned n) {
+    *bits |= *more >> 1 >> (63 - n);
+    *more = ~(~*more << n);
+}
+
+/* The end of a string: `count` bits and the last bytes, ones behind them. */
+TBH_ALWAYS_INLINE uint8_t *tbh_huffman_finish(uint64_t bits, unsigned count, uint64_t last,
+                                              unsigned last_bits, uint8_t *out) {
+    int left = (int)(count + last_bits);
+    bool is_short;
+    uint64_t more = ~(~last << 1 << (63 - count));
+    bits |= last >> count;
+    for (;;) { /* ends: a round takes bits or returns */
+        unsigned used = tbh_huffman_steps(&bits, &out, &is_short);
+        left -= (int)used;
+        tbh_huffman_shift(&bits, &more, used);
+        if (is_short) continue;
+        if (left < 8) return left >= 0 ? out : NULL; /* seven ones at most (RFC 7541 §5.2) */
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32));
+        if (code.index >= TBH_HUFFMAN_EOS || (int)code.length > left) return NULL;
+        *out++ = tbh_huffman_symbols[code.index];
+        left -= (int)code.length;
+        bits <<= code.length;
+        tbh_huffman_shift(&bits, &more, code.length);
+    }
+}
+
+TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *out) {
+    uint64_t bits = 0;
+    unsigned count = 0;
+    bool is_short;
+    const uint8_t *p = in, *end = in + n;
+    while (end - p >= 8) {
+        bits |= tbh_load64_be(p) >> count;
+        p += (63 - count) >> 3;
+        count |= 56;
+        count -= tbh_huffman_steps(&bits, &out, &is_short);
+        if (is_short) continue;
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32));
+        if (code.length > count) continue; /* there are more bits in the next round */
+        if (code.index >= TBH_HUFFMAN_EOS) return NULL;
+        *out++ = tbh_huffman_symbols[code.index];
+        bits <<= code.length;
+        count -= code.length;
+    }
+    return tbh_huffman_finish(bits, count, tbh_huffman_last(in, p, end), (unsigned)(end - p) * 8,
+                              out);
+}
+#endif
+
+/* ------------------------------------------------------------ encoding */
+TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
+#if defined(__GNUC__) || defined(__clang__)
+    return 31u - (unsigned)__builtin_clz(code);
+#else
+    unsigned n = 0;
+    for (unsigned step = 16; step; step >>= 1)
+        if (code >> (n + step)) n += step;
+    return n;
+#endif
+}
+
+/* Adds codes behind the `count` bits at the top that wait, and stores what is whole. */
+TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n) {
+    uint64_t bits = 0;
+    unsigned count = 0;
+    uint8_t *q = out, *end = out + n;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t code = tbh_huffman_codes[in[i]];
+        unsigned length = tbh_huffman_length(code);
+        count += length;
+        bits |= (uint64_t)(code ^ 1u << length) << (64 - count);
+        tbh_store64_be(q, bits);
+        q += count >> 3;
+        bits <<= count & 56;
+        count &= 7;
+        if (q >= end) return 0;
+    }
+    if (count) *q++ = (uint8_t)(bits >> 56 | 0xffu >> count);
+    return q < end ? (size_t)(q - out) : 0;
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/codec/hpack_table.h
+ * ======================================================================= */
+/* HPACK: the static table (RFC 7541 appendix A) and the dynamic one (§2.3.2, §4). */
+
+enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 4096 };
+
+typedef struct tbh_hpack_static_row {
+    const char *name, *value;
+    uint8_t name_length, value_length;
+} tbh_hpack_static_row;
+
+/* The entry of a static index, 1 to 61. */
+TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index);
+/* The first static index with that name, or 0. */
+TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
+
+/* Takes rows and text out of `memory` and moves it behind them; false when there is not enough. */
+TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
+                                 uint32_t capacity);
+/* Changes the size; entries that do not fit leave. */
+TBH_FN void tbh_hpack_table_resize(turbohttp_hpack_table *table, uint32_t limit);
+TBH_FN void tbh_hpack_table_clear(turbohttp_hpack_table *table);
+/* Adds an entry, whose text is not in this table; false when it is larger than the table, which is
+ * empty then (RFC 7541 §4.4). */
+TBH_FN bool tbh_hpack_table_insert(turbohttp_hpack_table *table, turbohttp_span name,
+                                   turbohttp_span value);
+/* Are these the bytes at an offset of the ring? */
+TBH_FN bool tbh_hpack_table_equals(const turbohttp_hpack_table *table, uint32_t offset,
+                                   turbohttp_span text);
+
+/* The row of entry `age`, 0 for the newest; age is below the count. */
+TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_row(const turbohttp_hpack_table *table, uint32_t age) {
+    return table->newest >= age ? table->newest - age : table->newest + table->row_capacity - age;
+}
+
+/* Where an offset that ran past the ring's end really is. */
+TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_wrap(const turbohttp_hpack_table *table,
+                                                uint32_t offset) {
+    return offset >= table->capacity ? offset - table->capacity : offset;
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/codec/hpack_table.c
+ * ======================================================================= */
+/* HPACK tables: 61 fixed entries, and a ring of those that a connection has taught.
+ *
+ * Owns nothing: rows and text lie in the caller's memory. Invariants: used = text of all entries +
+ * 32 for each ≤ limit ≤ capacity, so capacity bytes of text and capacity / 32 rows are always
+ * enough, and any piece of text may wrap at the ring's end.
+ * Does not know: the wire, limits on lists, what is secret. */
+
+/* ------------------------------------------------------------ static */
+#define TBH_HPACK_ROW(name, value)                                                                 \
+    { name, value, sizeof(name) - 1, sizeof(value) - 1 }
+
+static const tbh_hpack_static_row tbh_hpack_static[TBH_HPACK_STATIC + 1] = {
+    TBH_HPACK_ROW("", ""),
+    TBH_HPACK_ROW(":authority", ""),
+    TBH_HPACK_ROW(":method", "GET"),
+    TBH_HPACK_ROW(":method", "POST"),
+    TBH_HPACK_ROW(":path", "/"),
+    TBH_HPACK_ROW(":path", "/index.html"),
+    TBH_HPACK_ROW(":scheme", "http"),
+    TBH_HPACK_ROW(":scheme", "https"),
+    TBH_HPACK_ROW(":status", "200"),
+    TBH_HPACK_ROW(":status", "204"),
+    TBH_HPACK_ROW(":status", "206"),
+    TBH_HPACK_ROW(":status", "304"),
+    TBH_HPACK_ROW(":status", "400"),
+    TBH_HPACK_ROW(":status", "404"),
+    TBH_HPACK_ROW(":status", "500"),
+    TBH_HPACK_ROW("accept-charset", ""),
+    TBH_HPACK_ROW("accept-encoding", "gzip, deflate"),
+    TBH_HPACK_ROW("accept-language", ""),
+    TBH_HPACK_ROW("accept-ranges", ""),
+    TBH_HPACK_ROW("accept", ""),
+    TBH_HPACK_ROW("access-control-allow-origin", ""),
+    TBH_HPACK_ROW("age", ""),
+    TBH_HPACK_ROW("allow", ""),
+    TBH_HPACK_ROW("authorization", ""),
+    TBH_HPACK_ROW("cache-control", ""),
+    TBH_HPACK_ROW("content-disposition", ""),
+    TBH_HPACK_ROW("content-encoding", ""),
+    TBH_HPACK_ROW("content-language", ""),
+    TBH_HPACK_ROW("content-length", ""),
+    TBH_HPACK_ROW("content-location", ""),
+    TBH_HPACK_ROW("content-range", ""),
+    TBH_HPACK_ROW("content-type", ""),
+    TBH_HPACK_ROW("cookie", ""),
+    TBH_HPACK_ROW("date", ""),
+    TBH_HPACK_ROW("etag", ""),
+    TBH_HPACK_ROW("expect", ""),
+    TBH_HPACK_ROW("expires", ""),
+    TBH_HPACK_ROW("from", ""),
+    TBH_HPACK_ROW("host", ""),
+    TBH_HPACK_ROW("if-match", ""),
+    TBH_HPACK_ROW("if-modified-since", ""),
+    TBH_HPACK_ROW("if-none-match", ""),
+    TBH_HPACK_ROW("if-range", ""),
+    TBH_HPACK_ROW("if-unmodified-since", ""),
+    TBH_HPACK_ROW("last-modified", ""),
+    TBH_HPACK_ROW("link", ""),
+    TBH_HPACK_ROW("location", ""),
+    TBH_HPACK_ROW("max-forwards", ""),
+    TBH_HPACK_ROW("proxy-authenticate", ""),
+    TBH_HPACK_ROW("proxy-authorization", ""),
+    TBH_HPACK_ROW("range", ""),
+    TBH_HPACK_ROW("referer", ""),
+    TBH_HPACK_ROW("refresh", ""),
+    TBH_HPACK_ROW("retry-after", ""),
+    TBH_HPACK_ROW("server", ""),
+    TBH_HPACK_ROW("set-cookie", ""),
+    TBH_HPACK_ROW("strict-transport-security", ""),
+    TBH_HPACK_ROW("transfer-encoding", ""),
+    TBH_HPACK_ROW("user-agent", ""),
+    TBH_HPACK_ROW("vary", ""),
+    TBH_HPACK_ROW("via", ""),
+    TBH_HPACK_ROW("www-authenticate", ""),
+};
+
+/* A perfect hash of the length and of the first, middle and last character. */
+#define TBH_HPACK_HASH 1065425835u
+/* clang-format off */
+static const uint8_t tbh_hpack_slots[128] = {
+    38, 50, 0, 0, 0, 0, 0, 61, 0, 0, 0, 25, 43, 55, 36, 0, 1, 0, 0, 16, 58, 0, 48, 0, 0, 0, 0,
+    51, 42, 0, 0, 0, 0, 44, 40, 0, 0, 0, 0, 0, 26, 0, 0, 0, 0, 0, 54, 2, 0, 0, 0, 0, 8, 0, 6, 0,
+    32, 0, 20, 17, 0, 0, 0, 0, 45, 59, 0, 46, 35, 19, 39, 0, 0, 0, 0, 23, 0, 29, 0, 0, 27, 0,
+    53, 0, 30, 0, 0, 0, 52, 0, 0, 60, 0, 22, 37, 0, 0, 0, 0, 34, 56, 0, 0, 0, 49, 0, 0, 24, 28,
+    0, 0, 18, 15, 4, 33, 0, 41, 0, 21, 0, 0, 0, 57, 0, 0, 47, 31, 0
+};
+/* clang-format on */
+
+TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index) {
+    return &tbh_hpack_static[index];
+}
+
+TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
+    const uint8_t *p = (const uint8_t *)name.data;
+    size_t n = name.length;
+    if (n == 0) return 0;
+    uint32_t key = p[0] | (uint32_t)p[n / 2] << 8 | (uint32_t)p[n - 1] << 16 | (uint32_t)n << 24;
+    uint32_t index = tbh_hpack_slots[key * TBH_HPACK_HASH >> 25];
+    const tbh_hpack_static_row *row = &tbh_hpack_static[index];
+    return row->name_length == n && memcmp(row->name, p, n) == 0 ? index : 0;
+}
+
+/* ------------------------------------------------------------ dynamic */
+TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
+                                 uint32_t capacity) {
+    memset(table, 0, sizeof *table);
+    if (capacity == 0) return true;
+    size_t needed = TURBOHTTP_HPACK_DECODER_BYTES(capacity);
+    if (capacity > 1u << 30 || !*memory || *bytes < needed) return false;
+    if ((uintptr_t)*memory % sizeof(uint32_t) != 0) return false;
+    table->row_capacity = capacity / TBH_HPACK_OVERHEAD;
+    table->rows = (turbohttp_hpack_row *)(void *)*memory;
+    table->text = *memory + table->row_capacity * sizeof(turbohttp_hpack_row);
+    table->capacity = capacity;
+    table->limit = capacity < TBH_HPACK_DEFAULT_SIZE ? capacity : TBH_HPACK_DEFAULT_SIZE;
+    *memory += needed;
+    *bytes -= needed;
+    return true;
+}
+
+/* RFC 7541 §4.3: the oldest leave until `limit` holds the rest. */
+static void tbh_hpack_table_evict(turbohttp_hpack_table *table, uint32_t limit) {
+    while (table->used > limit) {
+        const turbohttp_hpack_row *oldest =
+            &table->rows[tbh_hpack_table_row(table, --table->count)];
+        table->used -= oldest->name_length + oldest->value_length + TBH_HPACK_OVERHEAD;
+    }
+}
+
+TBH_FN void tbh_hpack_table_clear(turbohttp_hpack_table *table) {
+    tbh_hpack_table_evict(table, 0);
+}
+
+TBH_FN void tbh_hpack_table_resize(turbohttp_hpack_table *table, uint32_t limit) {
+    tbh_hpack_table_evict(table, limit);
+    table->limit = limit;
+}
+
+/* Writes at the end of the text, in two pieces where the ring ends. */
+static void tbh_hpack_table_put(turbohttp_hpack_table *table, turbohttp_span text) {
+    size_t room = table->capacity - table->text_end, n = text.length;
+    if (n >= room) {
+        memcpy(table->text + table->text_end, text.data, room);
+        text.data += room;
+        n -= room;
+        table->text_end = 0;
+    }
+    if (n) memcpy(table->text + table->text_end, text.data, n);
+    table->text_end += (uint32_t)n;
+}
+
+TBH_FN bool tbh_hpack_table_insert(turbohttp_hpack_table *table, turbohttp_span name,
+                                   turbohttp_span value) {
+    size_t size = name.length + value.length + TBH_HPACK_OVERHEAD;
+    bool fits = size <= table->limit;
+    tbh_hpack_table_evict(table, fits ? table->limit - (uint32_t)size : 0);
+    if (!fits) return false;
+    table->newest = table->newest + 1 < table->row_capacity ? table->newest + 1 : 0;
+    turbohttp_hpack_row *row = &table->rows[table->newest];
+    row->offset = table->text_end;
+    row->name_length = (uint32_t)name.length;
+    row->value_length = (uint32_t)value.length;
+    table->used += (uint32_t)size;
+    table->count++;
+    tbh_hpack_table_put(table, name);
+    tbh_hpack_table_put(table, value);
+    return true;
+}
+
+TBH_FN bool tbh_hpack_table_equals(const turbohttp_hpack_table *table, uint32_t offset,
+                                   turbohttp_span text) {
+    size_t room = table->capacity - offset, n = tbh_min_size(room, text.length);
+    if (n && memcmp(table->text + offset, text.data, n) != 0) return false;
+    return n == text.length || memcmp(table->text, text.data + n, text.length - n) == 0;
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/codec/hpack_decode.c
+ * ======================================================================= */
+/* HPACK decoder: header blocks in any pieces, one field at a time (RFC 7541 §3, §6).
+ *
+ * Owns nothing; table and scratch are the caller's. A string that is whole in the input stays there
+ * if it is plain; Huffman and interrupted strings are put together in the scratch.
+ * Invariants: sizes from the wire only bound loops over input that is there; the scratch holds any
+ * field that the table can hold, so a field too long for the scratch empties the table without
+ * having been seen whole; the table is in step whatever the limits say, until an error.
+ * Input language: RFC 7541 with integers below 2^32 in at most six bytes.
+ * Does not know: frames, what a field means, when a block ends. */
+
+enum {                      /* what comes next */
+       TBH_HPACK_FIRST,     /* a field or a size update */
+       TBH_HPACK_INDEX,     /* more bytes of its index */
+       TBH_HPACK_NAME,      /* the first byte of a name */
+       TBH_HPACK_NAME_SIZE, /* more bytes of its length */
+       TBH_HPACK_NAME_TEXT, /* its bytes */
+       TBH_HPACK_VALUE,     /* the same for the value */
+       TBH_HPACK_VALUE_SIZE,
+       TBH_HPACK_VALUE_TEXT,
+       TBH_HPACK_FAILED
+};
+
+enum { /* RFC 7541 §6 */
+       TBH_HPACK_INDEXED,
+       TBH_HPACK_INCREMENTAL,
+       TBH_HPACK_UPDATE,
+       TBH_HPACK_NEVER,
+       TBH_HPACK_WITHOUT
+};
+
+enum { TBH_HPACK_HOME_FIXED, TBH_HPACK_HOME_INPUT, TBH_HPACK_HOME_TABLE };
+
+typedef struct tbh_hpack_cursor {
+    const uint8_t *p, *end;
+} tbh_hpack_cursor;
+
+/* ------------------------------------------------------------ life */
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decoder_init(turbohttp_hpack_decoder *decoder,
+                                                            void *memory, size_t memory_bytes,
+                                                            uint32_t table_bytes, void *scratch,
+                                                            size_t scratch_bytes,
+                                                            size_t list_limit) {
+    uint8_t *from = (uint8_t *)memory;
+    memset(decoder, 0, sizeof *decoder);
+    if (!tbh_hpack_table_init(&decoder->table, &from, &memory_bytes, table_bytes))
+        return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (!scratch || scratch_bytes == 0 || scratch_bytes < table_bytes)
+        return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    decoder->scratch = (uint8_t *)scratch;
+    decoder->scratch_bytes = scratch_bytes;
+    decoder->list_limit = list_limit ? list_limit : 65536;
+    decoder->setting = decoder->table.limit;
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decoder_resize(turbohttp_hpack_decoder *decoder,
+                                                              uint32_t table_bytes) {
+    if (table_bytes > decoder->table.capacity) return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (decoder->state != TBH_HPACK_FIRST || decoder->has_fields) return TURBOHTTP_ERR_STATE;
+    decoder->setting = table_bytes;
+    if (table_bytes >= decoder->table.limit) return TURBOHTTP_OK;
+    decoder->needs_update = true; /* §4.2: to the lowest setting that there was in between */
+    decoder->update_most = table_bytes;
+    tbh_hpack_table_resize(&decoder->table, table_bytes);
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_hpack_fail(turbohttp_hpack_decoder *d) {
+    d->state = TBH_HPACK_FAILED;
+    return TURBOHTTP_ERR_HPACK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decode_end(turbohttp_hpack_decoder *decoder) {
+    bool is_too_large = decoder->is_too_large;
+    if (decoder->state != TBH_HPACK_FIRST || decoder->needs_update) return tbh_hpack_fail(decoder);
+    decoder->list_bytes = 0;
+    decoder->has_fields = false;
+    decoder->is_too_large = false;
+    return is_too_large ? TURBOHTTP_ERR_HEAD_TOO_LARGE : TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ integers (§5.1) */
+/* Begins one in the low bits of a byte; true when it ends there. */
+static bool tbh_hpack_integer(turbohttp_hpack_decoder *d, uint8_t byte, uint8_t mask) {
+    d->number = byte & mask;
+    d->shift = 0;
+    return d->number < mask;
+}
+
+static turbohttp_status tbh_hpack_integer_more(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c) {
+    while (c->p < c->end) {
+        uint8_t byte = *c->p++;
+        uint32_t low = byte & 0x7fu;
+        if (d->shift > 28 || low > UINT32_MAX >> d->shift) return tbh_hpack_fail(d);
+        if (low << d->shift > UINT32_MAX - d->number) return tbh_hpack_fail(d);
+        d->number += low << d->shift;
+        d->shift = (uint8_t)(d->shift + 7);
+        if (byte < 0x80) return TURBOHTTP_OK;
+    }
+    return TURBOHTTP_PENDING;
+}
+
+/* ------------------------------------------------------------ scratch */
+static void tbh_hpack_keep(turbohttp_hpack_decoder *d, const uint8_t *p, size_t n) {
+    if (n > d->scratch_bytes - d->scratch_used) d->is_too_long = true;
+    if (d->is_too_long || n == 0) return;
+    memcpy(d->scratch + d->scratch_used, p, n);
+    d->scratch_used += n;
+}
+
+/* What was put into the scratch from an offset on. */
+static turbohttp_span tbh_hpack_kept(const turbohttp_hpack_decoder *d, size_t from) {
+    return tbh_span((const char *)d->scratch + from, d->scratch_used - from);
+}
+
+/* Moves the name to where nothing can happen to it before its field is complete. */
+static void tbh_hpack_keep_name(turbohttp_hpack_decoder *d) {
+    size_t from = d->scratch_used;
+    tbh_hpack_keep(d, (const uint8_t *)d->name.data, d->name.length);
+    d->name = tbh_hpack_kept(d, from);
+    d->name_home = TBH_HPACK_HOME_FIXED;
+}
+
+/* ------------------------------------------------------------ entries */
+/* Text of the ring; in the scratch if it wraps. */
+static turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint32_t offset, uint32_t n) {
+    const turbohttp_hpack_table *table = &d->table;
+    size_t room = table->capacity - offset, from = d->scratch_used;
+    if (TBH_LIKELY(n <= room)) return tbh_span((const char *)table->text + offset, n);
+    tbh_hpack_keep(d, table->text + offset, room);
+    tbh_hpack_keep(d, table->text, n - room);
+    return tbh_hpack_kept(d, from);
+}
+
+/* Looks d->number up: the name, and the value unless that is NULL. False: there is no such entry. */
+static bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
+    turbohttp_hpack_table *table = &d->table;
+    if (d->number - 1 < TBH_HPACK_STATIC) {
+        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(d->number);
+        d->name = tbh_span(row->name, row->name_length);
+        d->name_home = TBH_HPACK_HOME_FIXED;
+        if (value) *value = tbh_span(row->value, row->value_length);
+        return true;
+    }
+    uint32_t age = d->number - TBH_HPACK_STATIC - 1;
+    if (d->number == 0 || age >= table->count) return false;
+    const turbohttp_hpack_row *row = &table->rows[tbh_hpack_table_row(table, age)];
+    d->name = tbh_hpack_text(d, row->offset, row->name_length);
+    d->name_home = d->scratch_used ? TBH_HPACK_HOME_FIXED : TBH_HPACK_HOME_TABLE;
+    if (!value) return true;
+    *value = tbh_hpack_text(d, tbh_hpack_table_wrap(table, row->offset + row->name_length),
+                            row->value_length);
+    return true;
+}
+
+/* ------------------------------------------------------------ fields */
+/* OK hands a field out, PENDING leaves it out. */
+static turbohttp_status tbh_hpack_emit(turbohttp_hpack_decoder *d, turbohttp_span value,
+                                       turbohttp_hpack_field *field) {
+    size_t size = d->name.length + value.length + TBH_HPACK_OVERHEAD;
+    d->state = TBH_HPACK_FIRST;
+    if (d->is_too_long || size > d->list_limit - d->list_bytes) d->is_too_large = true;
+    if (TBH_UNLIKELY(d->is_too_large)) return TURBOHTTP_PENDING;
+    d->list_bytes += size;
+    field->name = d->name;
+    field->value = value;
+    field->never_indexed = d->kind == TBH_HPACK_NEVER;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_hpack_emit_literal(turbohttp_hpack_decoder *d, turbohttp_span value,
+                                               turbohttp_hpack_field *field) {
+    bool is_indexed = d->kind == TBH_HPACK_INCREMENTAL;
+    if (is_indexed && d->name_home == TBH_HPACK_HOME_TABLE) tbh_hpack_keep_name(d);
+    if (is_indexed && d->is_too_long) tbh_hpack_table_clear(&d->table);
+    else if (is_indexed) tbh_hpack_table_insert(&d->table, d->name, value);
+    return tbh_hpack_emit(d, value, field);
+}
+
+/* §6.3 and §4.2. */
+static turbohttp_status tbh_hpack_update(turbohttp_hpack_decoder *d) {
+    if (d->number > d->setting) return tbh_hpack_fail(d);
+    if (d->needs_update && d->number > d->update_most) return tbh_hpack_fail(d);
+    d->needs_update = false;
+    d->state = TBH_HPACK_FIRST;
+    tbh_hpack_table_resize(&d->table, d->number);
+    return TURBOHTTP_PENDING;
+}
+
+/* The index is complete. */
+static turbohttp_status tbh_hpack_indexed(turbohttp_hpack_decoder *d,
+                                          turbohttp_hpack_field *field) {
+    turbohttp_span value;
+    if (d->kind == TBH_HPACK_UPDATE) return tbh_hpack_update(d);
+    if (d->kind == TBH_HPACK_INDEXED) {
+        if (!tbh_hpack_find(d, &value)) return tbh_hpack_fail(d);
+        return tbh_hpack_emit(d, value, field);
+    }
+    d->state = d->number ? TBH_HPACK_VALUE : TBH_HPACK_NAME;
+    if (d->number && !tbh_hpack_find(d, NULL)) return tbh_hpack_fail(d);
+    return TURBOHTTP_PENDING;
+}
+
+typedef struct tbh_hpack_form {
+    uint8_t kind, mask;
+} tbh_hpack_form;
+
+/* By the high four bits of a field's first byte. */
+static tbh_hpack_form tbh_hpack_form_of(uint8_t byte) {
+    static const tbh_hpack_form forms[16] = {
+        {TBH_HPACK_WITHOUT, 15},     {TBH_HPACK_NEVER, 15},       {TBH_HPACK_UPDATE, 31},
+        {TBH_HPACK_UPDATE, 31},      {TBH_HPACK_INCREMENTAL, 63}, {TBH_HPACK_INCREMENTAL, 63},
+        {TBH_HPACK_INCREMENTAL, 63}, {TBH_HPACK_INCREMENTAL, 63}, {TBH_HPACK_INDEXED, 127},
+        {TBH_HPACK_INDEXED, 127},    {TBH_HPACK_INDEXED, 127},    {TBH_HPACK_INDEXED, 127},
+        {TBH_HPACK_INDEXED, 127},    {TBH_HPACK_INDEXED, 127},    {TBH_HPACK_INDEXED, 127},
+        {TBH_HPACK_INDEXED, 127}};
+    return forms[byte >> 4];
+}
+
+static turbohttp_status tbh_hpack_first(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
+                                        turbohttp_hpack_field *field) {
+    uint8_t byte = *c->p++;
+    tbh_hpack_form form = tbh_hpack_form_of(byte);
+    if (form.kind == TBH_HPACK_UPDATE ? d->has_fields : d->needs_update) return tbh_hpack_fail(d);
+    d->kind = form.kind;
+    d->has_fields = form.kind != TBH_HPACK_UPDATE;
+    d->scratch_used = 0;
+    d->is_too_long = false;
+    d->state = TBH_HPACK_INDEX;
+    return tbh_hpack_integer(d, byte, form.mask) ? tbh_hpack_indexed(d, field) : TURBOHTTP_PENDING;
+}
+
+/* ------------------------------------------------------------ strings (§5.2) */
+/* Some of d->number bytes of a plain string. */
+static void tbh_hpack_plain_part(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c) {
+    size_t n = tbh_min_size(d->number, (size_t)(c->end - c->p));
+    tbh_hpack_keep(d, c->p, n);
+    c->p += n;
+    d->number -= (uint32_t)n;
+}
+
+/* The same of a Huffman string; false when it is malformed. Of a string that is too long, what does
+ * not fit is not looked at. */
+static bool tbh_hpack_huffman_part(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c) {
+    size_t n = tbh_min_size(d->number, (size_t)(c->end - c->p));
+    const uint8_t *in = c->p, *end = c->p + n;
+    uint8_t *out = d->scratch + d->scratch_used;
+    tbh_huffman h;
+    c->p = end;
+    d->number -= (uint32_t)n;
+    if (d->is_too_long) return true;
+    h.bits = d->huffman_bits;
+    h.count = d->huffman_count;
+    tbh_huffman_result result =
+        tbh_huffman_decode(&h, &in, end, &out, d->scratch + d->scratch_bytes);
+    d->huffman_bits = h.bits;
+    d->huffman_count = h.count;
+    d->scratch_used = (size_t)(out - d->scratch);
+    d->is_too_long = result == TBH_HUFFMAN_FULL;
+    if (result == TBH_HUFFMAN_BAD) return false;
+    return d->is_too_long || d->number || tbh_huffman_is_end(&h);
+}
+
+/* A string that is whole in the input and needs no care about room. */
+static bool tbh_hpack_whole(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c, turbohttp_span *text,
+                            turbohttp_status *status) {
+    size_t n = d->number;
+    if (d->is_partial || n > (size_t)(c->end - c->p)) return false;
+    *status = TURBOHTTP_OK;
+    if (!d->is_huffman) {
+        *text = tbh_span((const char *)c->p, n);
+        c->p += n;
+        return true;
+    }
+#if TBH_SMALL
+    return false;
+#else
+    uint8_t *out = d->scratch + d->scratch_used;
+    if (TBH_HUFFMAN_ROOM(n) + 2 > d->scratch_bytes - d->scratch_used) return false;
+    uint8_t *end = tbh_huffman_decode_whole(c->p, n, out);
+    c->p += n;
+    if (!end) *status = tbh_hpack_fail(d);
+    if (!end) return true;
+    *text = tbh_span((const char *)out, (size_t)(end - out));
+    d->scratch_used = (size_t)(end - d->scratch);
+    return true;
+#endif
+}
+
+/* Any string, as much of it as there is. */
+static turbohttp_status tbh_hpack_part(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
+                                       turbohttp_span *text) {
+    if (!d->is_partial) {
+        if (d->name_home == TBH_HPACK_HOME_INPUT) tbh_hpack_keep_name(d);
+        d->string_at = d->scratch_used;
+        d->is_partial = true;
+        d->huffman_bits = d->huffman_count = 0;
+    }
+    if (!d->is_huffman) tbh_hpack_plain_part(d, c);
+    else if (!tbh_hpack_huffman_part(d, c)) return tbh_hpack_fail(d);
+    if (d->number) return TURBOHTTP_PENDING;
+    *text = tbh_hpack_kept(d, d->string_at);
+    return TURBOHTTP_OK;
+}
+
+/* OK when the string is complete. */
+static turbohttp_status tbh_hpack_string(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
+                                         turbohttp_span *text) {
+    turbohttp_status status;
+    if (tbh_hpack_whole(d, c, text, &status)) return status;
+    return tbh_hpack_part(d, c, text);
+}
+
+/* The string's length: states NAME and NAME_SIZE, or VALUE and VALUE_SIZE. Moves on to its text. */
+static turbohttp_status tbh_hpack_length(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
+                                         uint8_t first) {
+    turbohttp_status status = TURBOHTTP_OK;
+    if (c->p == c->end) return TURBOHTTP_PENDING;
+    if (d->state == first) {
+        uint8_t byte = *c->p++;
+        d->is_huffman = byte >= 0x80;
+        d->is_partial = false;
+        d->state = (uint8_t)(first + 2);
+        if (tbh_hpack_integer(d, byte, 127)) return TURBOHTTP_OK;
+        d->state = (uint8_t)(first + 1);
+    }
+    status = tbh_hpack_integer_more(d, c);
+    if (status == TURBOHTTP_OK) d->state = (uint8_t)(first + 2);
+    return status;
+}
+
+static turbohttp_status tbh_hpack_name(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c) {
+    turbohttp_status status = TURBOHTTP_OK;
+    if (d->state < TBH_HPACK_NAME_TEXT) status = tbh_hpack_length(d, c, TBH_HPACK_NAME);
+    if (status != TURBOHTTP_OK) return status;
+    d->name_home = TBH_HPACK_HOME_FIXED;
+    status = tbh_hpack_string(d, c, &d->name);
+    if (status != TURBOHTTP_OK) return status;
+    if (!d->is_huffman && !d->is_partial) d->name_home = TBH_HPACK_HOME_INPUT;
+    d->state = TBH_HPACK_VALUE;
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_hpack_value(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
+                                        turbohttp_hpack_field *field) {
+    turbohttp_span value;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (d->state < TBH_HPACK_VALUE_TEXT) status = tbh_hpack_length(d, c, TBH_HPACK_VALUE);
+    if (status != TURBOHTTP_OK) return status;
+    status = tbh_hpack_string(d, c, &value);
+    return status == TURBOHTTP_OK ? tbh_hpack_emit_literal(d, value, field) : status;
+}
+
+/* ------------------------------------------------------------ blocks */
+/* Takes some input. OK: a field; PENDING: none yet. */
+static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
+                                       turbohttp_hpack_field *field) {
+    turbohttp_status status = TURBOHTTP_PENDING;
+    if (d->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
+    if (d->state == TBH_HPACK_FIRST) {
+        status = tbh_hpack_first(d, c, field);
+        if (status != TURBOHTTP_PENDING || d->state == TBH_HPACK_FIRST) return status;
+    }
+    if (d->state == TBH_HPACK_INDEX) {
+        status = tbh_hpack_integer_more(d, c);
+        if (status != TURBOHTTP_OK) return status;
+        status = tbh_hpack_indexed(d, field);
+        if (status != TURBOHTTP_PENDING || d->state == TBH_HPACK_FIRST) return status;
+    }
+    if (d->state < TBH_HPACK_VALUE) {
+        status = tbh_hpack_name(d, c);
+        if (status != TURBOHTTP_OK) return status;
+    }
+    return tbh_hpack_value(d, c, field);
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
+                                                      const uint8_t **in, size_t *in_length,
+                                                      turbohttp_hpack_field *field) {
+    tbh_hpack_cursor c;
+    turbohttp_status status = TURBOHTTP_PENDING;
+    if (decoder->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
+    c.p = *in;
+    c.end = c.p + *in_length;
+    while (status == TURBOHTTP_PENDING && c.p < c.end) status = tbh_hpack_step(decoder, &c, field);
+    *in = c.p;
+    *in_length = (size_t)(c.end - c.p);
+    if (status != TURBOHTTP_PENDING) return status;
+    bool has_name = decoder->state >= TBH_HPACK_VALUE && decoder->state <= TBH_HPACK_VALUE_TEXT;
+    if (has_name && decoder->name_home == TBH_HPACK_HOME_INPUT) tbh_hpack_keep_name(decoder);
+    return decoder->is_too_large ? TURBOHTTP_ERR_HEAD_TOO_LARGE : TURBOHTTP_PENDING;
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/codec/hpack_encode.c
+ * ======================================================================= */
+/* HPACK encoder: one field at a time, to a writer (RFC 7541 §2, §6).
+ *
+ * Owns nothing; the table is the caller's. Entries are found through chains, one for each bucket of
+ * name hashes, from the newest entry to the oldest. Entries are numbered, and a link to one that has
+ * left the table ends its chain, so leaving costs nothing.
+ * Invariants: room for the whole field is there before anything changes; table and announced sizes
+ * are what the peer's decoder will have after reading what was written.
+ * Does not know: frames, which fields a message needs, whether they are allowed. */
+
+enum { /* first bits of a field, and the index that fits beside them (RFC 7541 §6) */
+       TBH_HPACK_BITS_INDEXED = 0x80,
+       TBH_HPACK_BITS_INCREMENTAL = 0x40,
+       TBH_HPACK_BITS_UPDATE = 0x20,
+       TBH_HPACK_BITS_NEVER = 0x10,
+       TBH_HPACK_BITS_WITHOUT = 0x00
+};
+
+enum { TBH_HPACK_INTEGER_BYTES = 6, TBH_HPACK_SHORT_SECRET = 20 };
+
+/* Two updates, an index, two lengths, and what Huffman may overwrite. */
+#define TBH_HPACK_FIELD_EXTRA (5 * TBH_HPACK_INTEGER_BYTES + 8)
+
+/* ------------------------------------------------------------ life */
+TURBOHTTP_API turbohttp_status turbohttp_hpack_encoder_init(turbohttp_hpack_encoder *encoder,
+                                                            void *memory, size_t memory_bytes,
+                                                            uint32_t table_bytes) {
+    uint8_t *from = (uint8_t *)memory;
+    memset(encoder, 0, sizeof *encoder);
+    if (table_bytes > 1u << 30 || memory_bytes < TURBOHTTP_HPACK_ENCODER_BYTES(table_bytes))
+        return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (table_bytes) {
+        if (!from) return TURBOHTTP_ERR_INVALID_ARGUMENT;
+        size_t link_bytes = table_bytes / TBH_HPACK_OVERHEAD * sizeof(turbohttp_hpack_link);
+        encoder->links = (turbohttp_hpack_link *)memory;
+        from += link_bytes;
+        memory_bytes -= link_bytes;
+    }
+    if (!tbh_hpack_table_init(&encoder->table, &from, &memory_bytes, table_bytes))
+        return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    encoder->announced = encoder->smallest = TBH_HPACK_DEFAULT_SIZE;
+    return TURBOHTTP_OK;
+}
+
+/* A table that is smaller than the peer's needs no words: indices count from the newest entry. */
+TURBOHTTP_API void turbohttp_hpack_encoder_resize(turbohttp_hpack_encoder *encoder,
+                                                  uint32_t setting) {
+    turbohttp_hpack_table *table = &encoder->table;
+    if (setting < encoder->smallest) encoder->smallest = setting;
+    tbh_hpack_table_resize(table, setting < table->capacity ? setting : table->capacity);
+}
+
+/* ------------------------------------------------------------ primitives (RFC 7541 §5) */
+static uint8_t *tbh_hpack_put_integer(uint8_t *out, uint8_t bits, uint8_t mask, uint32_t n) {
+    if (n < mask) {
+        *out++ = (uint8_t)(bits | n);
+        return out;
+    }
+    *out++ = bits | mask;
+    for (n -= mask; n >= 0x80; n >>= 7) *out++ = (uint8_t)(n | 0x80);
+    *out++ = (uint8_t)n;
+    return out;
+}
+
+/* Huffman where that is shorter; its length is known only afterwards, and is guessed to need one
+ * byte less than the plain one's. */
+static uint8_t *tbh_hpack_put_string(uint8_t *out, turbohttp_span text) {
+    const uint8_t *in = (const uint8_t *)text.data;
+    uint32_t plain = (uint32_t)text.length;
+    size_t n = tbh_huffman_encode(out + 1, in, plain);
+    if (n == 0) {
+        out = tbh_hpack_put_integer(out, 0, 127, plain);
+        if (plain) memcpy(out, in, plain);
+        return out + plain;
+    }
+    uint8_t prefix[TBH_HPACK_INTEGER_BYTES];
+    size_t length = (size_t)(tbh_hpack_put_integer(prefix, 0x80, 127, (uint32_t)n) - prefix);
+    if (length > 1) memmove(out + length, out + 1, n);
+    memcpy(out, prefix, length);
+    return out + length + n;
+}
+
+/* §4.2: first the smallest setting since the last block, if it was below the size the peer knows,
+ * then the size in use. */
+static uint8_t *tbh_hpack_put_updates(turbohttp_hpack_encoder *e, uint8_t *out) {
+    uint32_t limit = e->table.limit;
+    if (e->smallest < e->announced && e->smallest < limit)
+        out = tbh_hpack_put_integer(out, TBH_HPACK_BITS_UPDATE, 31, e->smallest);
+    if (e->smallest < e->announced || limit > e->announced) {
+        out = tbh_hpack_put_integer(out, TBH_HPACK_BITS_UPDATE, 31, limit);
+        e->announced = limit;
+    }
+    e->smallest = e->announced;
+    return out;
+}
+
+/* ------------------------------------------------------------ what may be indexed */
+/* The form of a literal. Secrets are never indexed, by anybody; values that hardly come twice
+ * would only push others out. `name` is a static index or 0. */
+static uint8_t tbh_hpack_choose(const turbohttp_hpack_encoder *e,
+                                const turbohttp_hpack_field *field, uint32_t name) {
+    enum {
+        PATH = 4,
+        AGE = 21,
+        AUTHORIZATION = 23,
+        CONTENT_LENGTH = 28,
+        COOKIE = 32,
+        ETAG = 34,
+        IF_MODIFIED_SINCE = 40,
+        IF_NONE_MATCH = 41,
+        LOCATION = 46,
+        PROXY_AUTHORIZATION = 49,
+        SET_COOKIE = 55
+    };
+    if (field->never_indexed) return TBH_HPACK_BITS_NEVER;
+    switch (name) {
+    case COOKIE:
+        if (field->value.length < TBH_HPACK_SHORT_SECRET) return TBH_HPACK_BITS_NEVER;
+        break;
+    case AUTHORIZATION:
+    case PROXY_AUTHORIZATION:
+    case SET_COOKIE: return TBH_HPACK_BITS_NEVER;
+    case PATH:
+    case AGE:
+    case CONTENT_LENGTH:
+    case ETAG:
+    case IF_MODIFIED_SINCE:
+    case IF_NONE_MATCH:
+    case LOCATION: return TBH_HPACK_BITS_WITHOUT;
+    default: break;
+    }
+    size_t size = field->name.length + field->value.length + TBH_HPACK_OVERHEAD;
+    return size > e->table.limit * 3 / 4 ? TBH_HPACK_BITS_WITHOUT : TBH_HPACK_BITS_INCREMENTAL;
+}
+
+/* ------------------------------------------------------------ finding */
+static uint32_t tbh_hpack_hash(turbohttp_span text) {
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+    const char *p = text.data;
+    size_t n = text.length;
+    uint64_t h = n * odd;
+    for (; n >= 8; p += 8, n -= 8) h = (h ^ tbh_load64(p)) * odd;
+    for (; n; p++, n--) h = (h ^ (uint8_t)*p) * odd;
+    return (uint32_t)(h >> 32);
+}
+
+typedef struct tbh_hpack_match {
+    uint32_t name;  /* an index with that name, or 0 */
+    uint32_t field; /* an index with that name and value, or 0 */
+} tbh_hpack_match;
+
+static bool tbh_hpack_equal(turbohttp_span text, const char *p, size_t n) {
+    return text.length == n && (n == 0 || memcmp(text.data, p, n) == 0);
+}
+
+static void tbh_hpack_match_static(const turbohttp_hpack_field *field, tbh_hpack_match *match) {
+    uint32_t index = match->name = tbh_hpack_static_find(field->name);
+    if (index == 0) return;
+    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    for (; index <= TBH_HPACK_STATIC; row = tbh_hpack_static_row_at(++index)) { /* at most seven */
+        if (!tbh_hpack_equal(field->name, row->name, row->name_length)) return;
+        if (!tbh_hpack_equal(field->value, row->value, row->value_length)) continue;
+        match->field = index;
+        return;
+    }
+}
+
+/* The age of entry `number`; at least the count when it has left. */
+static uint32_t tbh_hpack_age(const turbohttp_hpack_encoder *e, uint32_t number) {
+    return e->inserted - number;
+}
+
+static bool tbh_hpack_same_value(const turbohttp_hpack_table *table, const turbohttp_hpack_row *row,
+                                 turbohttp_span value) {
+    uint32_t at = tbh_hpack_table_wrap(table, row->offset + row->name_length);
+    return row->value_length == value.length && tbh_hpack_table_equals(table, at, value);
+}
+
+/* Walks the chain of the name. `link` has the hashes of the field. */
+static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
+                                    const turbohttp_hpack_field *field,
+                                    const turbohttp_hpack_link *link, tbh_hpack_match *match) {
+    const turbohttp_hpack_table *table = &e->table;
+    uint32_t age = tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+    for (uint32_t next = 0; age < table->count && age >= next;) { /* ends: it grows */
+        uint32_t at = tbh_hpack_table_row(table, age), index = TBH_HPACK_STATIC + 1 + age;
+        next = age + 1;
+        const turbohttp_hpack_row *row = &table->rows[at];
+        const turbohttp_hpack_link *found = &e->links[at];
+        age = tbh_hpack_age(e, found->older);
+        if (found->name_hash != link->name_hash || row->name_length != field->name.length) continue;
+        bool is_value =
+            found->value_hash == link->value_hash && tbh_hpack_same_value(table, row, field->value);
+        if (!is_value && match->name) continue;
+        if (!tbh_hpack_table_equals(table, row->offset, field->name)) continue;
+        if (match->name == 0) match->name = index;
+        if (is_value) match->field = index;
+        if (is_value) return;
+    }
+}
+
+static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack_field *field,
+                               turbohttp_hpack_link *link) {
+    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
+    if (!tbh_hpack_table_insert(&e->table, field->name, field->value)) return;
+    link->older = *bucket;
+    *bucket = ++e->inserted;
+    e->links[e->table.newest] = *link;
+}
+
+/* ------------------------------------------------------------ fields */
+/* A static name is known by its number. */
+static void tbh_hpack_link_of(const turbohttp_hpack_field *field, uint32_t name,
+                              turbohttp_hpack_link *link) {
+    link->name_hash = name ? name : tbh_hpack_hash(field->name);
+    link->value_hash = tbh_hpack_hash(field->value);
+    link->older = 0;
+}
+
+static uint8_t *tbh_hpack_put_literal(uint8_t *out, const turbohttp_hpack_field *field,
+                                      uint8_t bits, uint32_t name) {
+    uint8_t mask = bits == TBH_HPACK_BITS_INCREMENTAL ? 63 : 15;
+    out = tbh_hpack_put_integer(out, bits, mask, name);
+    if (name == 0) out = tbh_hpack_put_string(out, field->name);
+    return tbh_hpack_put_string(out, field->value);
+}
+
+static uint8_t *tbh_hpack_put_field(turbohttp_hpack_encoder *e, uint8_t *out,
+                                    const turbohttp_hpack_field *field) {
+    tbh_hpack_match match = {0, 0};
+    turbohttp_hpack_link link = {0, 0, 0};
+    tbh_hpack_match_static(field, &match);
+    uint8_t bits = tbh_hpack_choose(e, field, match.name);
+    bool is_indexed = bits == TBH_HPACK_BITS_INCREMENTAL;
+    if (bits == TBH_HPACK_BITS_NEVER) match.field = 0;
+    if (!match.field && (is_indexed || !match.name)) {
+        tbh_hpack_link_of(field, match.name, &link);
+        tbh_hpack_match_dynamic(e, field, &link, &match);
+        if (bits == TBH_HPACK_BITS_NEVER) match.field = 0;
+    }
+    if (match.field) return tbh_hpack_put_integer(out, TBH_HPACK_BITS_INDEXED, 127, match.field);
+    out = tbh_hpack_put_literal(out, field, bits, match.name);
+    if (is_indexed) tbh_hpack_remember(e, field, &link);
+    return out;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_encode_begin(turbohttp_hpack_encoder *encoder,
+                                                            turbohttp_writer *writer) {
+    char *start;
+    turbohttp_status status = turbohttp_writer_reserve(writer, TBH_HPACK_FIELD_EXTRA, &start);
+    if (status != TURBOHTTP_OK) return status;
+    uint8_t *out = tbh_hpack_put_updates(encoder, (uint8_t *)start);
+    return turbohttp_writer_commit(writer, (size_t)(out - (uint8_t *)start));
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
+                                                      const turbohttp_hpack_field *field,
+                                                      turbohttp_writer *writer) {
+    char *start;
+    if (field->name.length > 1u << 30 || field->value.length > 1u << 30)
+        return TURBOHTTP_ERR_OVERFLOW;
+    size_t most = field->name.length + field->value.length + TBH_HPACK_FIELD_EXTRA;
+    turbohttp_status status = turbohttp_writer_reserve(writer, most, &start);
+    if (status != TURBOHTTP_OK) return status;
+    uint8_t *out = tbh_hpack_put_updates(encoder, (uint8_t *)start);
+    out = tbh_hpack_put_field(encoder, out, field);
+    return turbohttp_writer_commit(writer, (size_t)(out - (uint8_t *)start));
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
 #if !defined(TURBOHTTP_NO_DNS_STUB)
 /* ========================================================================
@@ -13660,6 +15124,37 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_WATCHED_IN_HEAD
 #undef TBH_HEADER_HASH
 #undef TBH_HEADER_NAMES
+#undef TBH_HPACK_FIELD_EXTRA
+#undef TBH_HPACK_HASH
+#undef TBH_HPACK_ROW
+#undef TBH_HUFFMAN_1
+#undef TBH_HUFFMAN_16
+#undef TBH_HUFFMAN_2
+#undef TBH_HUFFMAN_4
+#undef TBH_HUFFMAN_8
+#undef TBH_HUFFMAN_B5
+#undef TBH_HUFFMAN_B55
+#undef TBH_HUFFMAN_B5555
+#undef TBH_HUFFMAN_B6
+#undef TBH_HUFFMAN_B66
+#undef TBH_HUFFMAN_B7
+#undef TBH_HUFFMAN_EOS
+#undef TBH_HUFFMAN_FIRST
+#undef TBH_HUFFMAN_FIRST_BITS
+#undef TBH_HUFFMAN_LONG_BEGIN
+#undef TBH_HUFFMAN_LOOK
+#undef TBH_HUFFMAN_ONE
+#undef TBH_HUFFMAN_ROOM
+#undef TBH_HUFFMAN_SECOND_5
+#undef TBH_HUFFMAN_SECOND_6
+#undef TBH_HUFFMAN_SECOND_7
+#undef TBH_HUFFMAN_STEP_BITS
+#undef TBH_HUFFMAN_SYMBOLS
+#undef TBH_HUFFMAN_TWO
+#undef TBH_HUFFMAN_X5
+#undef TBH_HUFFMAN_X6
+#undef TBH_HUFFMAN_X7
+#undef TBH_HUFFMAN_X8
 #undef TBH_IDLE_TRUST_US
 #undef TBH_INFLATE
 #undef TBH_INFLATE_D_BITS

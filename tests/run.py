@@ -72,7 +72,7 @@ def matrix_steps():
             yield Step(f"compile.{compiler}.{std}",
                        [[*flags, *lang, *two, "-o", out, "-pthread"],
                         [*flags, *lang, "-DTURBOHTTP_STATIC", *two, "-o", out + ".static", "-pthread"]], [out])
-    for switch in ["NO_SOCKETS", "NO_THREADS", "NO_DNS_STUB", "NO_INFLATE", "NO_SIMD", "DEBUG_GUARDS",
+    for switch in ["NO_SOCKETS", "NO_THREADS", "NO_DNS_STUB", "NO_INFLATE", "NO_HTTP2", "NO_SIMD", "DEBUG_GUARDS",
                    "NO_SOCKETS -DTURBOHTTP_NO_INFLATE", "NO_THREADS -DTURBOHTTP_NO_DNS_STUB"]:
         name = f"compile.{switch.split()[0]}{len(switch.split())}"
         flags = ["-std=c99", "-O1", *WARN, *INCLUDES, *f"-DTURBOHTTP_{switch}".split(), *two, "-pthread"]

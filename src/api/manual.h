@@ -56,6 +56,7 @@
  *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
+ *   TURBOHTTP_NO_HTTP2 *     no header compression and frames of HTTP/2
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */
