@@ -1548,13 +1548,13 @@ turbohttp_hpack_decode_end(turbohttp_hpack_decoder *decoder);
 
 /** What the encoder remembers of an entry to find it again. Private. */
 typedef struct turbohttp_hpack_link {
-    uint32_t name_hash;  /**< of the name */
+    uint32_t name_hash;  /**< of the name; of the field if that is static */
     uint32_t value_hash; /**< of the value */
     uint32_t older;      /**< number of the next entry in this bucket */
 } turbohttp_hpack_link;
 
 /** Buckets of the encoder's index. */
-#define TURBOHTTP_HPACK_BUCKETS 32
+#define TURBOHTTP_HPACK_BUCKETS 64
 
 /** Bytes of memory that an encoder needs for a table of `size` bytes. */
 #define TURBOHTTP_HPACK_ENCODER_BYTES(size)    \
@@ -2298,14 +2298,25 @@ TBH_ALWAYS_INLINE void tbh_store32_be(void *p, uint32_t v) {
 }
 
 TBH_ALWAYS_INLINE void tbh_store64_be(void *p, uint64_t v) {
+#if TBH_LITTLE_ENDIAN && defined(__GNUC__)
+    v = __builtin_bswap64(v);
+    memcpy(p, &v, 8);
+#else
     tbh_store32_be(p, (uint32_t)(v >> 32));
     tbh_store32_be((uint8_t *)p + 4, (uint32_t)v);
+#endif
 }
 
 TBH_ALWAYS_INLINE void tbh_store16_be(void *p, uint16_t v) {
     uint8_t *b = (uint8_t *)p;
     b[0] = (uint8_t)(v >> 8);
     b[1] = (uint8_t)v;
+}
+
+TBH_ALWAYS_INLINE void tbh_store16_le(void *p, uint16_t v) {
+    uint8_t *b = (uint8_t *)p;
+    b[0] = (uint8_t)v;
+    b[1] = (uint8_t)(v >> 8);
 }
 
 /* ------------------------------------------------------------ ASCII (locale never matters) */
@@ -8033,21 +8044,22 @@ TBH_FN bool tbh_huffman_is_end(const tbh_huffman *h) {
 }
 
 #if !TBH_SMALL
-/* Up to four steps; returns their bits. `is_short` says whether none met a long code or the end. A
- * step may write one byte too many. */
+/* One or two short codes; false at a long one or the end. May write one byte too many. */
+TBH_ALWAYS_INLINE bool tbh_huffman_step(uint64_t *bits, uint8_t **out, unsigned *used) {
+    uint32_t row = tbh_huffman_rows[*bits >> (64 - TBH_HUFFMAN_LOOK)];
+    if (TBH_UNLIKELY(row == 0)) return false;
+    tbh_store16_le(*out, (uint16_t)(row >> 8));
+    *out += TBH_HUFFMAN_SYMBOLS(row);
+    *bits <<= TBH_HUFFMAN_STEP_BITS(row);
+    *used += TBH_HUFFMAN_STEP_BITS(row);
+    return true;
+}
+
+/* Up to four of them, and their bits. */
 TBH_ALWAYS_INLINE unsigned tbh_huffman_steps(uint64_t *bits, uint8_t **out, bool *is_short) {
     unsigned used = 0;
-    *is_short = false;
-    for (int i = 0; i < 4; i++) {
-        uint32_t row = tbh_huffman_rows[*bits >> (64 - TBH_HUFFMAN_LOOK)];
-        if (TBH_UNLIKELY(row == 0)) return used;
-        (*out)[0] = (uint8_t)(row >> 8);
-        (*out)[1] = (uint8_t)(row >> 16);
-        *out += TBH_HUFFMAN_SYMBOLS(row);
-        *bits <<= TBH_HUFFMAN_STEP_BITS(row);
-        used += TBH_HUFFMAN_STEP_BITS(row);
-    }
-    *is_short = true;
+    *is_short = tbh_huffman_step(bits, out, &used) && tbh_huffman_step(bits, out, &used) &&
+                tbh_huffman_step(bits, out, &used) && tbh_huffman_step(bits, out, &used);
     return used;
 }
 
@@ -8126,24 +8138,60 @@ TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
 #endif
 }
 
-/* Adds codes behind the `count` bits at the top that wait, and stores what is whole. */
+typedef struct tbh_huffman_word {
+    uint64_t bits; /* at the right */
+    unsigned length;
+} tbh_huffman_word;
+
+TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
+    tbh_huffman_word word;
+    uint32_t code = tbh_huffman_codes[byte];
+    word.length = tbh_huffman_length(code);
+    word.bits = code ^ 1u << word.length;
+    return word;
+}
+
+TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_join(tbh_huffman_word a, tbh_huffman_word b) {
+    a.bits = a.bits << b.length | b.bits;
+    a.length += b.length;
+    return a;
+}
+
+/* Adds at most 56 bits behind the count < 8 that wait at the top, and stores what is whole. */
+TBH_ALWAYS_INLINE uint8_t *tbh_huffman_put(uint8_t *out, uint64_t *bits, unsigned *count,
+                                           tbh_huffman_word word) {
+    unsigned n = *count + word.length;
+    *bits |= word.bits << (64 - n);
+    tbh_store64_be(out, *bits);
+    *bits <<= n & 56;
+    *count = n & 7;
+    return out + (n >> 3);
+}
+
 TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n) {
     uint64_t bits = 0;
     unsigned count = 0;
     uint8_t *q = out, *end = out + n;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t code = tbh_huffman_codes[in[i]];
-        unsigned length = tbh_huffman_length(code);
-        count += length;
-        bits |= (uint64_t)(code ^ 1u << length) << (64 - count);
-        tbh_store64_be(q, bits);
-        q += count >> 3;
-        bits <<= count & 56;
-        count &= 7;
-        if (q >= end) return 0;
+    const uint8_t *in_end = in + n;
+    while (in < in_end && q < end) {
+        tbh_huffman_word word = tbh_huffman_word_of(*in++);
+#if !TBH_SMALL
+        if (in_end - in >= 3) {
+            tbh_huffman_word third = tbh_huffman_word_of(in[1]);
+            word = tbh_huffman_join(word, tbh_huffman_word_of(in[0]));
+            third = tbh_huffman_join(third, tbh_huffman_word_of(in[2]));
+            if (TBH_LIKELY(word.length + third.length <= 56)) {
+                q = tbh_huffman_put(q, &bits, &count, tbh_huffman_join(word, third));
+                in += 3;
+                continue;
+            }
+            word = tbh_huffman_word_of(in[-1]);
+        }
+#endif
+        q = tbh_huffman_put(q, &bits, &count, word);
     }
     if (count) *q++ = (uint8_t)(bits >> 56 | 0xffu >> count);
-    return q < end ? (size_t)(q - out) : 0;
+    return in == in_end && q < end ? (size_t)(q - out) : 0;
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
@@ -8501,17 +8549,22 @@ static void tbh_hpack_keep_name(turbohttp_hpack_decoder *d) {
 
 /* ------------------------------------------------------------ entries */
 /* Text of the ring; in the scratch if it wraps. */
-static turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint32_t offset, uint32_t n) {
-    const turbohttp_hpack_table *table = &d->table;
-    size_t room = table->capacity - offset, from = d->scratch_used;
-    if (TBH_LIKELY(n <= room)) return tbh_span((const char *)table->text + offset, n);
-    tbh_hpack_keep(d, table->text + offset, room);
-    tbh_hpack_keep(d, table->text, n - room);
+static TBH_NOINLINE turbohttp_span tbh_hpack_wrapped(turbohttp_hpack_decoder *d, uint32_t offset,
+                                                     uint32_t n) {
+    size_t room = d->table.capacity - offset, from = d->scratch_used;
+    tbh_hpack_keep(d, d->table.text + offset, room);
+    tbh_hpack_keep(d, d->table.text, n - room);
     return tbh_hpack_kept(d, from);
 }
 
+TBH_ALWAYS_INLINE turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint32_t offset,
+                                                uint32_t n) {
+    if (TBH_UNLIKELY(n > d->table.capacity - offset)) return tbh_hpack_wrapped(d, offset, n);
+    return tbh_span((const char *)d->table.text + offset, n);
+}
+
 /* Looks d->number up: the name, and the value unless that is NULL. False: there is no such entry. */
-static bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
+TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
     turbohttp_hpack_table *table = &d->table;
     if (d->number - 1 < TBH_HPACK_STATIC) {
         const tbh_hpack_static_row *row = tbh_hpack_static_row_at(d->number);
@@ -8533,8 +8586,8 @@ static bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
 
 /* ------------------------------------------------------------ fields */
 /* OK hands a field out, PENDING leaves it out. */
-static turbohttp_status tbh_hpack_emit(turbohttp_hpack_decoder *d, turbohttp_span value,
-                                       turbohttp_hpack_field *field) {
+TBH_ALWAYS_INLINE turbohttp_status tbh_hpack_emit(turbohttp_hpack_decoder *d, turbohttp_span value,
+                                                  turbohttp_hpack_field *field) {
     size_t size = d->name.length + value.length + TBH_HPACK_OVERHEAD;
     d->state = TBH_HPACK_FIRST;
     if (d->is_too_long || size > d->list_limit - d->list_bytes) d->is_too_large = true;
@@ -8602,10 +8655,21 @@ static turbohttp_status tbh_hpack_first(turbohttp_hpack_decoder *d, tbh_hpack_cu
     if (form.kind == TBH_HPACK_UPDATE ? d->has_fields : d->needs_update) return tbh_hpack_fail(d);
     d->kind = form.kind;
     d->has_fields = form.kind != TBH_HPACK_UPDATE;
-    d->scratch_used = 0;
-    d->is_too_long = false;
     d->state = TBH_HPACK_INDEX;
     return tbh_hpack_integer(d, byte, form.mask) ? tbh_hpack_indexed(d, field) : TURBOHTTP_PENDING;
+}
+
+/* Most fields: an index of one byte. */
+TBH_ALWAYS_INLINE turbohttp_status tbh_hpack_start(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
+                                                   turbohttp_hpack_field *field) {
+    turbohttp_span value;
+    d->scratch_used = 0;
+    d->is_too_long = false;
+    if (*c->p < 0x80 || *c->p == 0xff || d->needs_update) return tbh_hpack_first(d, c, field);
+    d->number = *c->p++ & 0x7fu;
+    d->kind = TBH_HPACK_INDEXED;
+    d->has_fields = true;
+    return tbh_hpack_find(d, &value) ? tbh_hpack_emit(d, value, field) : tbh_hpack_fail(d);
 }
 
 /* ------------------------------------------------------------ strings (§5.2) */
@@ -8736,7 +8800,7 @@ static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cur
     turbohttp_status status = TURBOHTTP_PENDING;
     if (d->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
     if (d->state == TBH_HPACK_FIRST) {
-        status = tbh_hpack_first(d, c, field);
+        status = tbh_hpack_start(d, c, field);
         if (status != TURBOHTTP_PENDING || d->state == TBH_HPACK_FIRST) return status;
     }
     if (d->state == TBH_HPACK_INDEX) {
@@ -8909,14 +8973,22 @@ static uint8_t tbh_hpack_choose(const turbohttp_hpack_encoder *e,
 }
 
 /* ------------------------------------------------------------ finding */
+/* All bytes, the last ones perhaps twice. */
 static uint32_t tbh_hpack_hash(turbohttp_span text) {
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
     const char *p = text.data;
     size_t n = text.length;
     uint64_t h = n * odd;
-    for (; n >= 8; p += 8, n -= 8) h = (h ^ tbh_load64(p)) * odd;
-    for (; n; p++, n--) h = (h ^ (uint8_t)*p) * odd;
-    return (uint32_t)(h >> 32);
+    if (n >= 8) {
+        for (; n > 8; p += 8, n -= tbh_min_size(n - 8, 8)) h = (h ^ tbh_load64(p)) * odd;
+        h ^= tbh_load64(text.data + text.length - 8);
+    } else if (n >= 4) {
+        h ^= tbh_load32(p) | (uint64_t)tbh_load32(p + n - 4) << 32;
+    } else if (n) {
+        h ^= (uint8_t)p[0] | (uint32_t)(uint8_t)p[n / 2] << 8 | (uint32_t)(uint8_t)p[n - 1] << 16;
+    }
+    h *= odd;
+    return (uint32_t)(h >> 32) ^ (uint32_t)(h >> 47);
 }
 
 typedef struct tbh_hpack_match {
@@ -8984,11 +9056,12 @@ static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack
 }
 
 /* ------------------------------------------------------------ fields */
-/* A static name is known by its number. */
+/* A static name is not looked for in the dynamic table, only the whole field is: so its entries are
+ * spread over the buckets by value. */
 static void tbh_hpack_link_of(const turbohttp_hpack_field *field, uint32_t name,
                               turbohttp_hpack_link *link) {
-    link->name_hash = name ? name : tbh_hpack_hash(field->name);
     link->value_hash = tbh_hpack_hash(field->value);
+    link->name_hash = name ? link->value_hash + name : tbh_hpack_hash(field->name);
     link->older = 0;
 }
 

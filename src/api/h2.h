@@ -127,13 +127,13 @@ turbohttp_hpack_decode_end(turbohttp_hpack_decoder *decoder);
 
 /** What the encoder remembers of an entry to find it again. Private. */
 typedef struct turbohttp_hpack_link {
-    uint32_t name_hash;  /**< of the name */
+    uint32_t name_hash;  /**< of the name; of the field if that is static */
     uint32_t value_hash; /**< of the value */
     uint32_t older;      /**< number of the next entry in this bucket */
 } turbohttp_hpack_link;
 
 /** Buckets of the encoder's index. */
-#define TURBOHTTP_HPACK_BUCKETS 32
+#define TURBOHTTP_HPACK_BUCKETS 64
 
 /** Bytes of memory that an encoder needs for a table of `size` bytes. */
 #define TURBOHTTP_HPACK_ENCODER_BYTES(size)    \

@@ -62,14 +62,25 @@ TBH_ALWAYS_INLINE void tbh_store32_be(void *p, uint32_t v) {
 }
 
 TBH_ALWAYS_INLINE void tbh_store64_be(void *p, uint64_t v) {
+#if TBH_LITTLE_ENDIAN && defined(__GNUC__)
+    v = __builtin_bswap64(v);
+    memcpy(p, &v, 8);
+#else
     tbh_store32_be(p, (uint32_t)(v >> 32));
     tbh_store32_be((uint8_t *)p + 4, (uint32_t)v);
+#endif
 }
 
 TBH_ALWAYS_INLINE void tbh_store16_be(void *p, uint16_t v) {
     uint8_t *b = (uint8_t *)p;
     b[0] = (uint8_t)(v >> 8);
     b[1] = (uint8_t)v;
+}
+
+TBH_ALWAYS_INLINE void tbh_store16_le(void *p, uint16_t v) {
+    uint8_t *b = (uint8_t *)p;
+    b[0] = (uint8_t)v;
+    b[1] = (uint8_t)(v >> 8);
 }
 
 /* ------------------------------------------------------------ ASCII (locale never matters) */

@@ -125,17 +125,22 @@ static void tbh_hpack_keep_name(turbohttp_hpack_decoder *d) {
 
 /* ------------------------------------------------------------ entries */
 /* Text of the ring; in the scratch if it wraps. */
-static turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint32_t offset, uint32_t n) {
-    const turbohttp_hpack_table *table = &d->table;
-    size_t room = table->capacity - offset, from = d->scratch_used;
-    if (TBH_LIKELY(n <= room)) return tbh_span((const char *)table->text + offset, n);
-    tbh_hpack_keep(d, table->text + offset, room);
-    tbh_hpack_keep(d, table->text, n - room);
+static TBH_NOINLINE turbohttp_span tbh_hpack_wrapped(turbohttp_hpack_decoder *d, uint32_t offset,
+                                                     uint32_t n) {
+    size_t room = d->table.capacity - offset, from = d->scratch_used;
+    tbh_hpack_keep(d, d->table.text + offset, room);
+    tbh_hpack_keep(d, d->table.text, n - room);
     return tbh_hpack_kept(d, from);
 }
 
+TBH_ALWAYS_INLINE turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint32_t offset,
+                                                uint32_t n) {
+    if (TBH_UNLIKELY(n > d->table.capacity - offset)) return tbh_hpack_wrapped(d, offset, n);
+    return tbh_span((const char *)d->table.text + offset, n);
+}
+
 /* Looks d->number up: the name, and the value unless that is NULL. False: there is no such entry. */
-static bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
+TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
     turbohttp_hpack_table *table = &d->table;
     if (d->number - 1 < TBH_HPACK_STATIC) {
         const tbh_hpack_static_row *row = tbh_hpack_static_row_at(d->number);
@@ -157,8 +162,8 @@ static bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
 
 /* ------------------------------------------------------------ fields */
 /* OK hands a field out, PENDING leaves it out. */
-static turbohttp_status tbh_hpack_emit(turbohttp_hpack_decoder *d, turbohttp_span value,
-                                       turbohttp_hpack_field *field) {
+TBH_ALWAYS_INLINE turbohttp_status tbh_hpack_emit(turbohttp_hpack_decoder *d, turbohttp_span value,
+                                                  turbohttp_hpack_field *field) {
     size_t size = d->name.length + value.length + TBH_HPACK_OVERHEAD;
     d->state = TBH_HPACK_FIRST;
     if (d->is_too_long || size > d->list_limit - d->list_bytes) d->is_too_large = true;
@@ -226,10 +231,21 @@ static turbohttp_status tbh_hpack_first(turbohttp_hpack_decoder *d, tbh_hpack_cu
     if (form.kind == TBH_HPACK_UPDATE ? d->has_fields : d->needs_update) return tbh_hpack_fail(d);
     d->kind = form.kind;
     d->has_fields = form.kind != TBH_HPACK_UPDATE;
-    d->scratch_used = 0;
-    d->is_too_long = false;
     d->state = TBH_HPACK_INDEX;
     return tbh_hpack_integer(d, byte, form.mask) ? tbh_hpack_indexed(d, field) : TURBOHTTP_PENDING;
+}
+
+/* Most fields: an index of one byte. */
+TBH_ALWAYS_INLINE turbohttp_status tbh_hpack_start(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
+                                                   turbohttp_hpack_field *field) {
+    turbohttp_span value;
+    d->scratch_used = 0;
+    d->is_too_long = false;
+    if (*c->p < 0x80 || *c->p == 0xff || d->needs_update) return tbh_hpack_first(d, c, field);
+    d->number = *c->p++ & 0x7fu;
+    d->kind = TBH_HPACK_INDEXED;
+    d->has_fields = true;
+    return tbh_hpack_find(d, &value) ? tbh_hpack_emit(d, value, field) : tbh_hpack_fail(d);
 }
 
 /* ------------------------------------------------------------ strings (§5.2) */
@@ -360,7 +376,7 @@ static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cur
     turbohttp_status status = TURBOHTTP_PENDING;
     if (d->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
     if (d->state == TBH_HPACK_FIRST) {
-        status = tbh_hpack_first(d, c, field);
+        status = tbh_hpack_start(d, c, field);
         if (status != TURBOHTTP_PENDING || d->state == TBH_HPACK_FIRST) return status;
     }
     if (d->state == TBH_HPACK_INDEX) {

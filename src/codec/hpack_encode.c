@@ -135,14 +135,22 @@ static uint8_t tbh_hpack_choose(const turbohttp_hpack_encoder *e,
 }
 
 /* ------------------------------------------------------------ finding */
+/* All bytes, the last ones perhaps twice. */
 static uint32_t tbh_hpack_hash(turbohttp_span text) {
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
     const char *p = text.data;
     size_t n = text.length;
     uint64_t h = n * odd;
-    for (; n >= 8; p += 8, n -= 8) h = (h ^ tbh_load64(p)) * odd;
-    for (; n; p++, n--) h = (h ^ (uint8_t)*p) * odd;
-    return (uint32_t)(h >> 32);
+    if (n >= 8) {
+        for (; n > 8; p += 8, n -= tbh_min_size(n - 8, 8)) h = (h ^ tbh_load64(p)) * odd;
+        h ^= tbh_load64(text.data + text.length - 8);
+    } else if (n >= 4) {
+        h ^= tbh_load32(p) | (uint64_t)tbh_load32(p + n - 4) << 32;
+    } else if (n) {
+        h ^= (uint8_t)p[0] | (uint32_t)(uint8_t)p[n / 2] << 8 | (uint32_t)(uint8_t)p[n - 1] << 16;
+    }
+    h *= odd;
+    return (uint32_t)(h >> 32) ^ (uint32_t)(h >> 47);
 }
 
 typedef struct tbh_hpack_match {
@@ -210,11 +218,12 @@ static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack
 }
 
 /* ------------------------------------------------------------ fields */
-/* A static name is known by its number. */
+/* A static name is not looked for in the dynamic table, only the whole field is: so its entries are
+ * spread over the buckets by value. */
 static void tbh_hpack_link_of(const turbohttp_hpack_field *field, uint32_t name,
                               turbohttp_hpack_link *link) {
-    link->name_hash = name ? name : tbh_hpack_hash(field->name);
     link->value_hash = tbh_hpack_hash(field->value);
+    link->name_hash = name ? link->value_hash + name : tbh_hpack_hash(field->name);
     link->older = 0;
 }
 

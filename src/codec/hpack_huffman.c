@@ -195,21 +195,22 @@ TBH_FN bool tbh_huffman_is_end(const tbh_huffman *h) {
 }
 
 #if !TBH_SMALL
-/* Up to four steps; returns their bits. `is_short` says whether none met a long code or the end. A
- * step may write one byte too many. */
+/* One or two short codes; false at a long one or the end. May write one byte too many. */
+TBH_ALWAYS_INLINE bool tbh_huffman_step(uint64_t *bits, uint8_t **out, unsigned *used) {
+    uint32_t row = tbh_huffman_rows[*bits >> (64 - TBH_HUFFMAN_LOOK)];
+    if (TBH_UNLIKELY(row == 0)) return false;
+    tbh_store16_le(*out, (uint16_t)(row >> 8));
+    *out += TBH_HUFFMAN_SYMBOLS(row);
+    *bits <<= TBH_HUFFMAN_STEP_BITS(row);
+    *used += TBH_HUFFMAN_STEP_BITS(row);
+    return true;
+}
+
+/* Up to four of them, and their bits. */
 TBH_ALWAYS_INLINE unsigned tbh_huffman_steps(uint64_t *bits, uint8_t **out, bool *is_short) {
     unsigned used = 0;
-    *is_short = false;
-    for (int i = 0; i < 4; i++) {
-        uint32_t row = tbh_huffman_rows[*bits >> (64 - TBH_HUFFMAN_LOOK)];
-        if (TBH_UNLIKELY(row == 0)) return used;
-        (*out)[0] = (uint8_t)(row >> 8);
-        (*out)[1] = (uint8_t)(row >> 16);
-        *out += TBH_HUFFMAN_SYMBOLS(row);
-        *bits <<= TBH_HUFFMAN_STEP_BITS(row);
-        used += TBH_HUFFMAN_STEP_BITS(row);
-    }
-    *is_short = true;
+    *is_short = tbh_huffman_step(bits, out, &used) && tbh_huffman_step(bits, out, &used) &&
+                tbh_huffman_step(bits, out, &used) && tbh_huffman_step(bits, out, &used);
     return used;
 }
 
@@ -288,22 +289,58 @@ TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
 #endif
 }
 
-/* Adds codes behind the `count` bits at the top that wait, and stores what is whole. */
+typedef struct tbh_huffman_word {
+    uint64_t bits; /* at the right */
+    unsigned length;
+} tbh_huffman_word;
+
+TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
+    tbh_huffman_word word;
+    uint32_t code = tbh_huffman_codes[byte];
+    word.length = tbh_huffman_length(code);
+    word.bits = code ^ 1u << word.length;
+    return word;
+}
+
+TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_join(tbh_huffman_word a, tbh_huffman_word b) {
+    a.bits = a.bits << b.length | b.bits;
+    a.length += b.length;
+    return a;
+}
+
+/* Adds at most 56 bits behind the count < 8 that wait at the top, and stores what is whole. */
+TBH_ALWAYS_INLINE uint8_t *tbh_huffman_put(uint8_t *out, uint64_t *bits, unsigned *count,
+                                           tbh_huffman_word word) {
+    unsigned n = *count + word.length;
+    *bits |= word.bits << (64 - n);
+    tbh_store64_be(out, *bits);
+    *bits <<= n & 56;
+    *count = n & 7;
+    return out + (n >> 3);
+}
+
 TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n) {
     uint64_t bits = 0;
     unsigned count = 0;
     uint8_t *q = out, *end = out + n;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t code = tbh_huffman_codes[in[i]];
-        unsigned length = tbh_huffman_length(code);
-        count += length;
-        bits |= (uint64_t)(code ^ 1u << length) << (64 - count);
-        tbh_store64_be(q, bits);
-        q += count >> 3;
-        bits <<= count & 56;
-        count &= 7;
-        if (q >= end) return 0;
+    const uint8_t *in_end = in + n;
+    while (in < in_end && q < end) {
+        tbh_huffman_word word = tbh_huffman_word_of(*in++);
+#if !TBH_SMALL
+        if (in_end - in >= 3) {
+            tbh_huffman_word third = tbh_huffman_word_of(in[1]);
+            word = tbh_huffman_join(word, tbh_huffman_word_of(in[0]));
+            third = tbh_huffman_join(third, tbh_huffman_word_of(in[2]));
+            if (TBH_LIKELY(word.length + third.length <= 56)) {
+                q = tbh_huffman_put(q, &bits, &count, tbh_huffman_join(word, third));
+                in += 3;
+                continue;
+            }
+            word = tbh_huffman_word_of(in[-1]);
+        }
+#endif
+        q = tbh_huffman_put(q, &bits, &count, word);
     }
     if (count) *q++ = (uint8_t)(bits >> 56 | 0xffu >> count);
-    return q < end ? (size_t)(q - out) : 0;
+    return in == in_end && q < end ? (size_t)(q - out) : 0;
 }

@@ -46,3 +46,13 @@ def field_lines(fields):
 
 def size_line(size):
     return "" if size is None else f"T {size}\n"
+
+
+def bench_text():
+    """The input of bench/bench_hpack.c, and where it is from."""
+    known = list(stories("nghttp2"))
+    lists = [[(block, fields) for _, block, fields in cases] for _, cases in known]
+    lists = lists or [[(b"", fields) for _, fields in generated(seed)] for seed in range(30)]
+    text = "".join("R\n" + "".join(f"{field_lines(fields)}.\n" + (f"B {block.hex()}\n" if block else "")
+                                   for block, fields in cases) for cases in lists)
+    return text, "nghttp2's stories" if known else "generated lists"
