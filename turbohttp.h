@@ -7834,10 +7834,12 @@ TBH_FN tbh_huffman_result tbh_huffman_decode(tbh_huffman *h, const uint8_t **in,
 /* May a string end here? Only behind fewer than eight bits, all of them 1. */
 TBH_FN bool tbh_huffman_is_end(const tbh_huffman *h);
 
+#if !TBH_SMALL
 /* Decodes a whole string of n bytes; returns where the text ends, or NULL if it is malformed. There is
  * room for TBH_HUFFMAN_ROOM(n) bytes, and two more. */
 TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *out);
 #define TBH_HUFFMAN_ROOM(n) ((n) / 5 * 8 + 8)
+#endif
 
 /* Encodes n bytes if that is shorter than n bytes; returns the length, or 0 when it is not. Up to
  * n + 8 bytes at `out` may be overwritten. */
