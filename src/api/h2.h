@@ -195,3 +195,231 @@ TURBOHTTP_API turbohttp_status
 turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
                        const turbohttp_hpack_field *field,
                        turbohttp_writer *writer);
+
+/** Bytes of a frame's header. */
+#define TURBOHTTP_H2_HEADER_BYTES 9
+
+/** Frame types (RFC 9113 section 6, RFC 9218 section 7.1). */
+typedef enum turbohttp_h2_type {
+    TURBOHTTP_H2_DATA = 0,             /**< a part of a body */
+    TURBOHTTP_H2_HEADERS = 1,          /**< a header block, or its start */
+    TURBOHTTP_H2_PRIORITY = 2,         /**< deprecated */
+    TURBOHTTP_H2_RST_STREAM = 3,       /**< the stream ends now */
+    TURBOHTTP_H2_SETTINGS = 4,         /**< settings of the sender, or ACK */
+    TURBOHTTP_H2_PUSH_PROMISE = 5,     /**< a response nobody asked for */
+    TURBOHTTP_H2_PING = 6,             /**< eight bytes, or their echo */
+    TURBOHTTP_H2_GOAWAY = 7,           /**< no new streams */
+    TURBOHTTP_H2_WINDOW_UPDATE = 8,    /**< credit */
+    TURBOHTTP_H2_CONTINUATION = 9,     /**< more of a header block */
+    TURBOHTTP_H2_PRIORITY_UPDATE = 16  /**< RFC 9218 */
+} turbohttp_h2_type;
+
+/** Flags of frames; others mean nothing. */
+typedef enum turbohttp_h2_flag {
+    TURBOHTTP_H2_ACK = 0x01,         /**< SETTINGS, PING */
+    TURBOHTTP_H2_END_STREAM = 0x01,  /**< DATA, HEADERS */
+    TURBOHTTP_H2_END_HEADERS = 0x04, /**< HEADERS, PUSH_PROMISE, CONTINUATION */
+    TURBOHTTP_H2_PADDED = 0x08,      /**< DATA, HEADERS, PUSH_PROMISE */
+    TURBOHTTP_H2_HAS_PRIORITY = 0x20 /**< HEADERS */
+} turbohttp_h2_flag;
+
+/** Error codes on the wire (RFC 9113 section 7). */
+typedef enum turbohttp_h2_error {
+    TURBOHTTP_H2_NO_ERROR = 0,            /**< a graceful end */
+    TURBOHTTP_H2_PROTOCOL_ERROR = 1,      /**< a rule was broken */
+    TURBOHTTP_H2_INTERNAL_ERROR = 2,      /**< the sender's own trouble */
+    TURBOHTTP_H2_FLOW_CONTROL_ERROR = 3,  /**< more than the credit */
+    TURBOHTTP_H2_SETTINGS_TIMEOUT = 4,    /**< no ACK came */
+    TURBOHTTP_H2_STREAM_CLOSED = 5,       /**< a frame on a closed stream */
+    TURBOHTTP_H2_FRAME_SIZE_ERROR = 6,    /**< a length that is not allowed */
+    TURBOHTTP_H2_REFUSED_STREAM = 7,      /**< not processed at all */
+    TURBOHTTP_H2_CANCEL = 8,              /**< not wanted any more */
+    TURBOHTTP_H2_COMPRESSION_ERROR = 9,   /**< ERR_HPACK */
+    TURBOHTTP_H2_CONNECT_ERROR = 10,      /**< a tunnel broke */
+    TURBOHTTP_H2_ENHANCE_YOUR_CALM = 11,  /**< too much of something */
+    TURBOHTTP_H2_INADEQUATE_SECURITY = 12, /**< TLS is too weak */
+    TURBOHTTP_H2_HTTP_1_1_REQUIRED = 13   /**< try HTTP/1.1 */
+} turbohttp_h2_error;
+
+/** Settings (RFC 9113 section 6.5.2, RFC 8441, RFC 9218). */
+typedef enum turbohttp_h2_setting_id {
+    TURBOHTTP_H2_HEADER_TABLE_SIZE = 1,        /**< 4,096 at first */
+    TURBOHTTP_H2_ENABLE_PUSH = 2,              /**< 1 at first */
+    TURBOHTTP_H2_MAX_CONCURRENT_STREAMS = 3,   /**< no limit at first */
+    TURBOHTTP_H2_INITIAL_WINDOW_SIZE = 4,      /**< 65,535 at first */
+    TURBOHTTP_H2_MAX_FRAME_SIZE = 5,           /**< 16,384 at first */
+    TURBOHTTP_H2_MAX_HEADER_LIST_SIZE = 6,     /**< no limit at first */
+    TURBOHTTP_H2_ENABLE_CONNECT_PROTOCOL = 8,  /**< 0 at first */
+    TURBOHTTP_H2_NO_RFC7540_PRIORITIES = 9     /**< 0 at first */
+} turbohttp_h2_setting_id;
+
+/** One entry of a SETTINGS frame. */
+typedef struct turbohttp_h2_setting {
+    uint16_t id;    /**< a turbohttp_h2_setting_id, or a number to ignore */
+    uint32_t value; /**< its value */
+} turbohttp_h2_setting;
+
+/** The header of a frame. */
+typedef struct turbohttp_h2_frame {
+    uint32_t length;    /**< bytes of payload, padding included */
+    uint32_t stream_id; /**< 0 for the connection */
+    uint8_t type;       /**< a turbohttp_h2_type, or a number to ignore */
+    uint8_t flags;      /**< turbohttp_h2_flag, and bits to ignore */
+} turbohttp_h2_frame;
+
+/** What a reader hands out: for each frame one FRAME, its SETTINGs or BYTES
+ *  as they come, and one END. */
+typedef enum turbohttp_h2_event_kind {
+    TURBOHTTP_H2_EVENT_FRAME = 1,    /**< its header and fixed fields */
+    TURBOHTTP_H2_EVENT_SETTING,      /**< one setting; the value is allowed */
+    TURBOHTTP_H2_EVENT_BYTES,        /**< some of its body, header block, debug
+                                          data or priority; never empty */
+    TURBOHTTP_H2_EVENT_STREAM_ERROR, /**< instead of FRAME: reset the stream
+                                          with `error`; only END follows */
+    TURBOHTTP_H2_EVENT_END           /**< the frame is complete */
+} turbohttp_h2_event_kind;
+
+/** One event. Fields that its frame type does not have are 0. */
+typedef struct turbohttp_h2_event {
+    turbohttp_h2_event_kind kind; /**< what happened */
+    turbohttp_h2_frame frame;     /**< to which frame */
+    turbohttp_span bytes;         /**< BYTES: inside the input */
+    turbohttp_h2_setting setting; /**< SETTING */
+    uint32_t error;      /**< STREAM_ERROR, errors, RST_STREAM, GOAWAY: code */
+    uint32_t other_id;   /**< promised, last, prioritised or parent stream */
+    uint32_t increment;  /**< WINDOW_UPDATE: 1 to 2^31-1 */
+    uint8_t ping[8];     /**< PING: its bytes */
+    uint8_t weight;      /**< PRIORITY, HEADERS: 0 to 255 for 1 to 256 */
+    bool is_exclusive;   /**< PRIORITY, HEADERS */
+} turbohttp_h2_event;
+
+/** Bounds of a reader; zero means the default. */
+typedef struct turbohttp_h2_limits {
+    uint32_t frame_bytes;   /**< SETTINGS_MAX_FRAME_SIZE of ours; 16,384 */
+    uint32_t continuations; /**< CONTINUATION frames of one block; 8 */
+    uint32_t settings;      /**< entries of one SETTINGS frame; 32 */
+    bool is_server;         /**< read what a client sends */
+} turbohttp_h2_limits;
+
+/** Reads frames from any pieces of input. Members are private. */
+typedef struct turbohttp_h2_reader {
+    turbohttp_h2_limits limits; /**< with defaults filled in */
+    turbohttp_h2_frame frame;   /**< the present one */
+    uint32_t left;              /**< bytes of its payload to come */
+    uint32_t padding;           /**< of them, padding at the end */
+    uint32_t block_stream;      /**< whose header block is unfinished; or 0 */
+    uint32_t continuations;     /**< of that block so far */
+    uint32_t error;             /**< after a connection error */
+    uint8_t carry[12];          /**< fixed fields that came in pieces */
+    uint8_t carried;            /**< bytes there */
+    uint8_t state;              /**< what comes next */
+} turbohttp_h2_reader;
+
+/**
+ * Prepare a reader for a new connection, behind the preface. `limits` may be
+ * NULL. Thread: one at a time for each reader. Blocks: never.
+ */
+TURBOHTTP_API void turbohttp_h2_reader_init(turbohttp_h2_reader *reader,
+                                            const turbohttp_h2_limits *limits);
+
+/**
+ * Hand out the next event.
+ *
+ * The input may come in any pieces. Moves `*in` and `*in_length` past what was
+ * used; no payload is kept, so a frame of any size needs no buffer. Padding is
+ * skipped, as is the payload of unknown types. Sizes, stream numbers, values
+ * and the order of CONTINUATION are checked as RFC 9113 asks; the states of
+ * streams and flow control are yours.
+ *
+ * Returns: OK with an event; PENDING when the input is used up; ERR_H2_FRAME
+ *   for a connection error, final, with the code for GOAWAY in
+ *   `event->error`. Frames above the limit are one too.
+ * Valid until: the bytes of an event as long as the input.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_h2_read(turbohttp_h2_reader *reader, const uint8_t **in,
+                  size_t *in_length, turbohttp_h2_event *event);
+
+/** Write the header of a frame to `out`. The length must be below 2^24; the
+ *  reserved bit of the stream number is written as 0. */
+TURBOHTTP_API void
+turbohttp_h2_write_frame_header(uint8_t out[TURBOHTTP_H2_HEADER_BYTES],
+                                const turbohttp_h2_frame *frame);
+
+/**
+ * Write a DATA frame; `padding` is 0 for none, or the bytes that padding adds,
+ * 1 to 256. Returns: OK; ERR_OVERFLOW above 2^24-1 bytes; or the writer's.
+ */
+TURBOHTTP_API turbohttp_status
+turbohttp_h2_write_data(turbohttp_writer *writer, uint32_t stream_id,
+                        turbohttp_span data, bool end_stream,
+                        uint32_t padding);
+
+/** Priority in HEADERS and PRIORITY frames, deprecated by RFC 9113. */
+typedef struct turbohttp_h2_priority {
+    uint32_t parent;   /**< stream on which this one depends */
+    uint8_t weight;    /**< 0 to 255 for 1 to 256 */
+    bool is_exclusive; /**< the parent's only child */
+} turbohttp_h2_priority;
+
+/**
+ * Write a header block as HEADERS and as many CONTINUATION as frames of
+ * `frame_bytes` (the peer's SETTINGS_MAX_FRAME_SIZE; 0: 16,384) need.
+ * `priority` may be NULL; `padding` as in turbohttp_h2_write_data, in HEADERS.
+ * Returns: OK; ERR_INVALID_ARGUMENT when `frame_bytes` is below 16,384 or
+ *   above 2^24-1, or the padding above 256; or the writer's error.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h2_write_headers(
+    turbohttp_writer *writer, uint32_t stream_id, turbohttp_span block,
+    bool end_stream, const turbohttp_h2_priority *priority, uint32_t padding,
+    uint32_t frame_bytes);
+
+/** Write a PUSH_PROMISE and its CONTINUATION frames; returns as
+ *  turbohttp_h2_write_headers. Only servers send it. */
+TURBOHTTP_API turbohttp_status turbohttp_h2_write_push_promise(
+    turbohttp_writer *writer, uint32_t stream_id, uint32_t promised_id,
+    turbohttp_span block, uint32_t padding, uint32_t frame_bytes);
+
+/** Write a PRIORITY frame. Returns: OK or the writer's error. */
+TURBOHTTP_API turbohttp_status
+turbohttp_h2_write_priority(turbohttp_writer *writer, uint32_t stream_id,
+                            const turbohttp_h2_priority *priority);
+
+/** Write a RST_STREAM frame. Returns: OK or the writer's error. */
+TURBOHTTP_API turbohttp_status turbohttp_h2_write_rst_stream(
+    turbohttp_writer *writer, uint32_t stream_id, uint32_t error);
+
+/** Write a SETTINGS frame with `count` entries. Returns: OK, ERR_OVERFLOW
+ *  above 2,730 entries, or the writer's error. */
+TURBOHTTP_API turbohttp_status
+turbohttp_h2_write_settings(turbohttp_writer *writer,
+                            const turbohttp_h2_setting *settings,
+                            size_t count);
+
+/** Write the acknowledgement of SETTINGS. Returns: OK or the writer's
+ *  error. */
+TURBOHTTP_API turbohttp_status
+turbohttp_h2_write_settings_ack(turbohttp_writer *writer);
+
+/** Write a PING frame, or its answer. Returns: OK or the writer's error. */
+TURBOHTTP_API turbohttp_status turbohttp_h2_write_ping(
+    turbohttp_writer *writer, const uint8_t bytes[8], bool is_ack);
+
+/** Write a GOAWAY frame; `debug` may be empty. Returns: OK, ERR_OVERFLOW above
+ *  2^24-9 bytes of it, or the writer's error. */
+TURBOHTTP_API turbohttp_status
+turbohttp_h2_write_goaway(turbohttp_writer *writer, uint32_t last_stream_id,
+                          uint32_t error, turbohttp_span debug);
+
+/** Write a WINDOW_UPDATE frame, for stream 0 for the connection.
+ *  Returns: OK, ERR_INVALID_ARGUMENT unless 0 < increment < 2^31, or the
+ *  writer's error. */
+TURBOHTTP_API turbohttp_status turbohttp_h2_write_window_update(
+    turbohttp_writer *writer, uint32_t stream_id, uint32_t increment);
+
+/** Write a PRIORITY_UPDATE frame (RFC 9218 section 7.1): `value` such as
+ *  "u=1, i". Returns: OK, ERR_OVERFLOW above 2^24-5 bytes, or the writer's
+ *  error. */
+TURBOHTTP_API turbohttp_status
+turbohttp_h2_write_priority_update(turbohttp_writer *writer,
+                                   uint32_t stream_id, turbohttp_span value);
