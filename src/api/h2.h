@@ -423,3 +423,42 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_write_window_update(
 TURBOHTTP_API turbohttp_status
 turbohttp_h2_write_priority_update(turbohttp_writer *writer,
                                    uint32_t stream_id, turbohttp_span value);
+
+/** Which message's fields are checked. */
+typedef enum turbohttp_h2_section {
+    TURBOHTTP_H2_RESPONSE = 0, /**< the head of a response, interim ones too */
+    TURBOHTTP_H2_TRAILERS,     /**< the fields behind a body */
+    TURBOHTTP_H2_REQUEST       /**< the head of a request */
+} turbohttp_h2_section;
+
+/** Checks one field section. Zeroed memory is the start of a response. */
+typedef struct turbohttp_h2_fields {
+    turbohttp_h2_section section; /**< which one */
+    uint16_t status;              /**< readable: `:status`, 0 before it came */
+    uint8_t pseudo;               /**< private: pseudo-headers that came */
+    bool has_regular;             /**< private: no more of them may come */
+    bool is_connect;              /**< private: the method is CONNECT */
+} turbohttp_h2_fields;
+
+/** Begin a section. Thread: one at a time. Blocks: never. */
+TURBOHTTP_API void turbohttp_h2_fields_init(turbohttp_h2_fields *fields,
+                                            turbohttp_h2_section section);
+
+/**
+ * Check the next field of a section as RFC 9113 section 8.2 and 8.3 ask.
+ *
+ * Refused: names that are empty, no tokens or have upper case; values with
+ * control characters or blanks at an end; connection, proxy-connection,
+ * keep-alive, transfer-encoding, upgrade, te other than trailers;
+ * pseudo-headers that are unknown, doubled, late, or not of this section;
+ * statuses other than three digits, and 101.
+ * Returns: OK, or ERR_H2_FIELD: the message is malformed; reset the stream
+ *   with TURBOHTTP_H2_PROTOCOL_ERROR.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h2_fields_check(
+    turbohttp_h2_fields *fields, const turbohttp_hpack_field *field);
+
+/** Say whether a section may end here. Returns: OK, or ERR_H2_FIELD when a
+ *  pseudo-header that it must have has not come. */
+TURBOHTTP_API turbohttp_status
+turbohttp_h2_fields_end(const turbohttp_h2_fields *fields);

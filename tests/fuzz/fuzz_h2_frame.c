@@ -38,6 +38,7 @@ static tally read_all(const uint8_t *data, size_t size, bool is_server, size_t s
     turbohttp_h2_limits limits = {0, 0, 0, false};
     turbohttp_h2_event e;
     tally t = {0, 0, 0, TURBOHTTP_PENDING};
+    memset(&e, 0, sizeof e);
     limits.is_server = is_server;
     turbohttp_h2_reader_init(&r, &limits);
     for (size_t at = 0; at < size && t.status == TURBOHTTP_PENDING; at += step) {
