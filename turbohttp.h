@@ -8626,7 +8626,7 @@ TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory,
     table->rows = (turbohttp_hpack_row *)(void *)*memory;
     table->text = *memory + table->row_capacity * sizeof(turbohttp_hpack_row);
     table->capacity = capacity;
-    table->limit = capacity < TBH_HPACK_DEFAULT_SIZE ? capacity : TBH_HPACK_DEFAULT_SIZE;
+    table->limit = (uint32_t)tbh_min_size(capacity, TBH_HPACK_DEFAULT_SIZE);
     *memory += needed;
     *bytes -= needed;
     return true;

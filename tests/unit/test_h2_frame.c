@@ -237,6 +237,12 @@ static void floods(void) {
     turbohttp_h2_reader_init(&r, NULL);
     read_pieces(&r, bytes, n, 7);
     CHECK(strstr(said, "GOAWAY! 11,11") != NULL);
+    unhex("000000 09 04 00000001", bytes + n - 27); /* seven of one block, then eight of the next */
+    unhex("000000 01 00 00000003", bytes + n - 18);
+    for (int i = 0; i < 8; i++) unhex("000000 09 00 00000003", bytes + n - 9 + 9 * i);
+    turbohttp_h2_reader_init(&r, NULL);
+    read_pieces(&r, bytes, n + 63, 7);
+    CHECK(strstr(said, "GOAWAY") == NULL);
     memset(bytes, 0, sizeof bytes);
     unhex("0000c6 04 00 00000000", bytes); /* 33 settings */
     turbohttp_h2_reader_init(&r, NULL);
