@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 from counting import instructions, per_request, strace_works, system_calls  # noqa: E402
+from hpack_stories import bench_text  # noqa: E402
 from servers import Nginx  # noqa: E402
 
 QUICK = False
@@ -242,6 +243,31 @@ def inflate():
         sh(*CORTEX, "-std=c99", "-c", f"src/format/{stem}.c", "-o", objects[-1])
     code = sum(text_of(o, "arm-none-eabi-size")[0] for o in objects)
     yield most_row("inflate with CRC, code on Cortex-M4", code, 5632, "{:,} B")
+
+
+@question
+def hpack():
+    """HPACK beside libnghttp2: speed, size of what is written, and code on a Cortex-M4."""
+    program = build("bench_hpack", "bench/bench_hpack.c", "-l:libnghttp2.a")
+    text, source = bench_text()
+    lists = BUILD / "hpack_lists.txt"
+    lists.write_text(text)
+    out = sh(program, lists)
+    for name, what, least in [("decode", f"HPACK decoding of {source}, each field", 2),
+                              ("huffman", "Huffman decoding of their values, each string", 2.3),
+                              ("encode", "HPACK encoding of the same lists, each field", 1.4)]:
+        line = next(line for line in out.splitlines() if line.startswith(name))
+        yield ratio_row(f"{what}, against nghttp2", f"{number(line, 'turbohttp'):.0f} ns",
+                        f"{number(line, 'nghttp2'):.0f} ns", number(line, "ratio"), least=least)
+    line = next(line for line in out.splitlines() if line.startswith("size"))
+    ours, theirs = number(line, "turbohttp"), number(line, "nghttp2")
+    yield ratio_row("HPACK, size of what is written", f"{ours:,.0f} B", f"{theirs:,.0f} B", ours / theirs, most=1)
+    objects = []
+    for stem in ("huffman", "table", "decode", "encode"):
+        objects.append(f"build/size_hpack_{stem}.o")
+        sh(*CORTEX, "-std=c99", "-c", f"src/codec/hpack_{stem}.c", "-o", objects[-1])
+    code = sum(text_of(o, "arm-none-eabi-size")[0] for o in objects)
+    yield most_row("HPACK both ways with its tables, on Cortex-M4", code, 9216, "{:,} B")
 
 
 # ------------------------------------------------------------------ questions: sizes and compile time

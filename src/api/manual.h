@@ -28,8 +28,9 @@
  *     once a frame (never blocks with a timeout of 0), and turbohttp_take or
  *     an on_done callback for the result.
  *  3. The codecs alone: turbohttp_h1_head_parse, turbohttp_chunked_next,
- *     turbohttp_inflate_run, turbohttp_url_parse and their neighbours do no
- *     input or output and allocate nothing.
+ *     turbohttp_inflate_run, turbohttp_url_parse, turbohttp_hpack_decode,
+ *     turbohttp_h2_read and their neighbours do no input or output and
+ *     allocate nothing.
  *
  * Errors: every failure is a turbohttp_error: a code, the phase, the system's
  * code, and a sentence that names the remedy. A response that ends early is
@@ -57,6 +58,7 @@
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
  *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
+ *   TURBOHTTP_NO_HTTP2 *     no header compression and frames of HTTP/2
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */

@@ -227,7 +227,7 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
 static uint32_t tbh_bear_wants(const void *tls) {
     const tbh_bear *bear = (const tbh_bear *)tls;
     unsigned state = br_ssl_engine_current_state(&bear->client.eng);
-    uint32_t wants = bear->wants_step ? TURBOHTTP_TLS_STEP : 0u;
+    uint32_t wants = bear->wants_step ? (uint32_t)TURBOHTTP_TLS_STEP : 0u;
     if (state & BR_SSL_SENDREC || bear->alert_left) wants |= TURBOHTTP_TLS_WIRE_OUT;
     if (state & BR_SSL_RECVREC) wants |= TURBOHTTP_TLS_WIRE_IN;
     if (state & BR_SSL_SENDAPP && bear->is_up) wants |= TURBOHTTP_TLS_PLAIN_IN;
