@@ -2267,6 +2267,8 @@ typedef struct turbohttp_client_desc {
     turbohttp_limits limits;              /**< see there */
     turbohttp_timeouts timeouts;          /**< see there */
     const char *user_agent; /**< "turbohttp/<version>"; "" sends none */
+    bool disable_http2;     /**< HTTP/1.1 only; always so with `memory` */
+    bool http2_prior_knowledge; /**< HTTP/2 only, also over cleartext */
     bool disable_pooling;   /**< each block from the allocator */
     bool disable_keep_alive; /**< one connection per request */
 } turbohttp_client_desc;
@@ -2338,6 +2340,8 @@ typedef struct turbohttp_request_desc {
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
     bool expect_continue;       /**< wait for 100 before sending the body */
     bool use_http10;            /**< speak HTTP/1.0 */
+    bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
+    bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
     bool disable_decompression; /**< ask for, and decode, no coding */
     bool disable_reuse;         /**< own connection, closed afterwards */
     bool is_idempotent;         /**< may be repeated whatever the method */
@@ -2361,7 +2365,8 @@ typedef struct turbohttp_timing {
 struct turbohttp_response {
     turbohttp_error error;   /**< error.code is 0 on success */
     uint16_t status;         /**< 200, 404, …; 0 if no head came */
-    uint8_t minor_version;   /**< HTTP/1.minor_version */
+    uint8_t http_version;    /**< 10, 11 or 20; 0 if no head came */
+    uint8_t minor_version;   /**< HTTP/1.minor_version; 0 with HTTP/2 */
     bool is_reused;          /**< went over a kept connection */
     uint32_t header_count;   /**< headers */
     uint32_t trailer_count;  /**< trailers */
@@ -2667,6 +2672,12 @@ turbohttp_download(const char *url, const char *path,
 #define TBH_TLS 0
 #else
 #define TBH_TLS 1
+#endif
+
+#ifdef TURBOHTTP_NO_HTTP2
+#define TBH_HTTP2 0
+#else
+#define TBH_HTTP2 1
 #endif
 
 #ifdef TURBOHTTP_DEBUG_GUARDS
@@ -16605,12 +16616,16 @@ TBH_FN void tbh_stream_socket_shut(tbh_stream *stream) {
 /* The client's objects and who may do what with them.
  *
  *   client ── origins ── links ── stream + h1 (one exchange at a time)
+ *          │                   └─ stream + mux (HTTP/2: many)
  *          └─ completions ── requests ── body, store, response
  *
  * A request waits at its origin, runs on one link, and ends in its completion. Files here:
  * client.c (life, poll, timers) · request.c (submit, complete, take) · request_head.c (what is
- * sent) · origin.c (who waits, which link) · link.c (moving bytes) · deliver.c (what arrived) ·
+ * sent) · origin.c (who waits, which link) · link.c (life of connections) · link_h1.c, link_h2.c
+ * (moving bytes, as the protocol wants it) · deliver.c (what arrived) ·
  * response.c · secure.c (which TLS, with what) · blocking.c. */
+#if TBH_HTTP2
+#endif
 
 typedef struct tbh_origin tbh_origin;
 typedef struct tbh_tls_config tbh_tls_config;
@@ -16631,6 +16646,7 @@ struct tbh_request {
     tbh_request *next, *previous; /* origin's queue */
     tbh_origin *origin;
     tbh_link *link; /* while running */
+    void *exchange; /* of the link's protocol, while running: a tbh_mux_stream; HTTP/1.1 has none */
 
     /* what to send */
     turbohttp_buffer text; /* the head on the wire, and a small body */
@@ -16656,21 +16672,32 @@ struct tbh_request {
     turbohttp_timeouts timeouts; /* every field set */
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
+    uint64_t body_total; /* as announced; 0: not known */
+    uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
     bool was_sent; /* in an attempt that was given up */
     bool was_replayed, has_response_byte, is_paused, head_was_seen;
+    bool is_ended;    /* the answer is here, the sink has not taken all of it */
     bool is_call_due; /* in the client's list of callbacks to make */
 };
 
 /* ------------------------------------------------------------ origin: everything that must be
  * equal for two requests to share a connection (RELIABILITY 3.4), compared field by field. */
+/* Which protocols a connection may speak. */
+typedef enum tbh_policy {
+    TBH_POLICY_H1,    /* HTTP/1.1 */
+    TBH_POLICY_OFFER, /* TLS: HTTP/2 or HTTP/1.1, as the server likes */
+    TBH_POLICY_H2     /* HTTP/2 without asking */
+} tbh_policy;
+
 typedef struct tbh_origin_key {
     turbohttp_span host; /* lower case, without the trailing dot */
     turbohttp_span zone; /* of an IPv6 address */
     turbohttp_span connect_host;
     turbohttp_span unix_path;
     uint16_t port, connect_port;
+    tbh_policy policy;
     tbh_tls_config *tls; /* interned: equal options are one object; NULL: no TLS */
 } tbh_origin_key;
 
@@ -16683,8 +16710,11 @@ struct tbh_origin {
     turbohttp_span host_field;    /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
-    tbh_link *idle; /* last used first */
-    uint32_t links, requests;
+    tbh_link *idle;   /* last used first */
+    tbh_link *shared; /* speaks HTTP/2 and takes requests; perhaps idle, too */
+    uint32_t links, requests, opening;
+    bool speaks_h1; /* the last answer to an offer of both */
+    bool needs_h1;  /* it said so (HTTP_1_1_REQUIRED) */
     /* The last TLS session, for as long as the origin is remembered: equal keys alone may continue
      * it (S-02). An origin with one outlives its links and requests for a while: it is dormant. */
     uint8_t session[TURBOHTTP_TLS_SESSION_BYTES];
@@ -16705,20 +16735,43 @@ struct tbh_tls_config {
 /* ------------------------------------------------------------ link: one connection */
 typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
 
+/* The seam between links and protocols. */
+typedef struct tbh_protocol {
+    void (*start)(tbh_link *link, tbh_request *request); /* an exchange */
+    void (*pump)(tbh_link *link, bool may_block);        /* move bytes, as far as they go */
+    void (*leave)(tbh_link *link, tbh_request *request); /* the request ends before its answer */
+    void (*resume)(tbh_link *link, tbh_request *request);
+    bool (*awaits_continue)(const tbh_request *request);
+    void (*go_on)(tbh_request *request);      /* without 100 (Continue) */
+    bool (*only_waits)(const tbh_link *link); /* for bytes of the only exchange */
+    bool (*has_room)(const tbh_link *link);   /* for one more exchange while it is busy */
+    void (*on_idle_ready)(tbh_link *link);    /* idle, and there is something to receive */
+    void (*tick)(tbh_link *link);             /* deadlines of its own; the link may be gone */
+    void (*shut)(tbh_link *link);             /* returns what the protocol holds */
+} tbh_protocol;
+
 struct tbh_link {
     turbohttp_client *client;
     tbh_origin *origin;
     tbh_link *next, *previous;           /* all links of the client */
     tbh_link *idle_next, *idle_previous; /* idle links of the origin */
     tbh_link *dirty_next;
-    tbh_request *request;
+    tbh_request *request; /* while opening, and with HTTP/1.1 while busy */
     tbh_stream stream;
+    const tbh_protocol *protocol; /* NULL while opening */
     tbh_conn_h1 h1;
+#if TBH_HTTP2
+    tbh_mux *mux; /* rented when it turns out that the connection speaks HTTP/2 */
+    size_t mux_bytes;
+    uint32_t uploads; /* requests that are not sent in full */
+    bool has_held;    /* some request goes on with bytes that were held back */
+#endif
     tbh_link_state state;
     bool is_dirty;        /* in the list of links to pump */
     bool is_send_blocked; /* the stream took less than offered */
     bool may_receive;     /* bytes may be there without another wait */
-    uint32_t served;      /* exchanges completed */
+    bool is_private;      /* never shared, closed when its request is complete */
+    uint32_t served;      /* exchanges completed; with HTTP/2 begun */
     uint64_t idle_since_us, idle_until_us, opened_us;
     uint64_t reuse_us;            /* how long it may be idle after this exchange */
     turbohttp_status send_status; /* why sending ended early */
@@ -16735,6 +16788,9 @@ struct turbohttp_client {
     tbh_io io;
     tbh_completions completions;
     turbohttp_object_pool request_pool, link_pool, inflaters;
+#if TBH_HTTP2
+    turbohttp_object_pool stream_pool;
+#endif
     tbh_origin *origins;
     uint32_t dormant_count;
     tbh_tls_config *tls_configs;
@@ -16814,15 +16870,32 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request);
 TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request);
 TBH_FN void tbh_link_mark_dirty(tbh_link *link);
 TBH_FN void tbh_link_step_opening(tbh_link *link);
-TBH_FN void tbh_link_pump(tbh_link *link, bool may_block);
 TBH_FN void tbh_link_destroy(tbh_link *link);
 TBH_FN bool tbh_link_is_fresh(tbh_link *link);
-TBH_FN void tbh_link_on_idle_ready(tbh_link *link);
+/* May it be kept for further requests? Then it becomes idle, for at most `reuse_us`. */
+TBH_FN bool tbh_link_may_rest(const tbh_link *link);
+TBH_FN void tbh_link_rest(tbh_link *link, uint64_t reuse_us);
+
+/* link_h1.c, link_h2.c */
+TBH_FN void tbh_link_speak_h1(tbh_link *link);
+#if TBH_HTTP2
+TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link);
+#endif
 
 /* deliver.c */
-/* Hands on what the engine understood. False: the link is gone or was given back. */
-TBH_FN bool tbh_link_deliver(tbh_link *link);
-TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offset);
+TBH_FN void tbh_deliver_first_byte(tbh_request *request);
+TBH_FN turbohttp_status tbh_deliver_head(tbh_request *request, const turbohttp_h1_head *head,
+                                         uint8_t http_version);
+/* Hands wire bytes on; PENDING when the sink pauses (is_paused) or the budget of this poll is used up. */
+TBH_FN turbohttp_status tbh_deliver_put(tbh_request *request, turbohttp_span span, size_t *taken);
+TBH_FN turbohttp_status tbh_deliver_stored(tbh_request *request, size_t n);
+TBH_FN void tbh_deliver_progress(tbh_request *request);
+/* The framing says that all is here. PENDING: the sink pauses. */
+TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request);
+/* The request waits again, in front of the others; its link is left already. */
+TBH_FN void tbh_deliver_replay(tbh_request *request);
+TBH_FN void tbh_deliver_record(tbh_request *request, const tbh_link *link, turbohttp_status status,
+                               uint64_t offset);
 
 /* ========================================================================
  * src/client/secure.c
@@ -16859,7 +16932,8 @@ static const turbohttp_tls_provider *tbh_secure_included(void) {
     X(provider) X(ca_file) X(ca_path) X(cert_file) X(key_file) X(pins) X(server_name)
 #define TBH_TLS_VALUES(X)                                                                          \
     X(ca_data)                                                                                     \
-    X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                \
+    X(ca_bytes)                                                                                    \
+    X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                            \
         X(ignore_certificate_dates) X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
@@ -17100,7 +17174,15 @@ TBH_FN void tbh_secure_free_all(turbohttp_client *client) {
 }
 
 /* ------------------------------------------------------------ plans */
-static const char *const tbh_secure_protocols[] = {"http/1.1"};
+static const char *const tbh_secure_protocols[] = {"h2", "http/1.1"};
+
+/* A part of the row above, as the policy wants it. */
+static void tbh_secure_offer(const tbh_origin *origin, turbohttp_tls_target *target) {
+    bool offers_h2 = TBH_HTTP2 && origin->key.policy != TBH_POLICY_H1 && !origin->needs_h1;
+    bool offers_h1 = !offers_h2 || origin->key.policy == TBH_POLICY_OFFER;
+    target->protocols = offers_h2 ? tbh_secure_protocols : tbh_secure_protocols + 1;
+    target->protocol_count = (size_t)offers_h2 + offers_h1;
+}
 
 TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[256],
                                            turbohttp_address *address, tbh_tls_plan *plan) {
@@ -17116,8 +17198,7 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     plan->context = config->context;
     plan->target.host = host;
     plan->target.address = tbh_address_parse(name, address) ? address : NULL;
-    plan->target.protocols = tbh_secure_protocols;
-    plan->target.protocol_count = 1;
+    tbh_secure_offer(origin, &plan->target);
     if (!config->options.disable_resumption) {
         plan->target.session = origin->session;
         plan->target.session_bytes = origin->session_bytes;
@@ -17206,7 +17287,7 @@ static bool tbh_span_equal_any_case(turbohttp_span a, turbohttp_span b) {
 
 /* `key` is as the user wrote it, `known` in lower case. */
 static bool tbh_origin_matches(const tbh_origin_key *known, const tbh_origin_key *key) {
-    return known->port == key->port && known->tls == key->tls &&
+    return known->port == key->port && known->tls == key->tls && known->policy == key->policy &&
            known->connect_port == key->connect_port &&
            tbh_span_equal_any_case(known->host, key->host) &&
            tbh_span_equal(known->zone, key->zone) &&
@@ -17267,6 +17348,20 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     return origin;
 }
 
+/* Without room for tables and windows HTTP/2 is spoken only where it is asked for. */
+static tbh_policy tbh_origin_policy(const turbohttp_client *client,
+                                    const turbohttp_request_desc *desc, bool is_tls) {
+    if (!TBH_HTTP2 || desc->use_http10 || desc->disable_http2) return TBH_POLICY_H1;
+    if (desc->http2_prior_knowledge) return TBH_POLICY_H2;
+    if (client->desc.disable_http2) return TBH_POLICY_H1;
+    if (client->desc.http2_prior_knowledge) return TBH_POLICY_H2;
+    return is_tls && !client->desc.memory ? TBH_POLICY_OFFER : TBH_POLICY_H1;
+}
+
+static bool tbh_origin_is_special(const turbohttp_request_desc *desc) {
+    return desc->tls || desc->use_http10 || desc->disable_http2 || desc->http2_prior_knowledge;
+}
+
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc, tbh_tls_config *tls) {
     tbh_origin_key key;
@@ -17279,10 +17374,11 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     key.port = url->port;
     key.connect_port = desc->connect_port;
     key.tls = tls;
+    key.policy = tbh_origin_policy(client, desc, url->is_tls);
     tbh_origin *origin = client->origins;
     while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
     if (origin) tbh_secure_drop(tls); /* the origin holds it already */
-    else origin = tbh_origin_create(client, &key, url, desc->tls != NULL);
+    else origin = tbh_origin_create(client, &key, url, tbh_origin_is_special(desc));
     if (!origin) tbh_secure_drop(tls);
     if (origin && is_absolute) origin->is_absolute = true;
     return origin;
@@ -17290,7 +17386,8 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target) {
-    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path || desc->tls;
+    bool is_special =
+        desc->connect_host || desc->connect_port || desc->unix_path || tbh_origin_is_special(desc);
     for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
         size_t n = origin->prefix.length;
         if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
@@ -17399,9 +17496,34 @@ static bool tbh_origin_may_reuse(tbh_link *link, const tbh_request *request) {
            now - link->opened_us < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
 }
 
+/* One connection of HTTP/2 for all (SPEC E4), until it has lived long enough: then it finishes what
+ * it has. */
+static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request) {
+    tbh_link *link = origin->shared;
+    uint64_t now = link->client->io.now_us;
+    bool is_old = now - link->opened_us >= TBH_LINK_LIFETIME_US;
+    bool is_idle = link->state == TBH_LINK_IDLE;
+    bool is_doubtful = is_idle && now - link->idle_since_us >= TBH_IDLE_TRUST_US;
+    if (is_old || (is_doubtful && !request->is_idempotent)) {
+        origin->shared = NULL;
+        link->is_private = true; /* nobody else, and closed when it is idle */
+        if (is_idle) tbh_link_destroy(link);
+        return false;
+    }
+    return link->protocol->has_room(link);
+}
+
+/* Is there a connection that this request should rather wait for than open one of its own? */
+static bool tbh_origin_should_wait(const tbh_origin *origin, const tbh_request *request) {
+    if (request->disable_reuse || origin->key.policy == TBH_POLICY_H1) return false;
+    if (origin->shared && !request->was_replayed) return true; /* it is full */
+    return origin->opening > 0 && !origin->speaks_h1;
+}
+
 /* A live idle link for this request; those found dead are destroyed on the way. */
 static tbh_link *tbh_origin_find_idle(tbh_origin *origin, const tbh_request *request) {
     if (request->was_replayed || request->disable_reuse) return NULL;
+    if (origin->shared) return tbh_origin_may_share(origin, request) ? origin->shared : NULL;
     while (origin->idle) {
         tbh_link *link = origin->idle;
         if (tbh_origin_may_reuse(link, request)) return link;
@@ -17427,6 +17549,7 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
 static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *origin) {
     tbh_request *request = origin->waiting_first;
     tbh_link *link = tbh_origin_find_idle(origin, request);
+    if (!link && tbh_origin_should_wait(origin, request)) return false;
     if (!link && !tbh_origin_may_open(client, origin)) return false;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
@@ -17450,13 +17573,155 @@ TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
 }
 
 /* ========================================================================
+ * src/client/deliver.c
+ * ======================================================================= */
+/* Delivery: what an engine understood becomes a response, whatever the protocol.
+ * Owns nothing; it is where events meet the request: head, body, end, failure.
+ * Invariants: each event is handled once; callbacks of the user are called here and in call_done
+ * only. Does not know: connections, framing, sockets. */
+
+/* ------------------------------------------------------------ head */
+TBH_FN void tbh_deliver_first_byte(tbh_request *request) {
+    if (request->has_response_byte) return;
+    request->has_response_byte = true;
+    request->response.timing.first_byte_us = request->client->io.now_us - request->started_us;
+}
+
+static void tbh_deliver_fill_response(tbh_request *request, const turbohttp_h1_head *head,
+                                      uint8_t http_version) {
+    turbohttp_response *response = &request->response;
+    response->status = head->status;
+    response->http_version = http_version;
+    response->minor_version = head->minor_version;
+    response->reason = head->reason;
+    response->headers = head->headers;
+    response->header_count = head->header_count;
+    response->head_bytes = head->head_length;
+}
+
+static turbohttp_status tbh_deliver_to_file(void *user, const void *data, size_t n) {
+    tbh_request *request = (tbh_request *)user;
+    int32_t code = 0;
+    turbohttp_status status = tbh_os_file_put(request->download, data, n, &code);
+    if (status == TURBOHTTP_OK) return status;
+    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_BODY);
+    request->response.error.system_code = code;
+    return status;
+}
+
+static turbohttp_status tbh_deliver_open_sink(tbh_request *request) {
+    tbh_body *body = &request->body;
+    uint64_t length;
+    int32_t code = 0;
+    body->write = request->on_body;
+    body->user = request->user;
+    if (!request->body_path) return TURBOHTTP_OK;
+    body->write = tbh_deliver_to_file;
+    body->user = request;
+    turbohttp_status status =
+        tbh_os_file_open(request->body_path, true, &request->download, &length, &code);
+    if (status == TURBOHTTP_OK) return status;
+    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_HEAD);
+    request->response.error.system_code = code;
+    return status;
+}
+
+static bool tbh_deliver_is_announced_too_large(const tbh_request *request,
+                                               const turbohttp_h1_head *head) {
+    return head->framing == TURBOHTTP_FRAMING_LENGTH && !request->body.inflater &&
+           head->content_length > request->body.limits.decoded_bytes;
+}
+
+TBH_FN turbohttp_status tbh_deliver_head(tbh_request *request, const turbohttp_h1_head *head,
+                                         uint8_t http_version) {
+    turbohttp_client *client = request->client;
+    bool has_body = head->framing != TURBOHTTP_FRAMING_NONE;
+    request->head_was_seen = true;
+    tbh_deliver_fill_response(request, head, http_version);
+    tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
+    request->body.blocks = &client->heap->blocks;
+    request->body.inflaters = &client->inflaters;
+    request->body.store = &request->store;
+    request->body.block_bytes = client->limits.block_bytes;
+    turbohttp_status status = tbh_deliver_open_sink(request);
+    if (status == TURBOHTTP_OK && has_body && request->decode)
+        status = tbh_body_begin(&request->body, head->content_coding);
+    if (status != TURBOHTTP_OK) return status;
+    if (tbh_deliver_is_announced_too_large(request, head)) return TURBOHTTP_ERR_BODY_TOO_LARGE;
+    request->body_total = request->body.inflater ? 0 : head->content_length;
+    if (request->on_head) request->on_head(request->user, &request->response);
+    return TURBOHTTP_OK;
+}
+
+/* ------------------------------------------------------------ body */
+TBH_FN void tbh_deliver_progress(tbh_request *request) {
+    request->response.wire_bytes = request->body.wire;
+    request->response.body_bytes = request->body.decoded;
+    if (!request->on_progress) return;
+    request->on_progress(request->user, request->source.taken, request->source.length,
+                         request->body.decoded, request->body_total);
+}
+
+TBH_FN turbohttp_status tbh_deliver_put(tbh_request *request, turbohttp_span span, size_t *taken) {
+    turbohttp_client *client = request->client;
+    uint64_t before = request->body.decoded;
+    *taken = 0;
+    request->body.quota = client->budget;
+    request->body.is_refused = false;
+    turbohttp_status status = tbh_body_put(&request->body, span, taken);
+    uint64_t made = request->body.decoded - before;
+    tbh_client_spend(client, made);
+    if (status >= 0) tbh_deliver_progress(request);
+    request->is_paused = status == TURBOHTTP_PENDING && request->body.is_refused;
+    if (request->is_paused) tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_deliver_stored(tbh_request *request, size_t n) {
+    turbohttp_status status = tbh_body_stored(&request->body, n);
+    tbh_deliver_progress(request);
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request) {
+    request->body.quota = SIZE_MAX;
+    turbohttp_status status = tbh_body_finish(&request->body);
+    request->is_paused = status == TURBOHTTP_PENDING;
+    if (status == TURBOHTTP_OK) tbh_deliver_progress(request);
+    return status;
+}
+
+/* ------------------------------------------------------------ failures */
+TBH_FN void tbh_deliver_replay(tbh_request *request) {
+    request->client->replays++;
+    request->link = NULL;
+    tbh_request_rewind(request);
+    tbh_origin_queue(request->origin, request, true);
+}
+
+TBH_FN void tbh_deliver_record(tbh_request *request, const tbh_link *link, turbohttp_status status,
+                               uint64_t offset) {
+    turbohttp_error *error = &request->response.error;
+    if (error->code == status) return; /* written where it was found */
+    tbh_error_set(error, status, request->phase);
+    error->offset = offset;
+    bool is_system = status == TURBOHTTP_ERR_SEND || status == TURBOHTTP_ERR_RECEIVE;
+    if (!is_system || !link->stream.system_code) return;
+    char text[64];
+    error->system_code = link->stream.system_code;
+    tbh_os_describe(error->system_code, text, sizeof text);
+    tbh_error_append(error, " (");
+    tbh_error_append(error, text);
+    tbh_error_append(error, ")");
+}
+
+/* ========================================================================
  * src/client/link.c
  * ======================================================================= */
-/* Links: the pump between one stream and one HTTP/1.1 connection: send, deliver, receive.
- * Owns the stream and the engine's state; borrows the request while it runs.
- * Invariants: BUSY means a request and an open stream, IDLE means neither bytes nor doubts (S-04);
- * nothing is received that the engine does not want (back-pressure); no call blocks unless
- * may_block says so. Does not know: what a body is for. */
+/* Links: connections from their opening to their end, and who uses them.
+ * Owns the stream; what is spoken on it is link_h1.c's or link_h2.c's.
+ * Invariants: BUSY means requests and an open stream, IDLE means no request; a protocol is chosen
+ * once, when the stream is up. Does not know: bytes. */
 
 /* A connection that was used so recently is not asked whether it still lives: that would cost a
  * system call per request, and replaying covers the case. */
@@ -17494,7 +17759,13 @@ static void tbh_link_enlist(tbh_link *link) {
     client->links = link;
     client->link_count++;
     client->opening_count++;
+    link->origin->opening++;
     link->origin->links++;
+}
+
+static void tbh_link_leave_opening(tbh_link *link) {
+    link->client->opening_count--;
+    link->origin->opening--;
 }
 
 static void tbh_link_delist(tbh_link *link) {
@@ -17503,7 +17774,8 @@ static void tbh_link_delist(tbh_link *link) {
     else client->links = link->next;
     if (link->next) link->next->previous = link->previous;
     client->link_count--;
-    if (link->state == TBH_LINK_OPENING) client->opening_count--;
+    if (link->state == TBH_LINK_OPENING) tbh_link_leave_opening(link);
+    if (link->origin->shared == link) link->origin->shared = NULL;
     link->origin->links--;
 }
 
@@ -17514,7 +17786,7 @@ TBH_FN void tbh_link_destroy(tbh_link *link) {
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
     tbh_link_delist(link);
     tbh_stream_shut(&link->stream);
-    tbh_conn_reset(&link->h1);
+    if (link->protocol) link->protocol->shut(link);
     turbohttp_object_pool_return(&client->link_pool, link);
     tbh_origin_drop_if_unused(client, origin);
 }
@@ -17532,13 +17804,29 @@ static tbh_dial_target tbh_link_target(const tbh_origin *origin, const tbh_reque
     return target;
 }
 
+/* What the server chose, or what we know without asking. */
+static turbohttp_status tbh_link_choose_protocol(tbh_link *link) {
+    tbh_origin *origin = link->origin;
+#if TBH_HTTP2
+    turbohttp_tls_info info;
+    const tbh_tls *tls = &link->stream.tls;
+    memset(&info, 0, sizeof info);
+    if (tls->provider) tls->provider->info(tls->session, &info);
+    bool is_chosen = strcmp(info.protocol, "h2") == 0 && origin->key.policy != TBH_POLICY_H1;
+    if (is_chosen || origin->key.policy == TBH_POLICY_H2) return tbh_link_speak_h2(link);
+#endif
+    origin->speaks_h1 = true;
+    tbh_link_speak_h1(link);
+    return TURBOHTTP_OK;
+}
+
 static void tbh_link_opened(tbh_link *link) {
     tbh_request *request = link->request;
     turbohttp_client *client = link->client;
     uint64_t now = client->io.now_us;
     link->state = TBH_LINK_BUSY;
     link->opened_us = now;
-    client->opening_count--;
+    tbh_link_leave_opening(link);
     client->connects++;
     request->response.connects++;
     turbohttp_timing *timing = &request->response.timing;
@@ -17547,7 +17835,16 @@ static void tbh_link_opened(tbh_link *link) {
     tbh_origin_keep_session(link->origin, &link->stream);
     if (link->stream.resolved_at_us > request->started_us)
         request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
-    tbh_link_assign(link, request);
+    link->request = NULL;
+    link->is_private = request->disable_reuse;
+    turbohttp_status status = tbh_link_choose_protocol(link);
+    if (status == TURBOHTTP_OK) {
+        tbh_link_assign(link, request);
+        return;
+    }
+    request->link = NULL;
+    tbh_link_destroy(link);
+    tbh_request_complete(request, status);
 }
 
 static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
@@ -17594,7 +17891,6 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     link->origin = origin;
     link->request = request;
     request->link = link;
-    tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits);
     tbh_link_enlist(link);
     tbh_tls_plan plan;
     turbohttp_address address;
@@ -17623,9 +17919,6 @@ TBH_FN void tbh_link_step_opening(tbh_link *link) {
 TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(link->origin, link);
     link->state = TBH_LINK_BUSY;
-    link->request = request;
-    link->is_send_blocked = link->may_receive = false;
-    link->send_status = TURBOHTTP_OK;
     request->link = link;
     request->state = TBH_REQUEST_RUNNING;
     request->response.is_reused = link->served > 0;
@@ -17636,8 +17929,25 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     const tbh_tls *tls = &link->stream.tls;
     if (tls->provider) tls->provider->info(tls->session, &request->response.tls);
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
-    tbh_conn_start(&link->h1, &request->wire, &request->store);
     tbh_link_mark_dirty(link);
+    link->protocol->start(link, request);
+}
+
+TBH_FN bool tbh_link_may_rest(const tbh_link *link) {
+    const turbohttp_client *client = link->client;
+    const tbh_tls_config *tls = link->origin->key.tls;
+    if (tls && tls->options.INSECURE_skip_verification) return false;
+    return !client->is_shut && !client->disable_keep_alive && !link->is_private;
+}
+
+TBH_FN void tbh_link_rest(tbh_link *link, uint64_t reuse_us) {
+    turbohttp_client *client = link->client;
+    link->state = TBH_LINK_IDLE;
+    link->idle_since_us = client->io.now_us;
+    link->idle_until_us = client->io.now_us + reuse_us;
+    tbh_client_arm(client, link->idle_until_us);
+    tbh_stream_wants(&link->stream, TBH_WANT_RECEIVE);
+    tbh_origin_push_idle(link->origin, link);
 }
 
 TBH_FN bool tbh_link_is_fresh(tbh_link *link) {
@@ -17646,13 +17956,28 @@ TBH_FN bool tbh_link_is_fresh(tbh_link *link) {
     return tbh_stream_is_quiet(&link->stream);
 }
 
-/* An idle connection became readable: closed, or something that nobody asked for (S-03). */
-TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
-    if (!tbh_stream_is_quiet(&link->stream)) tbh_link_destroy(link);
+/* ========================================================================
+ * src/client/link_h1.c
+ * ======================================================================= */
+/* Links that speak HTTP/1.1: the pump between one stream and one exchange: send, deliver, receive.
+ * Owns the engine's state; borrows the request while it runs.
+ * Invariants: BUSY means a request and an open stream, IDLE means neither bytes nor doubts (S-04);
+ * nothing is received that the engine does not want (back-pressure); no call blocks unless
+ * may_block says so; after the end or a failure the request is complete and the link idle or gone.
+ * Does not know: what a body is for. */
+
+static bool tbh_link1_deliver(tbh_link *link);
+static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t offset);
+
+static void tbh_link1_start(tbh_link *link, tbh_request *request) {
+    link->request = request;
+    link->is_send_blocked = link->may_receive = false;
+    link->send_status = TURBOHTTP_OK;
+    tbh_conn_start(&link->h1, &request->wire, &request->store);
 }
 
 /* ------------------------------------------------------------ sending */
-static void tbh_link_sent(tbh_link *link) {
+static void tbh_link1_sent(tbh_link *link) {
     tbh_request *request = link->request;
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
         request->response.timing.sent_us = link->client->io.now_us - request->started_us;
@@ -17663,32 +17988,32 @@ static void tbh_link_sent(tbh_link *link) {
 }
 
 /* The peer does not take any more. It may have answered why: that is read first. */
-static void tbh_link_send_failed(tbh_link *link, turbohttp_status status) {
+static void tbh_link1_send_failed(tbh_link *link, turbohttp_status status) {
     link->send_status = status;
     tbh_conn_out_abandon(&link->h1);
     link->may_receive = true;
 }
 
-static bool tbh_link_source_failed(tbh_link *link, turbohttp_status status) {
+static bool tbh_link1_source_failed(tbh_link *link, turbohttp_status status) {
     bool is_known = status == TURBOHTTP_ERR_FILE || status == TURBOHTTP_ERR_OUT_OF_MEMORY;
-    tbh_link_fail(link, is_known ? status : TURBOHTTP_ERR_BODY_SOURCE, 0);
+    tbh_link1_fail(link, is_known ? status : TURBOHTTP_ERR_BODY_SOURCE, 0);
     return false;
 }
 
 /* False: the link is gone. */
-static bool tbh_link_send_some(tbh_link *link) {
+static bool tbh_link1_send_some(tbh_link *link) {
     turbohttp_span out;
     turbohttp_status status = TURBOHTTP_PENDING;
     bool has_sent = false;
     while (!link->is_send_blocked && link->client->budget > 0) {
         size_t sent = 0;
         status = tbh_conn_out_peek(&link->h1, &out);
-        if (status < 0) return tbh_link_source_failed(link, status);
+        if (status < 0) return tbh_link1_source_failed(link, status);
         if (status != TURBOHTTP_OK) has_sent |= link->request->source.is_blocked;
         if (status != TURBOHTTP_OK) break;
         status = tbh_stream_send(&link->stream, out.data, out.length, &sent);
         if (status < 0) {
-            tbh_link_send_failed(link, status);
+            tbh_link1_send_failed(link, status);
             break;
         }
         link->is_send_blocked = status != TURBOHTTP_OK;
@@ -17701,24 +18026,20 @@ static bool tbh_link_send_some(tbh_link *link) {
     if (status >= 0 && !link->is_send_blocked) {
         status = tbh_stream_flush(&link->stream);
         link->is_send_blocked = status == TURBOHTTP_PENDING;
-        if (status < 0) tbh_link_send_failed(link, status);
+        if (status < 0) tbh_link1_send_failed(link, status);
     }
-    if (has_sent) tbh_link_sent(link);
+    if (has_sent) tbh_link1_sent(link);
     return true;
 }
 
 /* ------------------------------------------------------------ receiving */
-static void tbh_link_received(tbh_link *link, size_t n) {
-    tbh_request *request = link->request;
+static void tbh_link1_received(tbh_link *link, size_t n) {
     tbh_conn_in_commit(&link->h1, n);
     tbh_client_spend(link->client, n);
-    if (!request->has_response_byte) {
-        request->has_response_byte = true;
-        request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;
-    }
+    tbh_deliver_first_byte(link->request);
 }
 
-static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
+static turbohttp_status tbh_link1_receive_once(tbh_link *link, bool may_block) {
     size_t room, n = 0;
     uint8_t *place = tbh_conn_in_room(&link->h1, &room);
     if (!place) return TURBOHTTP_ERR_OUT_OF_MEMORY;
@@ -17728,7 +18049,7 @@ static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
                                     : tbh_stream_receive(&link->stream, place, room, &n);
     if (waits) tbh_client_read_clock(link->client);
     link->may_receive = status == TURBOHTTP_OK && n == room;
-    if (status == TURBOHTTP_OK) tbh_link_received(link, n);
+    if (status == TURBOHTTP_OK) tbh_link1_received(link, n);
     if (status != TURBOHTTP_DONE) return status;
     /* A body without a length is whole only if the end was announced by the peer itself (S-36). */
     if (link->stream.tls.is_truncated && link->h1.rx == TBH_RX_UNTIL_CLOSE)
@@ -17738,16 +18059,16 @@ static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
 }
 
 /* False: the link is gone, or has been given back. */
-static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
+static bool tbh_link1_receive_some(tbh_link *link, bool may_block) {
     while (tbh_conn_in_wanted(&link->h1) && (link->may_receive || may_block) &&
            link->client->budget > 0 && !link->request->is_paused) {
-        turbohttp_status status = tbh_link_receive_once(link, may_block);
+        turbohttp_status status = tbh_link1_receive_once(link, may_block);
         if (status == TURBOHTTP_PENDING || status == TURBOHTTP_ERR_UNSUPPORTED) break;
         if (status < 0) {
-            tbh_link_fail(link, status, 0);
+            tbh_link1_fail(link, status, 0);
             return false;
         }
-        if (!tbh_link_deliver(link)) return false;
+        if (!tbh_link1_deliver(link)) return false;
         turbohttp_phase phase = link->request->phase;
         if (status == TURBOHTTP_OK && phase > TURBOHTTP_PHASE_SEND)
             tbh_request_set_phase(link->request, phase); /* the limit starts anew */
@@ -17757,7 +18078,7 @@ static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
 }
 
 /* ------------------------------------------------------------ the pump */
-static void tbh_link_update_wants(tbh_link *link) {
+static void tbh_link1_update_wants(tbh_link *link) {
     bool wants_in = tbh_conn_in_wanted(&link->h1) && !link->request->is_paused;
     int wants = (wants_in ? TBH_WANT_RECEIVE : 0) | (link->is_send_blocked ? TBH_WANT_SEND : 0);
     tbh_stream_wants(&link->stream, (uint8_t)wants);
@@ -17766,26 +18087,17 @@ static void tbh_link_update_wants(tbh_link *link) {
     if (is_cut_short && has_work) tbh_link_mark_dirty(link);
 }
 
-TBH_FN void tbh_link_pump(tbh_link *link, bool may_block) {
-    if (!tbh_link_send_some(link)) return;
+static void tbh_link1_pump(tbh_link *link, bool may_block) {
+    if (!tbh_link1_send_some(link)) return;
     bool has_kept = !link->request->is_paused && link->h1.rx > TBH_RX_CHOOSE;
-    if (has_kept && !tbh_link_deliver(link)) return;
-    if (!tbh_link_receive_some(link, may_block && !link->is_send_blocked)) return;
-    tbh_link_update_wants(link);
+    if (has_kept && !tbh_link1_deliver(link)) return;
+    if (!tbh_link1_receive_some(link, may_block && !link->is_send_blocked)) return;
+    tbh_link1_update_wants(link);
 }
 
-/* ========================================================================
- * src/client/deliver.c
- * ======================================================================= */
-/* Delivery: what the engine understood becomes a response.
- * Owns nothing; it is where events meet the request: head, body, end, failure.
- * Invariants: each event is handled once; after the end or a failure the request is complete and
- * the link idle or gone; callbacks of the user are called here and in call_done only.
- * Does not know: sockets. */
-
-/* ------------------------------------------------------------ head */
+/* ------------------------------------------------------------ what arrived */
 /* A 100 may have set the body free: it is sent in the next turn. */
-static turbohttp_status tbh_deliver_interim(tbh_link *link) {
+static turbohttp_status tbh_link1_interim(tbh_link *link) {
     if (link->h1.tx != TBH_TX_BODY) return TURBOHTTP_OK;
     tbh_request_set_phase(link->request, TURBOHTTP_PHASE_SEND);
     tbh_link_mark_dirty(link);
@@ -17793,13 +18105,13 @@ static turbohttp_status tbh_deliver_interim(tbh_link *link) {
 }
 
 /* Users get C strings: the byte behind a name is ':' and the one behind a value CR or blank. */
-TBH_ALWAYS_INLINE void tbh_deliver_terminate(const turbohttp_header *header) {
+TBH_ALWAYS_INLINE void tbh_link1_terminate(const turbohttp_header *header) {
     ((char *)(uintptr_t)header->name)[header->name_length] = 0;
     ((char *)(uintptr_t)header->value)[header->value_length] = 0;
 }
 
 /* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
-static void tbh_deliver_keep_alive(tbh_link *link, const turbohttp_header *header) {
+static void tbh_link1_keep_alive(tbh_link *link, const turbohttp_header *header) {
     uint64_t seconds;
     size_t n = 0;
     if (header->value_length < 9 || !tbh_equal_nocase(header->value, "timeout=", 8)) return;
@@ -17809,141 +18121,49 @@ static void tbh_deliver_keep_alive(tbh_link *link, const turbohttp_header *heade
     if (limit_us < link->reuse_us) link->reuse_us = limit_us;
 }
 
-static void tbh_deliver_headers(tbh_link *link) {
+static void tbh_link1_headers(tbh_link *link) {
     const turbohttp_header *header = link->h1.head.headers;
     const turbohttp_header *end = header + link->h1.head.header_count;
     link->reuse_us = (uint64_t)link->client->timeouts.reuse_ms * 1000;
     for (; header < end; header++) {
-        tbh_deliver_terminate(header);
-        if (header->id == TURBOHTTP_HEADER_KEEP_ALIVE) tbh_deliver_keep_alive(link, header);
+        tbh_link1_terminate(header);
+        if (header->id == TURBOHTTP_HEADER_KEEP_ALIVE) tbh_link1_keep_alive(link, header);
     }
 }
 
-static void tbh_deliver_fill_response(tbh_link *link) {
-    turbohttp_response *response = &link->request->response;
-    const turbohttp_h1_head *head = &link->h1.head;
-    response->status = head->status;
-    response->minor_version = head->minor_version;
-    response->reason = head->reason;
-    response->headers = head->headers;
-    response->header_count = head->header_count;
-    response->head_bytes = head->head_length;
-    tbh_deliver_headers(link);
-}
-
-static turbohttp_status tbh_deliver_to_file(void *user, const void *data, size_t n) {
-    tbh_request *request = (tbh_request *)user;
-    int32_t code = 0;
-    turbohttp_status status = tbh_os_file_put(request->download, data, n, &code);
-    if (status == TURBOHTTP_OK) return status;
-    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_BODY);
-    request->response.error.system_code = code;
-    return status;
-}
-
-static turbohttp_status tbh_deliver_open_sink(tbh_request *request) {
-    tbh_body *body = &request->body;
-    uint64_t length;
-    int32_t code = 0;
-    body->write = request->on_body;
-    body->user = request->user;
-    if (!request->body_path) return TURBOHTTP_OK;
-    body->write = tbh_deliver_to_file;
-    body->user = request;
+static turbohttp_status tbh_link1_head(tbh_link *link) {
+    tbh_request *request = link->request;
+    tbh_link1_headers(link);
     turbohttp_status status =
-        tbh_os_file_open(request->body_path, true, &request->download, &length, &code);
-    if (status == TURBOHTTP_OK) return status;
-    tbh_error_set(&request->response.error, status, TURBOHTTP_PHASE_HEAD);
-    request->response.error.system_code = code;
+        tbh_deliver_head(request, &link->h1.head, (uint8_t)(10 + link->h1.head.minor_version));
+    bool is_stored = status == TURBOHTTP_OK && !request->body.write && !request->body.inflater;
+    if (is_stored) tbh_conn_collect(&link->h1);
     return status;
 }
 
-static bool tbh_deliver_is_announced_too_large(const tbh_link *link) {
-    const turbohttp_h1_head *head = &link->h1.head;
-    return head->framing == TURBOHTTP_FRAMING_LENGTH && !link->request->body.inflater &&
-           head->content_length > link->request->body.limits.decoded_bytes;
-}
-
-static turbohttp_status tbh_deliver_head(tbh_link *link) {
-    tbh_request *request = link->request;
-    turbohttp_client *client = link->client;
-    bool has_body = link->h1.head.framing != TURBOHTTP_FRAMING_NONE;
-    request->head_was_seen = true;
-    tbh_deliver_fill_response(link);
-    tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
-    request->body.blocks = &client->heap->blocks;
-    request->body.inflaters = &client->inflaters;
-    request->body.store = &request->store;
-    request->body.block_bytes = client->limits.block_bytes;
-    turbohttp_status status = tbh_deliver_open_sink(request);
-    if (status == TURBOHTTP_OK && has_body && request->decode)
-        status = tbh_body_begin(&request->body, link->h1.head.content_coding);
-    if (status != TURBOHTTP_OK) return status;
-    if (tbh_deliver_is_announced_too_large(link)) return TURBOHTTP_ERR_BODY_TOO_LARGE;
-    if (!request->body.write && !request->body.inflater) tbh_conn_collect(&link->h1);
-    if (request->on_head) request->on_head(request->user, &request->response);
-    return TURBOHTTP_OK;
-}
-
-/* ------------------------------------------------------------ body */
-static void tbh_deliver_progress(tbh_link *link) {
-    tbh_request *request = link->request;
-    const turbohttp_h1_head *head = &link->h1.head;
-    request->response.wire_bytes = request->body.wire;
-    request->response.body_bytes = request->body.decoded;
-    if (!request->on_progress) return;
-    uint64_t total = request->body.inflater ? 0 : head->content_length;
-    request->on_progress(request->user, request->source.taken, request->source.length,
-                         request->body.decoded, total);
-}
-
-/* Hands n wire bytes on; PENDING when the sink pauses or the budget of this poll is used up. */
-static turbohttp_status tbh_deliver_put(tbh_link *link, turbohttp_span span) {
-    tbh_request *request = link->request;
-    turbohttp_client *client = link->client;
-    size_t taken = 0;
-    uint64_t before = request->body.decoded;
-    request->body.quota = client->budget;
-    request->body.is_refused = false;
-    turbohttp_status status = tbh_body_put(&request->body, span, &taken);
+/* PENDING when the sink pauses or the budget of this poll is used up. */
+static turbohttp_status tbh_link1_put(tbh_link *link, turbohttp_span span) {
+    size_t taken;
+    turbohttp_status status = tbh_deliver_put(link->request, span, &taken);
     tbh_conn_body_consume(&link->h1, taken);
-    uint64_t made = request->body.decoded - before;
-    tbh_client_spend(client, made);
-    if (status >= 0) tbh_deliver_progress(link);
-    request->is_paused = status == TURBOHTTP_PENDING && request->body.is_refused;
-    if (status == TURBOHTTP_PENDING && !request->is_paused) tbh_link_mark_dirty(link);
-    if (request->is_paused) tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
-    return status;
-}
-
-static turbohttp_status tbh_deliver_stored(tbh_link *link, turbohttp_span span) {
-    turbohttp_status status = tbh_body_stored(&link->request->body, span.length);
-    tbh_deliver_progress(link);
+    if (status == TURBOHTTP_PENDING && !link->request->is_paused) tbh_link_mark_dirty(link);
     return status;
 }
 
 /* ------------------------------------------------------------ the end */
-static void tbh_deliver_recycle_link(tbh_link *link, bool is_reusable) {
-    turbohttp_client *client = link->client;
+static void tbh_link1_recycle(tbh_link *link, bool is_reusable) {
     link->request = NULL;
     link->served++;
-    const tbh_tls_config *tls = link->origin->key.tls;
-    if (tls && tls->options.INSECURE_skip_verification) is_reusable = false;
-    if (!is_reusable || client->is_shut || client->disable_keep_alive || link->reuse_us == 0) {
+    if (!is_reusable || link->reuse_us == 0 || !tbh_link_may_rest(link)) {
         tbh_link_destroy(link);
         return;
     }
     tbh_conn_reset(&link->h1);
-    link->state = TBH_LINK_IDLE;
-    link->idle_since_us = client->io.now_us;
-    link->idle_until_us = client->io.now_us + link->reuse_us;
-    tbh_client_arm(client, link->idle_until_us);
-    tbh_stream_wants(&link->stream, TBH_WANT_RECEIVE);
-    tbh_origin_push_idle(link->origin, link);
+    tbh_link_rest(link, link->reuse_us);
 }
 
 /* Tables and trailers leave the engine with the response. */
-static void tbh_deliver_detach(tbh_link *link) {
+static void tbh_link1_detach(tbh_link *link) {
     turbohttp_response *response = &link->request->response;
     tbh_conn_h1 *h = &link->h1;
     response->owned.table = link->request->head_was_seen ? h->table : NULL;
@@ -17953,23 +18173,18 @@ static void tbh_deliver_detach(tbh_link *link) {
     response->owned.trailer_bytes = h->trailer_bytes;
     response->trailers = h->trailer_table;
     response->trailer_count = h->trailer_count;
-    for (uint32_t i = 0; i < h->trailer_count; i++) tbh_deliver_terminate(&h->trailer_table[i]);
+    for (uint32_t i = 0; i < h->trailer_count; i++) tbh_link1_terminate(&h->trailer_table[i]);
     h->trailer_table = NULL;
 }
 
-static turbohttp_status tbh_deliver_end(tbh_link *link) {
+static turbohttp_status tbh_link1_end(tbh_link *link) {
     tbh_request *request = link->request;
-    request->body.quota = SIZE_MAX;
-    turbohttp_status status = tbh_body_finish(&request->body);
-    if (status != TURBOHTTP_OK) {
-        request->is_paused = status == TURBOHTTP_PENDING;
-        return status;
-    }
+    turbohttp_status status = tbh_deliver_finish(request);
+    if (status != TURBOHTTP_OK) return status;
     bool is_reusable = tbh_conn_is_reusable(&link->h1);
-    tbh_deliver_progress(link);
-    tbh_deliver_detach(link);
+    tbh_link1_detach(link);
     request->link = NULL;
-    tbh_deliver_recycle_link(link, is_reusable);
+    tbh_link1_recycle(link, is_reusable);
     tbh_request_complete(request, TURBOHTTP_OK);
     return TURBOHTTP_DONE;
 }
@@ -17977,7 +18192,7 @@ static turbohttp_status tbh_deliver_end(tbh_link *link) {
 /* ------------------------------------------------------------ failures */
 /* RELIABILITY 3.3: only on a kept connection, before any byte of an answer, once, and only what
  * may be repeated. */
-static bool tbh_deliver_may_replay(const tbh_link *link, turbohttp_status status) {
+static bool tbh_link1_may_replay(const tbh_link *link, turbohttp_status status) {
     const tbh_request *request = link->request;
     bool is_death = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE ||
                     status == TURBOHTTP_ERR_SEND;
@@ -17985,57 +18200,31 @@ static bool tbh_deliver_may_replay(const tbh_link *link, turbohttp_status status
            (request->is_idempotent || request->sent_bytes == 0);
 }
 
-static void tbh_deliver_replay(tbh_link *link) {
-    tbh_request *request = link->request;
-    tbh_origin *origin = link->origin;
-    link->client->replays++;
-    request->link = NULL;
-    tbh_request_rewind(request);
-    tbh_link_destroy(link); /* the request keeps the origin alive */
-    tbh_origin_queue(origin, request, true);
-}
-
-static void tbh_deliver_record(tbh_link *link, turbohttp_status status, uint64_t offset) {
-    turbohttp_error *error = &link->request->response.error;
-    if (error->code == status) return; /* written where it was found */
-    tbh_error_set(error, status, link->request->phase);
-    error->offset = offset;
-    bool is_system = status == TURBOHTTP_ERR_SEND || status == TURBOHTTP_ERR_RECEIVE;
-    if (!is_system || !link->stream.system_code) return;
-    char text[64];
-    error->system_code = link->stream.system_code;
-    tbh_os_describe(error->system_code, text, sizeof text);
-    tbh_error_append(error, " (");
-    tbh_error_append(error, text);
-    tbh_error_append(error, ")");
-}
-
-TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offset) {
+static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t offset) {
     tbh_request *request = link->request;
     bool is_silence = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE;
     if (is_silence && link->send_status != TURBOHTTP_OK) status = link->send_status;
-    if (tbh_deliver_may_replay(link, status)) {
-        tbh_deliver_replay(link);
-        return;
+    bool may_replay = tbh_link1_may_replay(link, status);
+    if (!may_replay) {
+        tbh_deliver_record(request, link, status, offset);
+        tbh_link1_detach(link);
     }
-    tbh_deliver_record(link, status, offset);
-    tbh_deliver_detach(link);
     request->link = NULL;
     link->request = NULL;
-    tbh_link_destroy(link);
-    tbh_request_complete_recorded(request);
+    tbh_link_destroy(link); /* the request keeps the origin alive */
+    if (may_replay) tbh_deliver_replay(request);
+    else tbh_request_complete_recorded(request);
 }
 
 /* ------------------------------------------------------------ driver */
 /* One event. OK: go on; PENDING: nothing more for now; DONE: complete; or an error. */
-static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event,
-                                          turbohttp_span span) {
+static turbohttp_status tbh_link1_event(tbh_link *link, tbh_conn_event event, turbohttp_span span) {
     switch (event) {
-    case TBH_CONN_INTERIM: return tbh_deliver_interim(link);
-    case TBH_CONN_HEAD: return tbh_deliver_head(link);
-    case TBH_CONN_BODY: return tbh_deliver_put(link, span);
-    case TBH_CONN_STORED: return tbh_deliver_stored(link, span);
-    case TBH_CONN_END: return tbh_deliver_end(link);
+    case TBH_CONN_INTERIM: return tbh_link1_interim(link);
+    case TBH_CONN_HEAD: return tbh_link1_head(link);
+    case TBH_CONN_BODY: return tbh_link1_put(link, span);
+    case TBH_CONN_STORED: return tbh_deliver_stored(link->request, span.length);
+    case TBH_CONN_END: return tbh_link1_end(link);
     case TBH_CONN_FAILED: return link->h1.status;
     case TBH_CONN_NOTHING:
     case TBH_CONN_UPGRADED: break;
@@ -18044,24 +18233,476 @@ static turbohttp_status tbh_deliver_event(tbh_link *link, tbh_conn_event event,
 }
 
 /* Decoded bytes that were held back by a pause or a budget go first. */
-static turbohttp_status tbh_deliver_held(tbh_link *link) {
+static turbohttp_status tbh_link1_held(tbh_link *link) {
     if (!link->request->body.has_more) return TURBOHTTP_OK;
-    return tbh_deliver_put(link, tbh_span(NULL, 0));
+    return tbh_link1_put(link, tbh_span(NULL, 0));
 }
 
-TBH_FN bool tbh_link_deliver(tbh_link *link) {
-    turbohttp_status status = tbh_deliver_held(link);
+static bool tbh_link1_deliver(tbh_link *link) {
+    turbohttp_status status = tbh_link1_held(link);
     while (status == TURBOHTTP_OK) {
         turbohttp_span span = tbh_span(NULL, 0);
         tbh_conn_event event =
             link->h1.rx == TBH_RX_END ? TBH_CONN_END : tbh_conn_next(&link->h1, &span);
-        status = tbh_deliver_event(link, event, span);
+        status = tbh_link1_event(link, event, span);
     }
     if (status == TURBOHTTP_DONE) return false;
     if (status == TURBOHTTP_PENDING) return true;
-    tbh_link_fail(link, status, link->h1.offset);
+    tbh_link1_fail(link, status, link->h1.offset);
     return false;
 }
+
+/* ------------------------------------------------------------ the seam */
+/* The slices of the response live in the engine's table. */
+static void tbh_link1_leave(tbh_link *link, tbh_request *request) {
+    link->request = NULL;
+    if (request->head_was_seen) {
+        request->response.owned.table = link->h1.table;
+        request->response.owned.table_bytes = link->h1.table_bytes;
+        link->h1.table = NULL;
+    }
+    tbh_link_destroy(link);
+}
+
+static void tbh_link1_resume(tbh_link *link, tbh_request *request) {
+    if (request->is_paused) link->may_receive = true;
+}
+
+static bool tbh_link1_awaits_continue(const tbh_request *request) {
+    return request->link->h1.tx == TBH_TX_AWAIT;
+}
+
+static void tbh_link1_go_on(tbh_request *request) {
+    tbh_conn_out_continue(&request->link->h1);
+}
+
+static bool tbh_link1_only_waits(const tbh_link *link) {
+    return !link->is_send_blocked && link->h1.tx >= TBH_TX_DONE && !link->request->is_paused &&
+           tbh_conn_in_wanted(&link->h1);
+}
+
+static bool tbh_link1_has_room(const tbh_link *link) {
+    (void)link;
+    return false;
+}
+
+/* An idle connection became readable: closed, or something that nobody asked for (S-03). */
+static void tbh_link1_on_idle_ready(tbh_link *link) {
+    if (!tbh_stream_is_quiet(&link->stream)) tbh_link_destroy(link);
+}
+
+static void tbh_link1_shut(tbh_link *link) {
+    tbh_conn_reset(&link->h1);
+}
+
+static void tbh_link1_tick(tbh_link *link) {
+    (void)link; /* its requests have the deadlines */
+}
+
+static const tbh_protocol tbh_protocol_h1 = {
+    tbh_link1_start,           tbh_link1_pump,  tbh_link1_leave,      tbh_link1_resume,
+    tbh_link1_awaits_continue, tbh_link1_go_on, tbh_link1_only_waits, tbh_link1_has_room,
+    tbh_link1_on_idle_ready,   tbh_link1_tick,  tbh_link1_shut};
+
+TBH_FN void tbh_link_speak_h1(tbh_link *link) {
+    link->protocol = &tbh_protocol_h1;
+    tbh_conn_init(&link->h1, &link->client->heap->blocks, &link->client->limits);
+}
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/client/link_h2.c
+ * ======================================================================= */
+/* Links that speak HTTP/2: many requests on one stream of bytes, each with its own end.
+ * Owns the mux; borrows the requests while they run.
+ * Invariants: BUSY means at least one exchange, or bytes to move before the link is idle or gone; a
+ * request is parted from its exchange exactly once, before it is completed or waits again; what a
+ * consumer leaves behind stops only its own exchange, up to the connection's window.
+ * Does not know: frames, what a body is for. */
+
+enum { TBH_LINK2_REFUSALS = 3 }; /* attempts that a server may refuse unseen (S-43) */
+
+static tbh_mux_stream *tbh_link2_stream(const tbh_request *request) {
+    return (tbh_mux_stream *)request->exchange;
+}
+
+static uint32_t tbh_link2_count(const tbh_link *link) {
+    return link->mux->queues[TBH_MUX_LIVE].count;
+}
+
+/* ------------------------------------------------------------ the end of an exchange */
+/* Tables leave the engine with the response. */
+static void tbh_link2_detach(tbh_request *request, tbh_mux_stream *stream) {
+    turbohttp_response *response = &request->response;
+    if (!request->head_was_seen) return;
+    response->owned.table = stream->head.table;
+    response->owned.table_bytes = stream->head.bytes;
+    response->owned.trailer_block = stream->trailer.table;
+    response->owned.trailer_bytes = stream->trailer.bytes;
+    response->trailers = stream->trailer.table;
+    response->trailer_count = stream->trailer.count;
+    stream->head.table = stream->trailer.table = NULL;
+}
+
+static void tbh_link2_part(tbh_link *link, tbh_request *request) {
+    tbh_mux_stream *stream = tbh_link2_stream(request);
+    if (stream) {
+        request->sent_bytes = stream->sent_bytes;
+        tbh_link2_detach(request, stream);
+        tbh_mux_release(stream);
+        turbohttp_object_pool_return(&link->client->stream_pool, stream);
+    }
+    request->exchange = NULL;
+    request->link = NULL;
+    tbh_link_mark_dirty(link);
+}
+
+static void tbh_link2_fail(tbh_link *link, tbh_request *request, turbohttp_status status) {
+    tbh_deliver_record(request, link, status, 0);
+    tbh_link2_part(link, request);
+    tbh_request_complete_recorded(request);
+}
+
+/* No further requests; those that run go on. */
+static void tbh_link2_retire(tbh_link *link) {
+    if (link->origin->shared == link) link->origin->shared = NULL;
+    link->is_private = true;
+}
+
+/* ------------------------------------------------------------ the start */
+static void tbh_link2_is_sent(tbh_request *request) {
+    request->response.timing.sent_us = request->client->io.now_us - request->started_us;
+    tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
+}
+
+static void tbh_link2_start(tbh_link *link, tbh_request *request) {
+    turbohttp_client *client = link->client;
+    tbh_mux_stream *stream = (tbh_mux_stream *)turbohttp_object_pool_rent(&client->stream_pool);
+    turbohttp_status status = TURBOHTTP_ERR_OUT_OF_MEMORY;
+    link->served++;
+    link->mux->now_us = client->io.now_us;
+    if (stream) status = tbh_mux_start(link->mux, stream, &request->wire, request);
+    if (status != TURBOHTTP_OK) {
+        if (stream) turbohttp_object_pool_return(&client->stream_pool, stream);
+        tbh_link2_fail(link, request, status);
+        return;
+    }
+    request->exchange = stream;
+    if (stream->state == TBH_MUX_SENT_HEAD) tbh_link2_is_sent(request);
+    else link->uploads++;
+}
+
+/* ------------------------------------------------------------ what arrived */
+static turbohttp_status tbh_link2_head(tbh_request *request, const tbh_mux_stream *stream) {
+    turbohttp_h1_head head;
+    memset(&head, 0, sizeof head);
+    head.status = stream->status;
+    head.framing = !stream->has_expected ? TURBOHTTP_FRAMING_UNTIL_CLOSE
+                   : stream->expected    ? TURBOHTTP_FRAMING_LENGTH
+                                         : TURBOHTTP_FRAMING_NONE;
+    head.content_length = stream->expected;
+    head.content_coding = stream->coding;
+    head.headers = stream->head.table;
+    head.header_count = stream->head.count;
+    head.head_length = (uint32_t)stream->head.text_bytes;
+    head.reason = tbh_span("", 0); /* §8.3.2: there is none */
+    tbh_deliver_first_byte(request);
+    return tbh_deliver_head(request, &head, 20);
+}
+
+static turbohttp_status tbh_link2_put(tbh_link *link, tbh_request *request, turbohttp_span span) {
+    size_t taken;
+    turbohttp_status status = tbh_deliver_put(request, span, &taken);
+    tbh_mux_body_consume(tbh_link2_stream(request), taken);
+    if (status == TURBOHTTP_OK) tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
+    if (status != TURBOHTTP_PENDING || request->is_paused) return status;
+    link->has_held = true; /* the budget is used up: in the next poll */
+    tbh_link_mark_dirty(link);
+    return status;
+}
+
+static turbohttp_status tbh_link2_end(tbh_link *link, tbh_request *request) {
+    turbohttp_status status = tbh_deliver_finish(request);
+    request->is_ended = true;
+    if (status != TURBOHTTP_OK) return status;
+    tbh_link2_part(link, request);
+    tbh_request_complete(request, TURBOHTTP_OK);
+    return status;
+}
+
+/* RELIABILITY 3.3: what the server did not look at may be repeated whatever it is, a few times; what
+ * died on a kept connection once, if it is idempotent. */
+static bool tbh_link2_may_replay(tbh_request *request, const tbh_mux_stream *stream) {
+    bool needs_h1 = stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED &&
+                    request->origin->key.policy == TBH_POLICY_OFFER;
+    bool is_death = stream->reason == TURBOHTTP_ERR_NO_RESPONSE ||
+                    stream->reason == TURBOHTTP_ERR_RECEIVE || stream->reason == TURBOHTTP_ERR_SEND;
+    if (request->has_response_byte || !request->is_replayable) return false;
+    if (needs_h1 || stream->is_safe) return request->refusals++ < TBH_LINK2_REFUSALS;
+    return is_death && request->response.is_reused && request->is_idempotent &&
+           !request->was_replayed;
+}
+
+static void tbh_link2_replay(tbh_link *link, tbh_request *request) {
+    const tbh_mux_stream *stream = tbh_link2_stream(request);
+    bool was_replayed = request->was_replayed, is_safe = stream->is_safe;
+    if (stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED) {
+        request->origin->needs_h1 = request->origin->speaks_h1 = is_safe = true;
+        tbh_link2_retire(link);
+    }
+    tbh_link2_part(link, request);
+    tbh_deliver_replay(request);
+    if (is_safe) request->was_replayed = was_replayed; /* this connection is as good as another */
+}
+
+static void tbh_link2_on_reset(tbh_link *link, tbh_request *request) {
+    const tbh_mux_stream *stream = tbh_link2_stream(request);
+    if (tbh_link2_may_replay(request, stream)) {
+        tbh_link2_replay(link, request);
+        return;
+    }
+    turbohttp_error *error = &request->response.error;
+    uint32_t code = stream->code;
+    bool is_told = stream->reason == TURBOHTTP_ERR_H2_RESET && error->code != stream->reason;
+    turbohttp_status status = stream->reason;
+    tbh_deliver_record(request, link, status, 0);
+    if (is_told) {
+        tbh_error_append(error, " (error code ");
+        tbh_error_append_u64(error, code);
+        tbh_error_append(error, ")");
+    }
+    tbh_link2_part(link, request);
+    tbh_request_complete_recorded(request);
+}
+
+static void tbh_link2_event(tbh_link *link, const tbh_mux_event *event) {
+    tbh_request *request = event->stream ? (tbh_request *)event->stream->owner : NULL;
+    turbohttp_status status = TURBOHTTP_OK;
+    switch (event->kind) {
+    case TBH_MUX_INTERIM:
+        tbh_deliver_first_byte(request);
+        tbh_request_set_phase(request, request->phase);
+        break;
+    case TBH_MUX_HEAD: status = tbh_link2_head(request, event->stream); break;
+    case TBH_MUX_BODY: status = tbh_link2_put(link, request, event->span); break;
+    case TBH_MUX_END: status = tbh_link2_end(link, request); break;
+    case TBH_MUX_RESET: tbh_link2_on_reset(link, request); break;
+    case TBH_MUX_GOAWAY:
+    case TBH_MUX_FAILED: tbh_link2_retire(link); break;
+    case TBH_MUX_TRAILERS: /* they leave with the response */
+    case TBH_MUX_SETTINGS_ACK:
+    case TBH_MUX_NOTHING: break;
+    }
+    if (status < 0) tbh_link2_fail(link, request, status);
+}
+
+static void tbh_link2_deliver(tbh_link *link) {
+    tbh_mux_event event;
+    while (tbh_mux_next(link->mux, link->client->io.now_us, &event) != TBH_MUX_NOTHING)
+        tbh_link2_event(link, &event);
+}
+
+/* ------------------------------------------------------------ what was held back */
+static void tbh_link2_go_on(tbh_link *link, tbh_request *request) {
+    turbohttp_status status = TURBOHTTP_OK;
+    if (request->is_ended) status = tbh_link2_end(link, request);
+    else if (request->body.has_more) status = tbh_link2_put(link, request, tbh_span(NULL, 0));
+    if (status < 0) tbh_link2_fail(link, request, status);
+    else if (status == TURBOHTTP_OK && request->exchange) tbh_mux_resume(tbh_link2_stream(request));
+}
+
+static void tbh_link2_go_on_all(tbh_link *link) {
+    tbh_mux_stream *next, *stream = link->mux->queues[TBH_MUX_LIVE].first;
+    if (!link->has_held) return;
+    link->has_held = false;
+    for (; stream; stream = next) {
+        tbh_request *request = (tbh_request *)stream->owner;
+        next = stream->nodes[TBH_MUX_LIVE].next;
+        bool is_held = stream->is_paused || request->is_ended || request->body.has_more;
+        if (is_held && !request->is_paused) tbh_link2_go_on(link, request);
+    }
+}
+
+/* ------------------------------------------------------------ sending */
+/* Who has sent everything, and who has sent anything: their limits of time begin anew. */
+static void tbh_link2_note_uploads(tbh_link *link) {
+    tbh_mux_stream *stream = link->mux->queues[TBH_MUX_LIVE].first;
+    link->uploads = 0;
+    for (; stream; stream = stream->nodes[TBH_MUX_LIVE].next) {
+        tbh_request *request = (tbh_request *)stream->owner;
+        bool is_sending = stream->state <= TBH_MUX_OPEN_BODY;
+        bool has_moved = request->sent_bytes != stream->sent_bytes || request->source.is_blocked;
+        link->uploads += is_sending;
+        request->sent_bytes = stream->sent_bytes;
+        if (request->phase != TURBOHTTP_PHASE_SEND) continue;
+        if (!is_sending) tbh_link2_is_sent(request);
+        else if (has_moved) tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
+    }
+}
+
+/* The peer does not take any more. It may have said why: that is read first. */
+static void tbh_link2_send_failed(tbh_link *link, turbohttp_status status) {
+    link->send_status = status;
+    link->may_receive = true;
+}
+
+static turbohttp_status tbh_link2_send_once(tbh_link *link) {
+    turbohttp_span out;
+    size_t sent = 0;
+    turbohttp_status status = tbh_mux_out_peek(link->mux, link->client->io.now_us, &out);
+    if (status < 0) tbh_mux_fail(link->mux, status, TURBOHTTP_H2_INTERNAL_ERROR);
+    if (status != TURBOHTTP_OK) return TURBOHTTP_PENDING;
+    status = tbh_stream_send(&link->stream, out.data, out.length, &sent);
+    if (status == TURBOHTTP_OK) tbh_mux_out_consume(link->mux, sent);
+    if (status == TURBOHTTP_OK) tbh_client_spend(link->client, sent);
+    else link->is_send_blocked = true;
+    return status;
+}
+
+static void tbh_link2_send(tbh_link *link) {
+    turbohttp_status status = TURBOHTTP_OK;
+    if (link->send_status != TURBOHTTP_OK) return;
+    while (status == TURBOHTTP_OK && !link->is_send_blocked && link->client->budget > 0)
+        status = tbh_link2_send_once(link);
+    if (status >= 0 && !link->is_send_blocked) {
+        status = tbh_stream_flush(&link->stream);
+        link->is_send_blocked = status == TURBOHTTP_PENDING;
+    }
+    if (status < 0) tbh_link2_send_failed(link, status);
+    if (link->uploads) tbh_link2_note_uploads(link);
+}
+
+/* ------------------------------------------------------------ receiving */
+static void tbh_link2_broke(tbh_link *link, turbohttp_status status) {
+    bool is_silence = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE;
+    if (is_silence && link->send_status != TURBOHTTP_OK) status = link->send_status;
+    link->mux->is_ended = true; /* nobody listens: no GOAWAY */
+    tbh_mux_fail(link->mux, status, TURBOHTTP_H2_NO_ERROR);
+}
+
+/* False: nothing more for now. */
+static bool tbh_link2_receive_once(tbh_link *link) {
+    size_t room, n = 0;
+    uint8_t *place = tbh_mux_in_room(link->mux, &room);
+    if (!place) {
+        tbh_mux_fail(link->mux, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_H2_INTERNAL_ERROR);
+        return false;
+    }
+    room = tbh_min_size(room, link->client->budget);
+    turbohttp_status status = tbh_stream_receive(&link->stream, place, room, &n);
+    link->may_receive = status == TURBOHTTP_OK && n == room;
+    if (status == TURBOHTTP_PENDING) return false;
+    if (status == TURBOHTTP_OK) {
+        tbh_mux_in_commit(link->mux, n);
+        tbh_client_spend(link->client, n);
+    } else if (status == TURBOHTTP_DONE && link->send_status == TURBOHTTP_OK) {
+        tbh_mux_in_end(link->mux);
+    } else {
+        tbh_link2_broke(link, status == TURBOHTTP_DONE ? TURBOHTTP_ERR_NO_RESPONSE : status);
+    }
+    return true;
+}
+
+static void tbh_link2_receive(tbh_link *link) {
+    while (tbh_mux_in_wanted(link->mux) && link->may_receive && link->client->budget > 0 &&
+           tbh_link2_receive_once(link))
+        tbh_link2_deliver(link);
+}
+
+/* ------------------------------------------------------------ the pump */
+/* Nobody is served: the link rests, or goes. False: it is gone. */
+static bool tbh_link2_settle(tbh_link *link) {
+    if (tbh_link2_count(link)) return true;
+    bool may_rest = tbh_link_may_rest(link) && tbh_mux_can_start(link->mux);
+    if (!may_rest) tbh_link_destroy(link);
+    else if (link->state == TBH_LINK_BUSY)
+        tbh_link_rest(link, (uint64_t)link->client->timeouts.reuse_ms * 1000);
+    return may_rest;
+}
+
+static void tbh_link2_update_wants(tbh_link *link) {
+    bool wants_in = tbh_mux_in_wanted(link->mux);
+    int wants = (wants_in ? TBH_WANT_RECEIVE : 0) | (link->is_send_blocked ? TBH_WANT_SEND : 0);
+    tbh_stream_wants(&link->stream, (uint8_t)wants);
+    tbh_client_arm(link->client, tbh_mux_deadline(link->mux));
+    bool is_cut_short = link->client->budget == 0;
+    bool has_work = (wants_in && link->may_receive) || !link->is_send_blocked;
+    if (is_cut_short && has_work && link->state == TBH_LINK_BUSY) tbh_link_mark_dirty(link);
+}
+
+static void tbh_link2_pump(tbh_link *link, bool may_block) {
+    (void)may_block;
+    tbh_link2_go_on_all(link);
+    tbh_link2_deliver(link);
+    tbh_link2_receive(link);
+    tbh_link2_send(link);
+    tbh_link2_receive(link); /* why sending failed */
+    tbh_link2_deliver(link); /* a source that failed */
+    if (tbh_link2_settle(link)) tbh_link2_update_wants(link);
+}
+
+/* ------------------------------------------------------------ the seam */
+static void tbh_link2_resume(tbh_link *link, tbh_request *request) {
+    link->has_held = true;
+    if (request->exchange) tbh_mux_resume_source(tbh_link2_stream(request));
+}
+
+static bool tbh_link2_awaits_continue(const tbh_request *request) {
+    return request->exchange && tbh_link2_stream(request)->awaits_continue;
+}
+
+static void tbh_link2_continue(tbh_request *request) {
+    tbh_mux_continue(tbh_link2_stream(request));
+}
+
+/* A PING still has to be answered, so it never waits for one receive only. */
+static bool tbh_link2_only_waits(const tbh_link *link) {
+    (void)link;
+    return false;
+}
+
+static bool tbh_link2_has_room(const tbh_link *link) {
+    return tbh_mux_can_start(link->mux);
+}
+
+/* SETTINGS, PING, GOAWAY and the end may come at any time. */
+static void tbh_link2_on_idle_ready(tbh_link *link) {
+    link->may_receive = true;
+    tbh_link2_pump(link, false);
+}
+
+static void tbh_link2_tick(tbh_link *link) {
+    tbh_mux_tick(link->mux, link->client->io.now_us);
+    tbh_client_arm(link->client, tbh_mux_deadline(link->mux));
+    tbh_link_mark_dirty(link);
+}
+
+static void tbh_link2_shut(tbh_link *link) {
+    tbh_mux_reset(link->mux);
+    turbohttp_byte_pool_return(&link->client->heap->blocks, link->mux, link->mux_bytes);
+    link->mux = NULL;
+}
+
+static const tbh_protocol tbh_protocol_h2 = {
+    tbh_link2_start,           tbh_link2_pump,     tbh_link2_part,       tbh_link2_resume,
+    tbh_link2_awaits_continue, tbh_link2_continue, tbh_link2_only_waits, tbh_link2_has_room,
+    tbh_link2_on_idle_ready,   tbh_link2_tick,     tbh_link2_shut};
+
+TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
+    turbohttp_client *client = link->client;
+    const tbh_tls_config *tls = link->origin->key.tls;
+    turbohttp_byte_pool *blocks = &client->heap->blocks;
+    link->mux = (tbh_mux *)turbohttp_byte_pool_rent(blocks, sizeof(tbh_mux), &link->mux_bytes);
+    if (!link->mux) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    link->protocol = &tbh_protocol_h2;
+    turbohttp_status status =
+        tbh_mux_init(link->mux, blocks, &client->limits, NULL, tls != NULL, client->io.now_us);
+    bool is_insecure = tls && tls->options.INSECURE_skip_verification;
+    link->origin->speaks_h1 = false;
+    if (status == TURBOHTTP_OK && !link->is_private && !is_insecure) link->origin->shared = link;
+    return status;
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
 /* ========================================================================
  * src/client/request_head.c
@@ -18420,6 +19061,11 @@ static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_time
     if (!t->total_ms) t->total_ms = is_streaming ? TURBOHTTP_NO_TIMEOUT : 120000;
 }
 
+static bool tbh_request_awaits_continue(const tbh_request *request) {
+    const tbh_link *link = request->link;
+    return link && link->state == TBH_LINK_BUSY && link->protocol->awaits_continue(request);
+}
+
 static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp_phase phase) {
     const turbohttp_timeouts *t = &request->timeouts;
     bool is_own = request->client->io.transport != NULL; /* else the dialer watches both */
@@ -18428,8 +19074,7 @@ static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp
     case TURBOHTTP_PHASE_CONNECT: return is_own ? t->connect_ms : TURBOHTTP_NO_TIMEOUT;
     case TURBOHTTP_PHASE_SEND: {
         if (request->source.is_blocked) return TURBOHTTP_NO_TIMEOUT; /* the user's own time */
-        bool awaits = request->link && request->link->h1.tx == TBH_TX_AWAIT;
-        return awaits ? t->continue_ms : t->send_ms;
+        return tbh_request_awaits_continue(request) ? t->continue_ms : t->send_ms;
     }
     case TURBOHTTP_PHASE_HEAD: return request->has_response_byte ? t->idle_ms : t->first_byte_ms;
     case TURBOHTTP_PHASE_BODY: return request->is_paused ? TURBOHTTP_NO_TIMEOUT : t->idle_ms;
@@ -18467,12 +19112,11 @@ static void tbh_request_record_timeout(tbh_request *request) {
 }
 
 TBH_FN void tbh_request_time_out(tbh_request *request) {
-    tbh_link *link = request->link;
     bool is_total = request->client->io.now_us >= request->total_deadline_us;
-    if (!is_total && link && link->state == TBH_LINK_BUSY && link->h1.tx == TBH_TX_AWAIT) {
-        tbh_conn_out_continue(&link->h1);
+    if (!is_total && tbh_request_awaits_continue(request)) {
+        request->link->protocol->go_on(request);
         tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
-        tbh_link_mark_dirty(link);
+        tbh_link_mark_dirty(request->link);
         return;
     }
     tbh_request_record_timeout(request);
@@ -18507,12 +19151,11 @@ static void tbh_request_leave(tbh_request *request) {
     if (request->state == TBH_REQUEST_WAITING) tbh_origin_unqueue(request->origin, request);
     request->link = NULL;
     if (!link) return;
-    link->request = NULL;
-    if (request->head_was_seen) { /* the slices of the response live in the engine's table */
-        request->response.owned.table = link->h1.table;
-        request->response.owned.table_bytes = link->h1.table_bytes;
-        link->h1.table = NULL;
+    if (link->protocol) {
+        link->protocol->leave(link, request);
+        return;
     }
+    link->request = NULL;
     tbh_link_destroy(link);
 }
 
@@ -18643,7 +19286,7 @@ TURBOHTTP_API turbohttp_status turbohttp_resume(turbohttp_client *client,
     if (!request) return TURBOHTTP_ERR_STALE;
     request->source.is_blocked = false;
     if (!request->link || request->link->state != TBH_LINK_BUSY) return TURBOHTTP_OK;
-    if (request->is_paused) request->link->may_receive = true;
+    request->link->protocol->resume(request->link, request);
     request->is_paused = false;
     tbh_client_read_clock(client); /* the pause may have been long: its time is not counted */
     tbh_request_set_phase(request, request->phase);
@@ -18911,6 +19554,10 @@ static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
                                NULL, off);
     turbohttp_object_pool_init(&client->link_pool, a, sizeof(tbh_link), l->connections, NULL, NULL,
                                off);
+#if TBH_HTTP2
+    turbohttp_object_pool_init(&client->stream_pool, a, sizeof(tbh_mux_stream), l->requests, NULL,
+                               NULL, off);
+#endif
 #if TBH_INFLATE
     /* An inflater is initialised when it is rented: zeroing 40 KiB on return would cost more. */
     turbohttp_object_pool_init(&client->inflaters, a, sizeof(turbohttp_inflate), l->connections,
@@ -19038,6 +19685,9 @@ static void tbh_client_free(turbohttp_client *client) {
     turbohttp_object_pool_destroy(&client->request_pool);
     turbohttp_object_pool_destroy(&client->link_pool);
     turbohttp_object_pool_destroy(&client->inflaters);
+#if TBH_HTTP2
+    turbohttp_object_pool_destroy(&client->stream_pool);
+#endif
     tbh_completions_fini(&client->completions, &client->allocator);
     tbh_heap_drop(client->heap);
     /* In fixed-memory mode the block belongs to the user: there is nothing to give back. */
@@ -19087,6 +19737,7 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
+        if (link->state == TBH_LINK_BUSY) link->protocol->tick(link);
         if (link->state != TBH_LINK_IDLE) continue;
         if (now >= link->idle_until_us) tbh_link_destroy(link);
         else tbh_client_arm(client, link->idle_until_us);
@@ -19136,7 +19787,7 @@ static void tbh_client_pump(turbohttp_client *client, bool may_block) {
         client->dirty_first = link->dirty_next;
         if (!client->dirty_first) client->dirty_last = NULL;
         link->is_dirty = false;
-        if (link->state == TBH_LINK_BUSY) tbh_link_pump(link, may_block);
+        if (link->state == TBH_LINK_BUSY) link->protocol->pump(link, may_block);
         may_block = false;
         tbh_client_after_link(client);
     }
@@ -19179,7 +19830,7 @@ static void tbh_client_note_ready(turbohttp_client *client) {
             if (ready & TBH_WANT_SEND) link->is_send_blocked = false;
             tbh_link_mark_dirty(link);
         } else if (link && link->state == TBH_LINK_IDLE) {
-            tbh_link_on_idle_ready(link);
+            link->protocol->on_idle_ready(link);
         } /* else: a dialer's or the resolver's; the next step looks at it */
     }
 }
@@ -19196,7 +19847,7 @@ static void tbh_client_ask_all(turbohttp_client *client) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state == TBH_LINK_IDLE) tbh_link_on_idle_ready(link);
+        if (link->state == TBH_LINK_IDLE) link->protocol->on_idle_ready(link);
         else if (link->state == TBH_LINK_BUSY) tbh_client_ask(link);
     }
 }
@@ -19223,11 +19874,7 @@ static tbh_link *tbh_client_only_link(turbohttp_client *client) {
         tbh_client_has_work(client) || client->deadline_us < margin_us)
         return NULL;
     for (tbh_link *link = client->links; link; link = link->next)
-        if (link->state == TBH_LINK_BUSY)
-            return !link->is_send_blocked && link->h1.tx >= TBH_TX_DONE &&
-                           !link->request->is_paused && tbh_conn_in_wanted(&link->h1)
-                       ? link
-                       : NULL;
+        if (link->state == TBH_LINK_BUSY) return link->protocol->only_waits(link) ? link : NULL;
     return NULL;
 }
 
@@ -19358,9 +20005,15 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
 }
 
 /* The first segment holds the head, with whatever cookies it set. */
+static void tbh_response_wipe_fields(const turbohttp_response *response) {
+    bool has_texts = response->http_version == 20 && response->header_count;
+    if (has_texts) tbh_wipe((char *)(uintptr_t)response->headers[0].name, response->head_bytes);
+}
+
 static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *response) {
     turbohttp_segment *segment = (turbohttp_segment *)response->owned.first;
-    if (segment && response->head_bytes && segment->data)
+    bool has_head = response->head_bytes && response->http_version < 20;
+    if (segment && has_head && segment->data)
         tbh_wipe(tbh_segment_payload(segment),
                  (size_t)(segment->data - tbh_segment_payload(segment)));
     while (segment) {
@@ -19373,6 +20026,7 @@ static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *res
 TURBOHTTP_API void turbohttp_response_free(turbohttp_response *response) {
     tbh_heap *heap = response ? (tbh_heap *)response->owned.heap : NULL;
     if (!heap) return;
+    tbh_response_wipe_fields(response);
     tbh_response_return_segments(heap, response);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.table, response->owned.table_bytes);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.trailer_block,
@@ -19538,6 +20192,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_HPACK_FIELD_EXTRA
 #undef TBH_HPACK_HASH
 #undef TBH_HPACK_ROW
+#undef TBH_HTTP2
 #undef TBH_HUFFMAN_1
 #undef TBH_HUFFMAN_16
 #undef TBH_HUFFMAN_2

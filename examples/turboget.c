@@ -23,14 +23,15 @@ typedef struct options {
     text_list urls, outputs, headers, data, resolves, connect_tos;
     const char *method, *user_agent, *range, *unix_socket, *write_out, *dump_header;
     const char *ca_file, *ca_path, *cert, *key, *pins, *tls_max;
-    bool insecure, tls12, tls13, no_session;
+    bool insecure, tls12, tls13, no_session, http11, http2, http2_prior, parallel;
+    unsigned long long parallel_max;
     bool include, head, remote_name, silent, show_error, verbose, fail, compressed, http10, get;
     double max_time, connect_timeout;
     unsigned long long max_filesize;
     bool is_bad;
 } options;
 
-typedef enum kind { FLAG, OFF_FLAG, TEXT, LIST, SECONDS, BYTES, IGNORED, IGNORED_TEXT, HELP, VERSION,
+typedef enum kind { FLAG, TEXT, LIST, SECONDS, BYTES, IGNORED, IGNORED_TEXT, HELP, VERSION,
                     DATA, DATA_RAW, DATA_BINARY } kind;
 
 typedef struct option {
@@ -79,7 +80,11 @@ static const option table[] = {
     {"no-sessionid", 0, FLAG, AT(no_session), "no resumption of TLS sessions"},
     {"insecure", 'k', FLAG, AT(insecure), "accept any certificate: anybody may be at the other end"},
     {"http1.0", '0', FLAG, AT(http10), "speak HTTP/1.0"},
-    {"http1.1", 0, OFF_FLAG, AT(http10), "speak HTTP/1.1 (the default)"},
+    {"http1.1", 0, FLAG, AT(http11), "speak HTTP/1.1"},
+    {"http2", 0, FLAG, AT(http2), "HTTP/2 over TLS if the server likes (the default)"},
+    {"http2-prior-knowledge", 0, FLAG, AT(http2_prior), "HTTP/2 without asking, also over cleartext"},
+    {"parallel", 'Z', FLAG, AT(parallel), "transfers at the same time"},
+    {"parallel-max", 0, BYTES, AT(parallel_max), "N  so many at once: 50"},
     {"noproxy", 0, IGNORED_TEXT, 0, "HOSTS  accepted; no proxy is ever used"},
     {"no-buffer", 'N', IGNORED, 0, "accepted; output is written as it comes"},
     {"no-progress-meter", 0, IGNORED, 0, "accepted; there is none"},
@@ -104,7 +109,8 @@ static void usage(FILE *out) {
           "Exit codes (curl's numbers):\n"
           "   0 success               1 scheme not supported   2 usage\n"
           "   3 malformed URL         6 name not resolved      7 could not connect\n"
-          "   8 not HTTP              18 body cut short        22 status >= 400 with -f\n"
+          "   8 not HTTP              16 HTTP/2 broken         18 body cut short\n"
+          "   22 status >= 400, -f    92 HTTP/2 stream reset\n"
           "   23 cannot write         26 cannot read           27 out of memory\n"
           "   28 timeout              35 TLS handshake failed  42 cancelled\n"
           "   52 no answer at all     55 sending failed        56 receiving failed\n"
@@ -181,7 +187,6 @@ static int set_option(options *o, post_data *post, const option *known, const ch
     text_list *list = (text_list *)place;
     switch (known->what) {
     case FLAG: *(bool *)place = true; return 0;
-    case OFF_FLAG: *(bool *)place = false; return 0;
     case TEXT: *(const char **)place = value; return 0;
     case LIST:
         if (list->count == MAX_LIST) return complain("too many of --", known->long_name);
@@ -205,7 +210,7 @@ static int set_option(options *o, post_data *post, const option *known, const ch
 }
 
 static bool takes_value(const option *known) {
-    return known->what != FLAG && known->what != OFF_FLAG && known->what != IGNORED &&
+    return known->what != FLAG && known->what != IGNORED &&
            known->what != HELP && known->what != VERSION;
 }
 
@@ -300,8 +305,9 @@ static turbohttp_status on_body(void *user, const void *data, size_t length) {
 }
 
 static size_t print_head(const turbohttp_response *r, char *text, size_t room, const char *prefix) {
-    size_t n = (size_t)snprintf(text, room, "%sHTTP/1.%d %03d %.*s\r\n", prefix, r->minor_version,
-                                r->status, (int)r->reason.length, r->reason.data ? r->reason.data : "");
+    const char *version = r->http_version == 20 ? "2" : r->minor_version ? "1.1" : "1.0";
+    size_t n = (size_t)snprintf(text, room, "%sHTTP/%s %03d %.*s\r\n", prefix, version, r->status,
+                                (int)r->reason.length, r->reason.data ? r->reason.data : "");
     for (uint32_t i = 0; i < r->header_count && n < room; i++)
         n += (size_t)snprintf(text + n, room - n, "%s%s: %s\r\n", prefix, r->headers[i].name,
                               r->headers[i].value);
@@ -447,6 +453,8 @@ static void plan_request(plan *p, const options *o, const post_data *post, trans
     if (o->method) p->desc.method = o->method;
     p->desc.unix_path = o->unix_socket;
     p->desc.use_http10 = o->http10;
+    p->desc.disable_http2 = o->http11 || o->http10;
+    p->desc.http2_prior_knowledge = o->http2_prior;
     p->desc.disable_decompression = !o->compressed;
     p->desc.body_limit = o->max_filesize;
     p->desc.on_body = on_body;
@@ -478,6 +486,10 @@ static const struct {
     int code;
 } exit_codes[] = {
     {TURBOHTTP_ERR_URL_SCHEME, 1},     {TURBOHTTP_ERR_TLS_MISSING, 1},
+    {TURBOHTTP_ERR_H2_PROTOCOL, 16},   {TURBOHTTP_ERR_H2_FRAME, 16},
+    {TURBOHTTP_ERR_H2_FLOOD, 16},      {TURBOHTTP_ERR_H2_SILENCE, 16},
+    {TURBOHTTP_ERR_H2_GOAWAY, 16},     {TURBOHTTP_ERR_HPACK, 16},
+    {TURBOHTTP_ERR_H2_RESET, 92},      {TURBOHTTP_ERR_H2_FIELD, 92},
     {TURBOHTTP_ERR_URL, 3},            {TURBOHTTP_ERR_URL_HOST, 3},
     {TURBOHTTP_ERR_URL_PORT, 3},       {TURBOHTTP_ERR_URL_TOO_LONG, 3},
     {TURBOHTTP_ERR_RESOLVE, 6},        {TURBOHTTP_ERR_RESOLVE_TEMPORARY, 6},
@@ -593,7 +605,7 @@ static bool print_number(const char *name, size_t n, const transfer *t) {
 static bool print_text(const char *name, size_t n, const transfer *t) {
     const turbohttp_response *r = &t->response;
     const char *type = turbohttp_response_header(r, "Content-Type");
-    if (same_text(name, n, "http_version")) printf(r->status ? "1.%d" : "0", r->minor_version);
+    if (same_text(name, n, "http_version")) fputs(!r->status ? "0" : r->http_version == 20 ? "2" : r->minor_version ? "1.1" : "1", stdout);
     else if (same_text(name, n, "content_type")) fputs(type ? type : "", stdout);
     else if (same_text(name, n, "method")) fputs(t->method, stdout);
     else if (same_text(name, n, "scheme")) fputs(r->tls.provider ? "HTTPS" : "HTTP", stdout);
@@ -655,35 +667,87 @@ static void finish(transfer *t, const options *o) {
     turbohttp_response_free(&t->response);
 }
 
-static int run_one(turbohttp_client *client, const options *o, const post_data *post, size_t i) {
-    plan *p = (plan *)calloc(1, sizeof *p);
+typedef struct job {
+    plan p;
     transfer t;
-    memset(&t, 0, sizeof t);
-    if (!p) return 27;
-    t.o = o;
-    t.url = o->urls.items[i];
-    if (i >= o->outputs.count && o->remote_name) t.remote = remote_name(t.url);
-    t.output = i < o->outputs.count ? o->outputs.items[i] : t.remote;
-    if (o->remote_name && i >= o->outputs.count && !t.output) {
+    turbohttp_request request;
+    bool is_running;
+} job;
+
+/* 0, or the exit code of a transfer that cannot begin. */
+static int prepare(job *j, const options *o, const post_data *post, size_t i) {
+    transfer *t = &j->t;
+    t->o = o;
+    t->url = o->urls.items[i];
+    if (i >= o->outputs.count && o->remote_name) t->remote = remote_name(t->url);
+    t->output = i < o->outputs.count ? o->outputs.items[i] : t->remote;
+    if (o->remote_name && i >= o->outputs.count && !t->output) {
         fprintf(stderr, "turboget: (23) -O needs a URL that ends in a file name\n");
-        free(p);
         return 23;
     }
-    if (!plan_url(p, o, t.url, post)) {
+    if (!plan_url(&j->p, o, t->url, post)) {
         fprintf(stderr, "turboget: (3) the URL is too long\n");
-        free(t.remote);
-        free(p);
         return 3;
     }
-    t.url = p->url;
-    plan_request(p, o, post, &t);
-    if (o->verbose) show_request(p, &t);
-    turbohttp_send(client, &p->desc, &t.response);
-    finish(&t, o);
-    for (size_t n = 0; n < p->name_count; n++) free(p->names[n]);
-    free(t.remote);
-    free(p);
-    return t.exit_code;
+    t->url = j->p.url;
+    plan_request(&j->p, o, post, t);
+    if (o->verbose) show_request(&j->p, t);
+    return 0;
+}
+
+static void drop(job *j) {
+    for (size_t n = 0; n < j->p.name_count; n++) free(j->p.names[n]);
+    free(j->t.remote);
+    free(j);
+}
+
+static int run_one(turbohttp_client *client, const options *o, const post_data *post, size_t i) {
+    job *j = (job *)calloc(1, sizeof *j);
+    if (!j) return 27;
+    int code = prepare(j, o, post, i);
+    if (!code) {
+        turbohttp_send(client, &j->p.desc, &j->t.response);
+        finish(&j->t, o);
+        code = j->t.exit_code;
+    }
+    drop(j);
+    return code;
+}
+
+/* False: it could not be begun, and is over. */
+static bool begin(turbohttp_client *client, job *j, const options *o) {
+    turbohttp_error *error = &j->t.response.error;
+    j->is_running = turbohttp_submit(client, &j->p.desc, &j->request, error) == TURBOHTTP_OK;
+    if (!j->is_running) finish(&j->t, o);
+    return j->is_running;
+}
+
+/* Up to --parallel-max at a time; what is over makes room for the next. The first failure is told. */
+static int run_parallel(turbohttp_client *client, const options *o, const post_data *post) {
+    static job *jobs[MAX_LIST];
+    size_t next = 0, running = 0, most = o->parallel_max ? (size_t)o->parallel_max : 50;
+    int code = 0;
+    while (next < o->urls.count || running > 0) {
+        for (; next < o->urls.count && running < most; next++) {
+            job *j = jobs[next] = (job *)calloc(1, sizeof *j);
+            int failed = j ? prepare(j, o, post, next) : 27;
+            if (!failed && begin(client, j, o)) running++;
+            else if (!code) code = failed ? failed : j->t.exit_code;
+        }
+        turbohttp_poll(client, 1000);
+        for (size_t i = 0; i < next; i++) {
+            job *j = jobs[i];
+            if (!j || !j->is_running) continue;
+            if (turbohttp_take(client, j->request, &j->t.response) != TURBOHTTP_OK) continue;
+            j->is_running = false;
+            running--;
+            finish(&j->t, o);
+            if (!code) code = j->t.exit_code;
+        }
+    }
+    for (size_t i = 0; i < next; i++)
+        if (jobs[i]) drop(jobs[i]);
+    return code;
 }
 
 /* False: a version that is not to be had. */
@@ -726,7 +790,8 @@ int main(int argc, char **argv) {
     desc.user_agent = o.user_agent ? o.user_agent : "turboget/" TURBOHTTP_VERSION;
     turbohttp_status status = turbohttp_client_create(&client, &desc);
     if (status != TURBOHTTP_OK) return fprintf(stderr, "turboget: %s\n", turbohttp_status_text(status)), 27;
-    for (size_t i = 0; i < o.urls.count; i++) code = run_one(client, &o, &post, i);
+    if (o.parallel) code = run_parallel(client, &o, &post);
+    for (size_t i = 0; i < o.urls.count && !o.parallel; i++) code = run_one(client, &o, &post, i);
     turbohttp_client_destroy(client);
     for (size_t i = 0; i < o.resolves.count; i++) {
         free((void *)(uintptr_t)names[i].host);

@@ -91,6 +91,8 @@ typedef struct turbohttp_client_desc {
     turbohttp_limits limits;              /**< see there */
     turbohttp_timeouts timeouts;          /**< see there */
     const char *user_agent; /**< "turbohttp/<version>"; "" sends none */
+    bool disable_http2;     /**< HTTP/1.1 only; always so with `memory` */
+    bool http2_prior_knowledge; /**< HTTP/2 only, also over cleartext */
     bool disable_pooling;   /**< each block from the allocator */
     bool disable_keep_alive; /**< one connection per request */
 } turbohttp_client_desc;
@@ -162,6 +164,8 @@ typedef struct turbohttp_request_desc {
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
     bool expect_continue;       /**< wait for 100 before sending the body */
     bool use_http10;            /**< speak HTTP/1.0 */
+    bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
+    bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
     bool disable_decompression; /**< ask for, and decode, no coding */
     bool disable_reuse;         /**< own connection, closed afterwards */
     bool is_idempotent;         /**< may be repeated whatever the method */
@@ -185,7 +189,8 @@ typedef struct turbohttp_timing {
 struct turbohttp_response {
     turbohttp_error error;   /**< error.code is 0 on success */
     uint16_t status;         /**< 200, 404, …; 0 if no head came */
-    uint8_t minor_version;   /**< HTTP/1.minor_version */
+    uint8_t http_version;    /**< 10, 11 or 20; 0 if no head came */
+    uint8_t minor_version;   /**< HTTP/1.minor_version; 0 with HTTP/2 */
     bool is_reused;          /**< went over a kept connection */
     uint32_t header_count;   /**< headers */
     uint32_t trailer_count;  /**< trailers */

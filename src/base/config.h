@@ -38,6 +38,12 @@
 #define TBH_TLS 1
 #endif
 
+#ifdef TURBOHTTP_NO_HTTP2
+#define TBH_HTTP2 0
+#else
+#define TBH_HTTP2 1
+#endif
+
 #ifdef TURBOHTTP_DEBUG_GUARDS
 #define TBH_GUARDS 1
 #else

@@ -134,6 +134,10 @@ static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
                                NULL, off);
     turbohttp_object_pool_init(&client->link_pool, a, sizeof(tbh_link), l->connections, NULL, NULL,
                                off);
+#if TBH_HTTP2
+    turbohttp_object_pool_init(&client->stream_pool, a, sizeof(tbh_mux_stream), l->requests, NULL,
+                               NULL, off);
+#endif
 #if TBH_INFLATE
     /* An inflater is initialised when it is rented: zeroing 40 KiB on return would cost more. */
     turbohttp_object_pool_init(&client->inflaters, a, sizeof(turbohttp_inflate), l->connections,
@@ -261,6 +265,9 @@ static void tbh_client_free(turbohttp_client *client) {
     turbohttp_object_pool_destroy(&client->request_pool);
     turbohttp_object_pool_destroy(&client->link_pool);
     turbohttp_object_pool_destroy(&client->inflaters);
+#if TBH_HTTP2
+    turbohttp_object_pool_destroy(&client->stream_pool);
+#endif
     tbh_completions_fini(&client->completions, &client->allocator);
     tbh_heap_drop(client->heap);
     /* In fixed-memory mode the block belongs to the user: there is nothing to give back. */
@@ -310,6 +317,7 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
+        if (link->state == TBH_LINK_BUSY) link->protocol->tick(link);
         if (link->state != TBH_LINK_IDLE) continue;
         if (now >= link->idle_until_us) tbh_link_destroy(link);
         else tbh_client_arm(client, link->idle_until_us);
@@ -359,7 +367,7 @@ static void tbh_client_pump(turbohttp_client *client, bool may_block) {
         client->dirty_first = link->dirty_next;
         if (!client->dirty_first) client->dirty_last = NULL;
         link->is_dirty = false;
-        if (link->state == TBH_LINK_BUSY) tbh_link_pump(link, may_block);
+        if (link->state == TBH_LINK_BUSY) link->protocol->pump(link, may_block);
         may_block = false;
         tbh_client_after_link(client);
     }
@@ -402,7 +410,7 @@ static void tbh_client_note_ready(turbohttp_client *client) {
             if (ready & TBH_WANT_SEND) link->is_send_blocked = false;
             tbh_link_mark_dirty(link);
         } else if (link && link->state == TBH_LINK_IDLE) {
-            tbh_link_on_idle_ready(link);
+            link->protocol->on_idle_ready(link);
         } /* else: a dialer's or the resolver's; the next step looks at it */
     }
 }
@@ -419,7 +427,7 @@ static void tbh_client_ask_all(turbohttp_client *client) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state == TBH_LINK_IDLE) tbh_link_on_idle_ready(link);
+        if (link->state == TBH_LINK_IDLE) link->protocol->on_idle_ready(link);
         else if (link->state == TBH_LINK_BUSY) tbh_client_ask(link);
     }
 }
@@ -446,11 +454,7 @@ static tbh_link *tbh_client_only_link(turbohttp_client *client) {
         tbh_client_has_work(client) || client->deadline_us < margin_us)
         return NULL;
     for (tbh_link *link = client->links; link; link = link->next)
-        if (link->state == TBH_LINK_BUSY)
-            return !link->is_send_blocked && link->h1.tx >= TBH_TX_DONE &&
-                           !link->request->is_paused && tbh_conn_in_wanted(&link->h1)
-                       ? link
-                       : NULL;
+        if (link->state == TBH_LINK_BUSY) return link->protocol->only_waits(link) ? link : NULL;
     return NULL;
 }
 

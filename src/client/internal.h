@@ -1,16 +1,21 @@
 /* The client's objects and who may do what with them.
  *
  *   client ── origins ── links ── stream + h1 (one exchange at a time)
+ *          │                   └─ stream + mux (HTTP/2: many)
  *          └─ completions ── requests ── body, store, response
  *
  * A request waits at its origin, runs on one link, and ends in its completion. Files here:
  * client.c (life, poll, timers) · request.c (submit, complete, take) · request_head.c (what is
- * sent) · origin.c (who waits, which link) · link.c (moving bytes) · deliver.c (what arrived) ·
+ * sent) · origin.c (who waits, which link) · link.c (life of connections) · link_h1.c, link_h2.c
+ * (moving bytes, as the protocol wants it) · deliver.c (what arrived) ·
  * response.c · secure.c (which TLS, with what) · blocking.c. */
 #pragma once
 #include "../engine/body.h"
 #include "../engine/completion.h"
 #include "../engine/conn_h1.h"
+#if TBH_HTTP2
+#include "../engine/conn_h2.h"
+#endif
 #include "../api/url.h"
 #include "../io/stream.h"
 #include "../memory/heap.h"
@@ -34,6 +39,7 @@ struct tbh_request {
     tbh_request *next, *previous; /* origin's queue */
     tbh_origin *origin;
     tbh_link *link; /* while running */
+    void *exchange; /* of the link's protocol, while running: a tbh_mux_stream; HTTP/1.1 has none */
 
     /* what to send */
     turbohttp_buffer text; /* the head on the wire, and a small body */
@@ -59,21 +65,32 @@ struct tbh_request {
     turbohttp_timeouts timeouts; /* every field set */
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
+    uint64_t body_total; /* as announced; 0: not known */
+    uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
     bool was_sent; /* in an attempt that was given up */
     bool was_replayed, has_response_byte, is_paused, head_was_seen;
+    bool is_ended;    /* the answer is here, the sink has not taken all of it */
     bool is_call_due; /* in the client's list of callbacks to make */
 };
 
 /* ------------------------------------------------------------ origin: everything that must be
  * equal for two requests to share a connection (RELIABILITY 3.4), compared field by field. */
+/* Which protocols a connection may speak. */
+typedef enum tbh_policy {
+    TBH_POLICY_H1,    /* HTTP/1.1 */
+    TBH_POLICY_OFFER, /* TLS: HTTP/2 or HTTP/1.1, as the server likes */
+    TBH_POLICY_H2     /* HTTP/2 without asking */
+} tbh_policy;
+
 typedef struct tbh_origin_key {
     turbohttp_span host; /* lower case, without the trailing dot */
     turbohttp_span zone; /* of an IPv6 address */
     turbohttp_span connect_host;
     turbohttp_span unix_path;
     uint16_t port, connect_port;
+    tbh_policy policy;
     tbh_tls_config *tls; /* interned: equal options are one object; NULL: no TLS */
 } tbh_origin_key;
 
@@ -86,8 +103,11 @@ struct tbh_origin {
     turbohttp_span host_field;    /* value of Host for such a URL */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
-    tbh_link *idle; /* last used first */
-    uint32_t links, requests;
+    tbh_link *idle;   /* last used first */
+    tbh_link *shared; /* speaks HTTP/2 and takes requests; perhaps idle, too */
+    uint32_t links, requests, opening;
+    bool speaks_h1; /* the last answer to an offer of both */
+    bool needs_h1;  /* it said so (HTTP_1_1_REQUIRED) */
     /* The last TLS session, for as long as the origin is remembered: equal keys alone may continue
      * it (S-02). An origin with one outlives its links and requests for a while: it is dormant. */
     uint8_t session[TURBOHTTP_TLS_SESSION_BYTES];
@@ -108,20 +128,43 @@ struct tbh_tls_config {
 /* ------------------------------------------------------------ link: one connection */
 typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
 
+/* The seam between links and protocols. */
+typedef struct tbh_protocol {
+    void (*start)(tbh_link *link, tbh_request *request); /* an exchange */
+    void (*pump)(tbh_link *link, bool may_block);        /* move bytes, as far as they go */
+    void (*leave)(tbh_link *link, tbh_request *request); /* the request ends before its answer */
+    void (*resume)(tbh_link *link, tbh_request *request);
+    bool (*awaits_continue)(const tbh_request *request);
+    void (*go_on)(tbh_request *request);      /* without 100 (Continue) */
+    bool (*only_waits)(const tbh_link *link); /* for bytes of the only exchange */
+    bool (*has_room)(const tbh_link *link);   /* for one more exchange while it is busy */
+    void (*on_idle_ready)(tbh_link *link);    /* idle, and there is something to receive */
+    void (*tick)(tbh_link *link);             /* deadlines of its own; the link may be gone */
+    void (*shut)(tbh_link *link);             /* returns what the protocol holds */
+} tbh_protocol;
+
 struct tbh_link {
     turbohttp_client *client;
     tbh_origin *origin;
     tbh_link *next, *previous;           /* all links of the client */
     tbh_link *idle_next, *idle_previous; /* idle links of the origin */
     tbh_link *dirty_next;
-    tbh_request *request;
+    tbh_request *request; /* while opening, and with HTTP/1.1 while busy */
     tbh_stream stream;
+    const tbh_protocol *protocol; /* NULL while opening */
     tbh_conn_h1 h1;
+#if TBH_HTTP2
+    tbh_mux *mux; /* rented when it turns out that the connection speaks HTTP/2 */
+    size_t mux_bytes;
+    uint32_t uploads; /* requests that are not sent in full */
+    bool has_held;    /* some request goes on with bytes that were held back */
+#endif
     tbh_link_state state;
     bool is_dirty;        /* in the list of links to pump */
     bool is_send_blocked; /* the stream took less than offered */
     bool may_receive;     /* bytes may be there without another wait */
-    uint32_t served;      /* exchanges completed */
+    bool is_private;      /* never shared, closed when its request is complete */
+    uint32_t served;      /* exchanges completed; with HTTP/2 begun */
     uint64_t idle_since_us, idle_until_us, opened_us;
     uint64_t reuse_us;            /* how long it may be idle after this exchange */
     turbohttp_status send_status; /* why sending ended early */
@@ -138,6 +181,9 @@ struct turbohttp_client {
     tbh_io io;
     tbh_completions completions;
     turbohttp_object_pool request_pool, link_pool, inflaters;
+#if TBH_HTTP2
+    turbohttp_object_pool stream_pool;
+#endif
     tbh_origin *origins;
     uint32_t dormant_count;
     tbh_tls_config *tls_configs;
@@ -217,12 +263,29 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request);
 TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request);
 TBH_FN void tbh_link_mark_dirty(tbh_link *link);
 TBH_FN void tbh_link_step_opening(tbh_link *link);
-TBH_FN void tbh_link_pump(tbh_link *link, bool may_block);
 TBH_FN void tbh_link_destroy(tbh_link *link);
 TBH_FN bool tbh_link_is_fresh(tbh_link *link);
-TBH_FN void tbh_link_on_idle_ready(tbh_link *link);
+/* May it be kept for further requests? Then it becomes idle, for at most `reuse_us`. */
+TBH_FN bool tbh_link_may_rest(const tbh_link *link);
+TBH_FN void tbh_link_rest(tbh_link *link, uint64_t reuse_us);
+
+/* link_h1.c, link_h2.c */
+TBH_FN void tbh_link_speak_h1(tbh_link *link);
+#if TBH_HTTP2
+TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link);
+#endif
 
 /* deliver.c */
-/* Hands on what the engine understood. False: the link is gone or was given back. */
-TBH_FN bool tbh_link_deliver(tbh_link *link);
-TBH_FN void tbh_link_fail(tbh_link *link, turbohttp_status status, uint64_t offset);
+TBH_FN void tbh_deliver_first_byte(tbh_request *request);
+TBH_FN turbohttp_status tbh_deliver_head(tbh_request *request, const turbohttp_h1_head *head,
+                                         uint8_t http_version);
+/* Hands wire bytes on; PENDING when the sink pauses (is_paused) or the budget of this poll is used up. */
+TBH_FN turbohttp_status tbh_deliver_put(tbh_request *request, turbohttp_span span, size_t *taken);
+TBH_FN turbohttp_status tbh_deliver_stored(tbh_request *request, size_t n);
+TBH_FN void tbh_deliver_progress(tbh_request *request);
+/* The framing says that all is here. PENDING: the sink pauses. */
+TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request);
+/* The request waits again, in front of the others; its link is left already. */
+TBH_FN void tbh_deliver_replay(tbh_request *request);
+TBH_FN void tbh_deliver_record(tbh_request *request, const tbh_link *link, turbohttp_status status,
+                               uint64_t offset);

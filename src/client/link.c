@@ -1,8 +1,7 @@
-/* Links: the pump between one stream and one HTTP/1.1 connection: send, deliver, receive.
- * Owns the stream and the engine's state; borrows the request while it runs.
- * Invariants: BUSY means a request and an open stream, IDLE means neither bytes nor doubts (S-04);
- * nothing is received that the engine does not want (back-pressure); no call blocks unless
- * may_block says so. Does not know: what a body is for. */
+/* Links: connections from their opening to their end, and who uses them.
+ * Owns the stream; what is spoken on it is link_h1.c's or link_h2.c's.
+ * Invariants: BUSY means requests and an open stream, IDLE means no request; a protocol is chosen
+ * once, when the stream is up. Does not know: bytes. */
 #include "internal.h"
 
 /* A connection that was used so recently is not asked whether it still lives: that would cost a
@@ -41,7 +40,13 @@ static void tbh_link_enlist(tbh_link *link) {
     client->links = link;
     client->link_count++;
     client->opening_count++;
+    link->origin->opening++;
     link->origin->links++;
+}
+
+static void tbh_link_leave_opening(tbh_link *link) {
+    link->client->opening_count--;
+    link->origin->opening--;
 }
 
 static void tbh_link_delist(tbh_link *link) {
@@ -50,7 +55,8 @@ static void tbh_link_delist(tbh_link *link) {
     else client->links = link->next;
     if (link->next) link->next->previous = link->previous;
     client->link_count--;
-    if (link->state == TBH_LINK_OPENING) client->opening_count--;
+    if (link->state == TBH_LINK_OPENING) tbh_link_leave_opening(link);
+    if (link->origin->shared == link) link->origin->shared = NULL;
     link->origin->links--;
 }
 
@@ -61,7 +67,7 @@ TBH_FN void tbh_link_destroy(tbh_link *link) {
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
     tbh_link_delist(link);
     tbh_stream_shut(&link->stream);
-    tbh_conn_reset(&link->h1);
+    if (link->protocol) link->protocol->shut(link);
     turbohttp_object_pool_return(&client->link_pool, link);
     tbh_origin_drop_if_unused(client, origin);
 }
@@ -79,13 +85,29 @@ static tbh_dial_target tbh_link_target(const tbh_origin *origin, const tbh_reque
     return target;
 }
 
+/* What the server chose, or what we know without asking. */
+static turbohttp_status tbh_link_choose_protocol(tbh_link *link) {
+    tbh_origin *origin = link->origin;
+#if TBH_HTTP2
+    turbohttp_tls_info info;
+    const tbh_tls *tls = &link->stream.tls;
+    memset(&info, 0, sizeof info);
+    if (tls->provider) tls->provider->info(tls->session, &info);
+    bool is_chosen = strcmp(info.protocol, "h2") == 0 && origin->key.policy != TBH_POLICY_H1;
+    if (is_chosen || origin->key.policy == TBH_POLICY_H2) return tbh_link_speak_h2(link);
+#endif
+    origin->speaks_h1 = true;
+    tbh_link_speak_h1(link);
+    return TURBOHTTP_OK;
+}
+
 static void tbh_link_opened(tbh_link *link) {
     tbh_request *request = link->request;
     turbohttp_client *client = link->client;
     uint64_t now = client->io.now_us;
     link->state = TBH_LINK_BUSY;
     link->opened_us = now;
-    client->opening_count--;
+    tbh_link_leave_opening(link);
     client->connects++;
     request->response.connects++;
     turbohttp_timing *timing = &request->response.timing;
@@ -94,7 +116,16 @@ static void tbh_link_opened(tbh_link *link) {
     tbh_origin_keep_session(link->origin, &link->stream);
     if (link->stream.resolved_at_us > request->started_us)
         request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
-    tbh_link_assign(link, request);
+    link->request = NULL;
+    link->is_private = request->disable_reuse;
+    turbohttp_status status = tbh_link_choose_protocol(link);
+    if (status == TURBOHTTP_OK) {
+        tbh_link_assign(link, request);
+        return;
+    }
+    request->link = NULL;
+    tbh_link_destroy(link);
+    tbh_request_complete(request, status);
 }
 
 static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
@@ -141,7 +172,6 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     link->origin = origin;
     link->request = request;
     request->link = link;
-    tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits);
     tbh_link_enlist(link);
     tbh_tls_plan plan;
     turbohttp_address address;
@@ -170,9 +200,6 @@ TBH_FN void tbh_link_step_opening(tbh_link *link) {
 TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(link->origin, link);
     link->state = TBH_LINK_BUSY;
-    link->request = request;
-    link->is_send_blocked = link->may_receive = false;
-    link->send_status = TURBOHTTP_OK;
     request->link = link;
     request->state = TBH_REQUEST_RUNNING;
     request->response.is_reused = link->served > 0;
@@ -183,140 +210,29 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     const tbh_tls *tls = &link->stream.tls;
     if (tls->provider) tls->provider->info(tls->session, &request->response.tls);
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
-    tbh_conn_start(&link->h1, &request->wire, &request->store);
     tbh_link_mark_dirty(link);
+    link->protocol->start(link, request);
+}
+
+TBH_FN bool tbh_link_may_rest(const tbh_link *link) {
+    const turbohttp_client *client = link->client;
+    const tbh_tls_config *tls = link->origin->key.tls;
+    if (tls && tls->options.INSECURE_skip_verification) return false;
+    return !client->is_shut && !client->disable_keep_alive && !link->is_private;
+}
+
+TBH_FN void tbh_link_rest(tbh_link *link, uint64_t reuse_us) {
+    turbohttp_client *client = link->client;
+    link->state = TBH_LINK_IDLE;
+    link->idle_since_us = client->io.now_us;
+    link->idle_until_us = client->io.now_us + reuse_us;
+    tbh_client_arm(client, link->idle_until_us);
+    tbh_stream_wants(&link->stream, TBH_WANT_RECEIVE);
+    tbh_origin_push_idle(link->origin, link);
 }
 
 TBH_FN bool tbh_link_is_fresh(tbh_link *link) {
     bool is_socket = link->client->io.transport == NULL;
     if (is_socket && link->client->io.now_us - link->idle_since_us < TBH_FRESH_US) return true;
     return tbh_stream_is_quiet(&link->stream);
-}
-
-/* An idle connection became readable: closed, or something that nobody asked for (S-03). */
-TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
-    if (!tbh_stream_is_quiet(&link->stream)) tbh_link_destroy(link);
-}
-
-/* ------------------------------------------------------------ sending */
-static void tbh_link_sent(tbh_link *link) {
-    tbh_request *request = link->request;
-    if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
-        request->response.timing.sent_us = link->client->io.now_us - request->started_us;
-        tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
-    } else if (link->h1.tx != TBH_TX_DONE) {
-        tbh_request_set_phase(request, request->phase); /* the limit starts anew */
-    }
-}
-
-/* The peer does not take any more. It may have answered why: that is read first. */
-static void tbh_link_send_failed(tbh_link *link, turbohttp_status status) {
-    link->send_status = status;
-    tbh_conn_out_abandon(&link->h1);
-    link->may_receive = true;
-}
-
-static bool tbh_link_source_failed(tbh_link *link, turbohttp_status status) {
-    bool is_known = status == TURBOHTTP_ERR_FILE || status == TURBOHTTP_ERR_OUT_OF_MEMORY;
-    tbh_link_fail(link, is_known ? status : TURBOHTTP_ERR_BODY_SOURCE, 0);
-    return false;
-}
-
-/* False: the link is gone. */
-static bool tbh_link_send_some(tbh_link *link) {
-    turbohttp_span out;
-    turbohttp_status status = TURBOHTTP_PENDING;
-    bool has_sent = false;
-    while (!link->is_send_blocked && link->client->budget > 0) {
-        size_t sent = 0;
-        status = tbh_conn_out_peek(&link->h1, &out);
-        if (status < 0) return tbh_link_source_failed(link, status);
-        if (status != TURBOHTTP_OK) has_sent |= link->request->source.is_blocked;
-        if (status != TURBOHTTP_OK) break;
-        status = tbh_stream_send(&link->stream, out.data, out.length, &sent);
-        if (status < 0) {
-            tbh_link_send_failed(link, status);
-            break;
-        }
-        link->is_send_blocked = status != TURBOHTTP_OK;
-        if (link->is_send_blocked) break;
-        tbh_conn_out_consume(&link->h1, sent);
-        link->request->sent_bytes += sent;
-        tbh_client_spend(link->client, sent);
-        has_sent = true;
-    }
-    if (status >= 0 && !link->is_send_blocked) {
-        status = tbh_stream_flush(&link->stream);
-        link->is_send_blocked = status == TURBOHTTP_PENDING;
-        if (status < 0) tbh_link_send_failed(link, status);
-    }
-    if (has_sent) tbh_link_sent(link);
-    return true;
-}
-
-/* ------------------------------------------------------------ receiving */
-static void tbh_link_received(tbh_link *link, size_t n) {
-    tbh_request *request = link->request;
-    tbh_conn_in_commit(&link->h1, n);
-    tbh_client_spend(link->client, n);
-    if (!request->has_response_byte) {
-        request->has_response_byte = true;
-        request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;
-    }
-}
-
-static turbohttp_status tbh_link_receive_once(tbh_link *link, bool may_block) {
-    size_t room, n = 0;
-    uint8_t *place = tbh_conn_in_room(&link->h1, &room);
-    if (!place) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    room = tbh_min_size(room, link->client->budget);
-    bool waits = may_block && !link->may_receive;
-    turbohttp_status status = waits ? tbh_stream_receive_wait(&link->stream, place, room, &n)
-                                    : tbh_stream_receive(&link->stream, place, room, &n);
-    if (waits) tbh_client_read_clock(link->client);
-    link->may_receive = status == TURBOHTTP_OK && n == room;
-    if (status == TURBOHTTP_OK) tbh_link_received(link, n);
-    if (status != TURBOHTTP_DONE) return status;
-    /* A body without a length is whole only if the end was announced by the peer itself (S-36). */
-    if (link->stream.tls.is_truncated && link->h1.rx == TBH_RX_UNTIL_CLOSE)
-        return TURBOHTTP_ERR_TLS_TRUNCATED;
-    tbh_conn_in_end(&link->h1);
-    return status;
-}
-
-/* False: the link is gone, or has been given back. */
-static bool tbh_link_receive_some(tbh_link *link, bool may_block) {
-    while (tbh_conn_in_wanted(&link->h1) && (link->may_receive || may_block) &&
-           link->client->budget > 0 && !link->request->is_paused) {
-        turbohttp_status status = tbh_link_receive_once(link, may_block);
-        if (status == TURBOHTTP_PENDING || status == TURBOHTTP_ERR_UNSUPPORTED) break;
-        if (status < 0) {
-            tbh_link_fail(link, status, 0);
-            return false;
-        }
-        if (!tbh_link_deliver(link)) return false;
-        turbohttp_phase phase = link->request->phase;
-        if (status == TURBOHTTP_OK && phase > TURBOHTTP_PHASE_SEND)
-            tbh_request_set_phase(link->request, phase); /* the limit starts anew */
-        may_block = false;
-    }
-    return true;
-}
-
-/* ------------------------------------------------------------ the pump */
-static void tbh_link_update_wants(tbh_link *link) {
-    bool wants_in = tbh_conn_in_wanted(&link->h1) && !link->request->is_paused;
-    int wants = (wants_in ? TBH_WANT_RECEIVE : 0) | (link->is_send_blocked ? TBH_WANT_SEND : 0);
-    tbh_stream_wants(&link->stream, (uint8_t)wants);
-    bool is_cut_short = link->client->budget == 0;
-    bool has_work = (wants_in && link->may_receive) || !link->is_send_blocked;
-    if (is_cut_short && has_work) tbh_link_mark_dirty(link);
-}
-
-TBH_FN void tbh_link_pump(tbh_link *link, bool may_block) {
-    if (!tbh_link_send_some(link)) return;
-    bool has_kept = !link->request->is_paused && link->h1.rx > TBH_RX_CHOOSE;
-    if (has_kept && !tbh_link_deliver(link)) return;
-    if (!tbh_link_receive_some(link, may_block && !link->is_send_blocked)) return;
-    tbh_link_update_wants(link);
 }

@@ -26,7 +26,7 @@ static bool tbh_span_equal_any_case(turbohttp_span a, turbohttp_span b) {
 
 /* `key` is as the user wrote it, `known` in lower case. */
 static bool tbh_origin_matches(const tbh_origin_key *known, const tbh_origin_key *key) {
-    return known->port == key->port && known->tls == key->tls &&
+    return known->port == key->port && known->tls == key->tls && known->policy == key->policy &&
            known->connect_port == key->connect_port &&
            tbh_span_equal_any_case(known->host, key->host) &&
            tbh_span_equal(known->zone, key->zone) &&
@@ -87,6 +87,20 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     return origin;
 }
 
+/* Without room for tables and windows HTTP/2 is spoken only where it is asked for. */
+static tbh_policy tbh_origin_policy(const turbohttp_client *client,
+                                    const turbohttp_request_desc *desc, bool is_tls) {
+    if (!TBH_HTTP2 || desc->use_http10 || desc->disable_http2) return TBH_POLICY_H1;
+    if (desc->http2_prior_knowledge) return TBH_POLICY_H2;
+    if (client->desc.disable_http2) return TBH_POLICY_H1;
+    if (client->desc.http2_prior_knowledge) return TBH_POLICY_H2;
+    return is_tls && !client->desc.memory ? TBH_POLICY_OFFER : TBH_POLICY_H1;
+}
+
+static bool tbh_origin_is_special(const turbohttp_request_desc *desc) {
+    return desc->tls || desc->use_http10 || desc->disable_http2 || desc->http2_prior_knowledge;
+}
+
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc, tbh_tls_config *tls) {
     tbh_origin_key key;
@@ -99,10 +113,11 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     key.port = url->port;
     key.connect_port = desc->connect_port;
     key.tls = tls;
+    key.policy = tbh_origin_policy(client, desc, url->is_tls);
     tbh_origin *origin = client->origins;
     while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
     if (origin) tbh_secure_drop(tls); /* the origin holds it already */
-    else origin = tbh_origin_create(client, &key, url, desc->tls != NULL);
+    else origin = tbh_origin_create(client, &key, url, tbh_origin_is_special(desc));
     if (!origin) tbh_secure_drop(tls);
     if (origin && is_absolute) origin->is_absolute = true;
     return origin;
@@ -110,7 +125,8 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target) {
-    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path || desc->tls;
+    bool is_special =
+        desc->connect_host || desc->connect_port || desc->unix_path || tbh_origin_is_special(desc);
     for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
         size_t n = origin->prefix.length;
         if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
@@ -219,9 +235,34 @@ static bool tbh_origin_may_reuse(tbh_link *link, const tbh_request *request) {
            now - link->opened_us < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
 }
 
+/* One connection of HTTP/2 for all (SPEC E4), until it has lived long enough: then it finishes what
+ * it has. */
+static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request) {
+    tbh_link *link = origin->shared;
+    uint64_t now = link->client->io.now_us;
+    bool is_old = now - link->opened_us >= TBH_LINK_LIFETIME_US;
+    bool is_idle = link->state == TBH_LINK_IDLE;
+    bool is_doubtful = is_idle && now - link->idle_since_us >= TBH_IDLE_TRUST_US;
+    if (is_old || (is_doubtful && !request->is_idempotent)) {
+        origin->shared = NULL;
+        link->is_private = true; /* nobody else, and closed when it is idle */
+        if (is_idle) tbh_link_destroy(link);
+        return false;
+    }
+    return link->protocol->has_room(link);
+}
+
+/* Is there a connection that this request should rather wait for than open one of its own? */
+static bool tbh_origin_should_wait(const tbh_origin *origin, const tbh_request *request) {
+    if (request->disable_reuse || origin->key.policy == TBH_POLICY_H1) return false;
+    if (origin->shared && !request->was_replayed) return true; /* it is full */
+    return origin->opening > 0 && !origin->speaks_h1;
+}
+
 /* A live idle link for this request; those found dead are destroyed on the way. */
 static tbh_link *tbh_origin_find_idle(tbh_origin *origin, const tbh_request *request) {
     if (request->was_replayed || request->disable_reuse) return NULL;
+    if (origin->shared) return tbh_origin_may_share(origin, request) ? origin->shared : NULL;
     while (origin->idle) {
         tbh_link *link = origin->idle;
         if (tbh_origin_may_reuse(link, request)) return link;
@@ -247,6 +288,7 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
 static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *origin) {
     tbh_request *request = origin->waiting_first;
     tbh_link *link = tbh_origin_find_idle(origin, request);
+    if (!link && tbh_origin_should_wait(origin, request)) return false;
     if (!link && !tbh_origin_may_open(client, origin)) return false;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);

@@ -32,6 +32,11 @@ static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_time
     if (!t->total_ms) t->total_ms = is_streaming ? TURBOHTTP_NO_TIMEOUT : 120000;
 }
 
+static bool tbh_request_awaits_continue(const tbh_request *request) {
+    const tbh_link *link = request->link;
+    return link && link->state == TBH_LINK_BUSY && link->protocol->awaits_continue(request);
+}
+
 static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp_phase phase) {
     const turbohttp_timeouts *t = &request->timeouts;
     bool is_own = request->client->io.transport != NULL; /* else the dialer watches both */
@@ -40,8 +45,7 @@ static uint32_t tbh_request_phase_limit_ms(const tbh_request *request, turbohttp
     case TURBOHTTP_PHASE_CONNECT: return is_own ? t->connect_ms : TURBOHTTP_NO_TIMEOUT;
     case TURBOHTTP_PHASE_SEND: {
         if (request->source.is_blocked) return TURBOHTTP_NO_TIMEOUT; /* the user's own time */
-        bool awaits = request->link && request->link->h1.tx == TBH_TX_AWAIT;
-        return awaits ? t->continue_ms : t->send_ms;
+        return tbh_request_awaits_continue(request) ? t->continue_ms : t->send_ms;
     }
     case TURBOHTTP_PHASE_HEAD: return request->has_response_byte ? t->idle_ms : t->first_byte_ms;
     case TURBOHTTP_PHASE_BODY: return request->is_paused ? TURBOHTTP_NO_TIMEOUT : t->idle_ms;
@@ -79,12 +83,11 @@ static void tbh_request_record_timeout(tbh_request *request) {
 }
 
 TBH_FN void tbh_request_time_out(tbh_request *request) {
-    tbh_link *link = request->link;
     bool is_total = request->client->io.now_us >= request->total_deadline_us;
-    if (!is_total && link && link->state == TBH_LINK_BUSY && link->h1.tx == TBH_TX_AWAIT) {
-        tbh_conn_out_continue(&link->h1);
+    if (!is_total && tbh_request_awaits_continue(request)) {
+        request->link->protocol->go_on(request);
         tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
-        tbh_link_mark_dirty(link);
+        tbh_link_mark_dirty(request->link);
         return;
     }
     tbh_request_record_timeout(request);
@@ -119,12 +122,11 @@ static void tbh_request_leave(tbh_request *request) {
     if (request->state == TBH_REQUEST_WAITING) tbh_origin_unqueue(request->origin, request);
     request->link = NULL;
     if (!link) return;
-    link->request = NULL;
-    if (request->head_was_seen) { /* the slices of the response live in the engine's table */
-        request->response.owned.table = link->h1.table;
-        request->response.owned.table_bytes = link->h1.table_bytes;
-        link->h1.table = NULL;
+    if (link->protocol) {
+        link->protocol->leave(link, request);
+        return;
     }
+    link->request = NULL;
     tbh_link_destroy(link);
 }
 
@@ -255,7 +257,7 @@ TURBOHTTP_API turbohttp_status turbohttp_resume(turbohttp_client *client,
     if (!request) return TURBOHTTP_ERR_STALE;
     request->source.is_blocked = false;
     if (!request->link || request->link->state != TBH_LINK_BUSY) return TURBOHTTP_OK;
-    if (request->is_paused) request->link->may_receive = true;
+    request->link->protocol->resume(request->link, request);
     request->is_paused = false;
     tbh_client_read_clock(client); /* the pause may have been long: its time is not counted */
     tbh_request_set_phase(request, request->phase);

@@ -31,9 +31,15 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
 }
 
 /* The first segment holds the head, with whatever cookies it set. */
+static void tbh_response_wipe_fields(const turbohttp_response *response) {
+    bool has_texts = response->http_version == 20 && response->header_count;
+    if (has_texts) tbh_wipe((char *)(uintptr_t)response->headers[0].name, response->head_bytes);
+}
+
 static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *response) {
     turbohttp_segment *segment = (turbohttp_segment *)response->owned.first;
-    if (segment && response->head_bytes && segment->data)
+    bool has_head = response->head_bytes && response->http_version < 20;
+    if (segment && has_head && segment->data)
         tbh_wipe(tbh_segment_payload(segment),
                  (size_t)(segment->data - tbh_segment_payload(segment)));
     while (segment) {
@@ -46,6 +52,7 @@ static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *res
 TURBOHTTP_API void turbohttp_response_free(turbohttp_response *response) {
     tbh_heap *heap = response ? (tbh_heap *)response->owned.heap : NULL;
     if (!heap) return;
+    tbh_response_wipe_fields(response);
     tbh_response_return_segments(heap, response);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.table, response->owned.table_bytes);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.trailer_block,

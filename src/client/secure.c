@@ -32,7 +32,8 @@ static const turbohttp_tls_provider *tbh_secure_included(void) {
     X(provider) X(ca_file) X(ca_path) X(cert_file) X(key_file) X(pins) X(server_name)
 #define TBH_TLS_VALUES(X)                                                                          \
     X(ca_data)                                                                                     \
-    X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                \
+    X(ca_bytes)                                                                                    \
+    X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                            \
         X(ignore_certificate_dates) X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
@@ -273,7 +274,15 @@ TBH_FN void tbh_secure_free_all(turbohttp_client *client) {
 }
 
 /* ------------------------------------------------------------ plans */
-static const char *const tbh_secure_protocols[] = {"http/1.1"};
+static const char *const tbh_secure_protocols[] = {"h2", "http/1.1"};
+
+/* A part of the row above, as the policy wants it. */
+static void tbh_secure_offer(const tbh_origin *origin, turbohttp_tls_target *target) {
+    bool offers_h2 = TBH_HTTP2 && origin->key.policy != TBH_POLICY_H1 && !origin->needs_h1;
+    bool offers_h1 = !offers_h2 || origin->key.policy == TBH_POLICY_OFFER;
+    target->protocols = offers_h2 ? tbh_secure_protocols : tbh_secure_protocols + 1;
+    target->protocol_count = (size_t)offers_h2 + offers_h1;
+}
 
 TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[256],
                                            turbohttp_address *address, tbh_tls_plan *plan) {
@@ -289,8 +298,7 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     plan->context = config->context;
     plan->target.host = host;
     plan->target.address = tbh_address_parse(name, address) ? address : NULL;
-    plan->target.protocols = tbh_secure_protocols;
-    plan->target.protocol_count = 1;
+    tbh_secure_offer(origin, &plan->target);
     if (!config->options.disable_resumption) {
         plan->target.session = origin->session;
         plan->target.session_bytes = origin->session_bytes;
