@@ -8,6 +8,9 @@
 /* What is left of a poll's budget below this is not worth a system call. */
 #define TBH_CRUMBS_BYTES 1024u
 
+/* Blocks of one size that are kept for a hundred streams and their responses. */
+#define TBH_KEPT_BLOCKS 144u
+
 /* ------------------------------------------------------------ defaults: the one place */
 static uint32_t tbh_or(uint32_t value, uint32_t otherwise) {
     return value ? value : otherwise;
@@ -127,7 +130,9 @@ static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
     const turbohttp_limits *l = &client->limits;
     const turbohttp_allocator *a = &client->allocator;
     bool off = client->desc.disable_pooling;
-    client->heap = tbh_heap_create(a, l->receive_bytes, l->connections + 16, off);
+    uint32_t kept = l->connections + 16; /* blocks of a size; HTTP/2 uses more on one connection */
+    if (TBH_HTTP2 && !client->desc.disable_http2 && kept < TBH_KEPT_BLOCKS) kept = TBH_KEPT_BLOCKS;
+    client->heap = tbh_heap_create(a, l->receive_bytes, kept, off);
     if (!client->heap) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     /* Without a hook the pool zeroes what comes back: nothing crosses requests (S-06). */
     turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests, NULL,
