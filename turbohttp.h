@@ -14303,8 +14303,9 @@ typedef struct tbh_io {
     tbh_resolver *resolver; /* NULL with a transport of the user's */
     tbh_os_wake wake;
     tbh_watch wake_watch;
-    tbh_os_birth birth; /* elsewhere: streams are shut without a goodbye (S-85) */
-    uint64_t now_us;    /* read once per wait, not per call */
+    tbh_os_birth birth;  /* elsewhere: streams are shut without a goodbye (S-85) */
+    uint64_t now_us;     /* read once per wait, not per call */
+    uint32_t hard_steps; /* public-key operations that this poll may still do, over all streams */
 } tbh_io;
 
 struct tbh_stream {
@@ -14528,7 +14529,8 @@ TBH_FN void tbh_stream_shut(tbh_stream *stream) {
 /* The TLS box: moves bytes between a stream's wire and a provider.
  * Owns the provider's session and the staging block, which is rented only while bytes wait in it.
  * Wire bytes are received in blocks, not in records: a record would cost two system calls.
- * Invariants: a handshake does at most one public-key operation per call; the end of the wire
+ * Invariants: all handshakes together do at most one public-key operation per poll, so that a frame
+ * loop does not stall; the end of the wire
  * without close_notify is remembered as a truncation (RFC 8446 §6.1, S-36); a failed handshake is
  * never continued. Does not know: which library, HTTP, whom to trust. */
 
@@ -14641,7 +14643,7 @@ static turbohttp_status tbh_tls_handshake_bytes(tbh_stream *stream) {
 TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *error) {
     tbh_tls *tls = &stream->tls;
     tls->has_work = false;
-    for (int turn = 0; turn < TBH_TLS_TURNS; turn++) {
+    for (int turn = 0; turn < TBH_TLS_TURNS && stream->io->hard_steps > 0; turn++) {
         if (error) error->code = TURBOHTTP_OK;
         turbohttp_status status = tls->provider->step(tls->session, error);
         if (status == TURBOHTTP_OK) {
@@ -14649,7 +14651,10 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
             return TURBOHTTP_OK;
         }
         if (status != TURBOHTTP_PENDING) return tbh_tls_handshake_failed(stream, status, error);
-        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) break;
+        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) {
+            stream->io->hard_steps--;
+            break;
+        }
         status = tbh_tls_handshake_bytes(stream);
         if (status == TURBOHTTP_PENDING) return status;
         if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
@@ -17545,6 +17550,7 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
     tbh_client_check_birth(client);
     client->is_polling = true;
     client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
+    client->io.hard_steps = may_block ? UINT32_MAX : 1;
     tbh_client_read_clock(client);
     tbh_client_start_things(client, false);
     tbh_link *only = may_block ? tbh_client_only_link(client) : NULL;

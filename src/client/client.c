@@ -468,6 +468,7 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
     tbh_client_check_birth(client);
     client->is_polling = true;
     client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
+    client->io.hard_steps = may_block ? UINT32_MAX : 1;
     tbh_client_read_clock(client);
     tbh_client_start_things(client, false);
     tbh_link *only = may_block ? tbh_client_only_link(client) : NULL;

@@ -16,8 +16,9 @@ typedef struct tbh_io {
     tbh_resolver *resolver; /* NULL with a transport of the user's */
     tbh_os_wake wake;
     tbh_watch wake_watch;
-    tbh_os_birth birth; /* elsewhere: streams are shut without a goodbye (S-85) */
-    uint64_t now_us;    /* read once per wait, not per call */
+    tbh_os_birth birth;  /* elsewhere: streams are shut without a goodbye (S-85) */
+    uint64_t now_us;     /* read once per wait, not per call */
+    uint32_t hard_steps; /* public-key operations that this poll may still do, over all streams */
 } tbh_io;
 
 struct tbh_stream {

@@ -1,7 +1,8 @@
 /* The TLS box: moves bytes between a stream's wire and a provider.
  * Owns the provider's session and the staging block, which is rented only while bytes wait in it.
  * Wire bytes are received in blocks, not in records: a record would cost two system calls.
- * Invariants: a handshake does at most one public-key operation per call; the end of the wire
+ * Invariants: all handshakes together do at most one public-key operation per poll, so that a frame
+ * loop does not stall; the end of the wire
  * without close_notify is remembered as a truncation (RFC 8446 §6.1, S-36); a failed handshake is
  * never continued. Does not know: which library, HTTP, whom to trust. */
 #include "stream.h"
@@ -115,7 +116,7 @@ static turbohttp_status tbh_tls_handshake_bytes(tbh_stream *stream) {
 TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *error) {
     tbh_tls *tls = &stream->tls;
     tls->has_work = false;
-    for (int turn = 0; turn < TBH_TLS_TURNS; turn++) {
+    for (int turn = 0; turn < TBH_TLS_TURNS && stream->io->hard_steps > 0; turn++) {
         if (error) error->code = TURBOHTTP_OK;
         turbohttp_status status = tls->provider->step(tls->session, error);
         if (status == TURBOHTTP_OK) {
@@ -123,7 +124,10 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
             return TURBOHTTP_OK;
         }
         if (status != TURBOHTTP_PENDING) return tbh_tls_handshake_failed(stream, status, error);
-        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) break;
+        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) {
+            stream->io->hard_steps--;
+            break;
+        }
         status = tbh_tls_handshake_bytes(stream);
         if (status == TURBOHTTP_PENDING) return status;
         if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
