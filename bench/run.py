@@ -224,32 +224,32 @@ def tls_program():
     return build("bench_tls", "bench/bench_tls.c", "-lcurl", "-lbearssl")
 
 
-def tls_values(server, modes, path, count, rounds):
-    return rotating(modes, rounds, lambda mode: number(server.measure(tls_program.cached, mode, path, count), "cpu_us"))
+def tls_values(server, program, modes, path, count, rounds):
+    return rotating(modes, rounds, lambda mode: number(server.measure(program, mode, path, count), "cpu_us"))
 
 
 @question
 def tls_requests():
     """Requests over one kept TLS connection: CPU, system calls, allocator calls."""
-    tls_program.cached = tls_program()
+    program = tls_program()
     with Certificates() as certificates, SecureServer(certificates) as server:
-        values = tls_values(server, ["requests", "raw-requests", "curl-requests"], "/small", 2000 if QUICK else 10000,
+        values = tls_values(server, program, ["requests", "raw-requests", "curl-requests"], "/small", 2000 if QUICK else 10000,
                             3 if QUICK else 7)
         for peer, name, most in [("raw-requests", "a loop on BearSSL's engine", 1.10), ("curl-requests", "libcurl + OpenSSL", None)]:
             ours, theirs, ratio = compare(values, peer, "requests")
             yield ratio_row(f"HTTPS request on a kept connection, CPU, against {name}", f"{ours:.1f} µs", f"{theirs:.1f} µs",
                             ratio, most)
         if strace_works():
-            calls = per_request(system_calls, lambda n: [tls_program.cached, "requests", str(server.tls_port),
+            calls = per_request(system_calls, lambda n: [program, "requests", str(server.tls_port),
                                 str(server.authority.path), "/small", str(n)], 500, 1500, 1 if QUICK else 3)
             yield most_row("system calls per HTTPS request", round(calls, 2), 2.2, "{:.2f}")
-        out = server.measure(tls_program.cached, "memory", "/small", 200)
+        out = server.measure(program, "memory", "/small", 200)
         yield most_row("allocator calls per HTTPS request", number(out, "calls_per_request"), 0, "{:g}")
         for name, what in [("connection", "memory of a TLS connection"), ("small", "the same with tls.buffer_bytes = 837")]:
             own = number(out, f"{name}_bytes_own")
             most = own + 1024 if name == "connection" else 8192
             yield most_row(what, number(out, f"{name}_bytes"), most, "{:,.0f} B", f"BearSSL {own:,.0f} B")
-        out = server.measure(tls_program.cached, "roots", "/small", 50)
+        out = server.measure(program, "roots", "/small", 50)
         yield most_row("loading the system's roots", number(out, "cpu_us") / 1000, 10, "{:.2f} ms")
         yield most_row("kept of them until one is needed", number(out, "kept_bytes"), 16384, "{:,.0f} B")
 
@@ -257,9 +257,9 @@ def tls_requests():
 @question
 def tls_handshakes():
     """A full handshake and one that continues a session, with connect and one request."""
-    tls_program.cached = tls_program()
+    program = tls_program()
     with Certificates() as certificates, SecureServer(certificates) as server:
-        values = tls_values(server, ["resumed", "full"], "/small", 100 if QUICK else 300, 3 if QUICK else 7)
+        values = tls_values(server, program, ["resumed", "full"], "/small", 100 if QUICK else 300, 3 if QUICK else 7)
     ours, full, ratio = compare(values, "full", "resumed")
     yield ratio_row("second connection to a host, CPU, against a full handshake", f"{ours / 1000:.2f} ms",
                     f"{full / 1000:.2f} ms", ratio, 0.15)
@@ -268,11 +268,11 @@ def tls_handshakes():
 @question
 def tls_download():
     """Client CPU of 1 GiB over AES-128-GCM to a sink."""
-    tls_program.cached = tls_program()
+    program = tls_program()
     with Certificates() as certificates, SecureServer(certificates) as server:
         server.file("big", b"")
         os.truncate(server.root / "big", 1 << 30)
-        values = tls_values(server, ["download", "raw-download", "curl-download"], "/big", 1, 3 if QUICK else 9)
+        values = tls_values(server, program, ["download", "raw-download", "curl-download"], "/big", 1, 3 if QUICK else 9)
     for peer, name, most in [("raw-download", "a loop on BearSSL's engine", 1.10),
                              ("curl-download", "libcurl + OpenSSL", 0.95)]:
         ours, theirs, ratio = compare(values, peer, "download")
