@@ -65,6 +65,7 @@ def unit_steps():
 def script_steps():
     source = "tests/script_player.c"
     yield compiled("scripts.sanitized", source, SANITIZE)
+    yield compiled("scripts.secured", source, [*SANITIZE, "-DPLAYER_SECURED"])
     yield compiled("scripts.guards", source, ["-g", "-O1", "-DTURBOHTTP_DEBUG_GUARDS"])
     yield compiled("scripts.memory", source, MEMORY, compiler="clang")
     yield compiled("scripts.portable", source, ["-g", "-O1", "-DTURBOHTTP_NO_SIMD"])
