@@ -69,9 +69,11 @@ TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh
 /* OK with *got > 0, DONE at the end, ERR_FILE. */
 TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, size_t *got,
                                         int32_t *system_code);
+#if TBH_SOCKETS && TBH_TLS
 /* Opens, reads once from `offset` on, and shuts: as turbohttp_tls_host.file_get. */
 TBH_FN turbohttp_status tbh_os_file_get_at(void *user, const char *path, uint64_t offset,
                                            void *data, size_t room, size_t *got);
+#endif
 /* All of it, or ERR_FILE. */
 TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
                                         int32_t *system_code);
