@@ -14618,10 +14618,11 @@ static turbohttp_status tbh_tls_handshake_failed(tbh_stream *stream, turbohttp_s
     if (status == TURBOHTTP_DONE || status == TURBOHTTP_OK) status = TURBOHTTP_ERR_TLS_HANDSHAKE;
     if (!error || error->code == status) return status; /* written where it was found */
     tbh_error_set(error, status, TURBOHTTP_PHASE_TLS);
-    if (status != TURBOHTTP_ERR_TLS_HANDSHAKE) {
-        error->system_code = code;
-        return status;
-    }
+    error->system_code = code;
+    if (status == TURBOHTTP_ERR_SEND || status == TURBOHTTP_ERR_RECEIVE)
+        tbh_error_text(error, "the connection broke inside the TLS handshake: "
+                              "is this a TLS port, and does the server speak TLS 1.2?");
+    if (status != TURBOHTTP_ERR_TLS_HANDSHAKE) return status;
     tbh_error_text(error, "the server closed the connection inside the TLS handshake: "
                           "is this a TLS port, and does the server speak TLS 1.2?");
     return status;
@@ -15166,7 +15167,8 @@ static const turbohttp_tls_provider *tbh_secure_included(void) {
     X(provider) X(ca_file) X(ca_path) X(cert_file) X(key_file) X(pins) X(server_name)
 #define TBH_TLS_VALUES(X)                                                                          \
     X(ca_data)                                                                                     \
-    X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                \
+    X(ca_bytes)                                                                                    \
+    X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                            \
         X(ignore_certificate_dates) X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {

@@ -146,7 +146,7 @@ enum {
 /* Takes the first element off `in`. False at the end, and when it is malformed. `whole` (may be
  * NULL) includes the tag and the length. */
 TBH_BEAR_FN bool tbh_der_next(tbh_der *in, unsigned *tag, tbh_der *value, tbh_der *whole);
-/* As above, but only when the element has this tag; `in` is untouched otherwise. */
+/* As above, but only when the element has this tag; `in` and `value` are untouched otherwise. */
 TBH_BEAR_FN bool tbh_der_take(tbh_der *in, unsigned tag, tbh_der *value);
 TBH_BEAR_FN bool tbh_der_equal(tbh_der a, tbh_der b);
 /* The value of an OID is these bytes. */
@@ -190,9 +190,10 @@ TBH_BEAR_FN bool tbh_der_next(tbh_der *in, unsigned *tag, tbh_der *value, tbh_de
 
 TBH_BEAR_FN bool tbh_der_take(tbh_der *in, unsigned tag, tbh_der *value) {
     unsigned found;
-    tbh_der rest = *in;
-    if (!tbh_der_next(&rest, &found, value, NULL) || found != tag) return false;
+    tbh_der rest = *in, content;
+    if (!tbh_der_next(&rest, &found, &content, NULL) || found != tag) return false;
     *in = rest;
+    *value = content;
     return true;
 }
 
@@ -469,6 +470,18 @@ static bool tbh_cert_name_below(tbh_der name, tbh_der base) {
     return before == 0 || base.data[0] == '.' || name.data[before - 1] == '.';
 }
 
+/* "*.example.com" stands for names below example.com, and so for some below bad.example.com. */
+static bool tbh_cert_name_reaches(tbh_der name, tbh_der base) {
+    if (tbh_cert_name_below(name, base)) return true;
+    if (name.length < 3 || name.data[0] != '*' || name.data[1] != '.') return false;
+    tbh_der parent = {name.data + 2, name.length - 2};
+    if (base.length && base.data[0] == '.') {
+        base.data++;
+        base.length--;
+    }
+    return tbh_cert_name_below(base, parent);
+}
+
 static bool tbh_cert_address_below(tbh_der address, tbh_der base) { /* base: network, then mask */
     if (base.length != 2 * address.length) return false;
     for (size_t i = 0; i < address.length; i++)
@@ -476,32 +489,62 @@ static bool tbh_cert_address_below(tbh_der address, tbh_der base) { /* base: net
     return true;
 }
 
-/* How a list of subtrees speaks about one name: bit 0: of its kind, bit 1: covers it. */
+/* The subject begins with the same parts, byte by byte. */
+static bool tbh_cert_subject_below(tbh_der subject, tbh_der base) {
+    tbh_der parts, first;
+    if (!tbh_der_take(&subject, TBH_DER_SEQUENCE, &parts) ||
+        !tbh_der_take(&base, TBH_DER_SEQUENCE, &first) || parts.length < first.length)
+        return false;
+    parts.length = first.length;
+    return tbh_der_equal(parts, first);
+}
+
+enum { TBH_NAME_DNS = 0x82, TBH_NAME_DIRECTORY = 0xa4, TBH_NAME_ADDRESS = 0x87 };
+enum { TBH_SPEAKS = 1, TBH_COVERS = 2, TBH_REACHES = 4 };
+
+static unsigned tbh_cert_subtree(unsigned kind, tbh_der name, tbh_der base) {
+    bool is_below = kind == TBH_NAME_DNS       ? tbh_cert_name_below(name, base)
+                    : kind == TBH_NAME_ADDRESS ? tbh_cert_address_below(name, base)
+                                               : tbh_cert_subject_below(name, base);
+    if (is_below) return TBH_SPEAKS | TBH_COVERS | TBH_REACHES;
+    bool reaches = kind == TBH_NAME_DNS && tbh_cert_name_reaches(name, base);
+    return reaches ? TBH_SPEAKS | TBH_REACHES : TBH_SPEAKS;
+}
+
+/* How a list of subtrees speaks about one name; what is malformed reaches everything and covers
+ * nothing. */
 static unsigned tbh_cert_subtrees(tbh_der list, unsigned kind, tbh_der name) {
     tbh_der subtree, base;
     unsigned tag, found = 0;
     while (tbh_der_take(&list, TBH_DER_SEQUENCE, &subtree)) {
-        if (!tbh_der_next(&subtree, &tag, &base, NULL) || tag != kind) continue;
-        bool is_below =
-            kind == 0x82 ? tbh_cert_name_below(name, base) : tbh_cert_address_below(name, base);
-        found |= is_below ? 3u : 1u;
+        if (!tbh_der_next(&subtree, &tag, &base, NULL)) return TBH_SPEAKS | TBH_REACHES;
+        if (tag == kind) found |= tbh_cert_subtree(kind, name, base);
     }
-    return found;
+    return list.length ? TBH_SPEAKS | TBH_REACHES : found;
+}
+
+static bool tbh_cert_allows(tbh_der permitted, tbh_der excluded, unsigned kind, tbh_der name) {
+    unsigned wanted = tbh_cert_subtrees(permitted, kind, name);
+    if (wanted & TBH_SPEAKS && !(wanted & TBH_COVERS)) return false;
+    return !(tbh_cert_subtrees(excluded, kind, name) & TBH_REACHES);
 }
 
 TBH_BEAR_FN bool tbh_cert_permits(const tbh_cert *ca, const tbh_cert *leaf) {
     tbh_der in = ca->name_constraints, body, permitted = {NULL, 0}, excluded = {NULL, 0}, name;
-    tbh_der names = tbh_cert_names(leaf);
+    tbh_der names = tbh_cert_names(leaf), subject = leaf->subject;
     unsigned tag;
     if (!in.length) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body)) return false;
     tbh_der_take(&body, 0xa0, &permitted);
     tbh_der_take(&body, 0xa1, &excluded);
-    while (tbh_cert_next_name(&names, &tag, &name)) {
-        if (tag != 0x82 && tag != 0x87) continue;
-        if (tbh_cert_subtrees(permitted, tag, name) == 1) return false;
-        if (tbh_cert_subtrees(excluded, tag, name) & 2) return false;
-    }
+    if (body.length) return false;
+    bool has_subject = subject.length > 2; /* an empty SEQUENCE names nobody */
+    if (has_subject && !tbh_cert_allows(permitted, excluded, TBH_NAME_DIRECTORY, subject))
+        return false;
+    while (tbh_cert_next_name(&names, &tag, &name))
+        if ((tag == TBH_NAME_DNS || tag == TBH_NAME_ADDRESS) &&
+            !tbh_cert_allows(permitted, excluded, tag, name))
+            return false;
     return true;
 }
 
@@ -829,19 +872,18 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
 /* ------------------------------------------------------------ a folder, by OpenSSL's hash */
 /* The hash is SHA-1 over the name with its strings in UTF-8, lower case, and without needless
  * blanks; the file is "<hash>.<number>". */
-static void tbh_roots_hash_text(br_sha1_context *sha, tbh_der text) {
-    unsigned char canonical[256];
+static size_t tbh_roots_canonical(tbh_der text, unsigned char canonical[128]) {
     size_t n = 2, from = 0, to = text.length;
     while (from < to && text.data[from] == ' ') from++;
     while (to > from && text.data[to - 1] == ' ') to--;
-    for (; from < to && n < sizeof canonical; from++) {
+    for (; from < to && n < 128; from++) {
         unsigned char c = text.data[from];
         if (c == ' ' && text.data[from - 1] == ' ') continue;
         canonical[n++] = (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
     canonical[0] = 0x0c; /* UTF8String */
     canonical[1] = (unsigned char)(n - 2);
-    br_sha1_update(sha, canonical, n);
+    return n;
 }
 
 static void tbh_roots_hash_set(br_sha1_context *sha, tbh_der set) {
@@ -850,12 +892,14 @@ static void tbh_roots_hash_set(br_sha1_context *sha, tbh_der set) {
     while (tbh_der_take(&set, TBH_DER_SEQUENCE, &attribute)) {
         if (!tbh_der_next(&attribute, &tag, &oid, &whole_oid)) return;
         if (!tbh_der_next(&attribute, &tag, &value, NULL) || value.length > 120) return;
-        size_t inner = whole_oid.length + 2 + value.length;
+        unsigned char canonical[128];
+        size_t n = tbh_roots_canonical(value, canonical), inner = whole_oid.length + n;
+        if (inner + 2 > 127) return;
         unsigned char head[4] = {TBH_DER_SET, (unsigned char)(inner + 2), TBH_DER_SEQUENCE,
                                  (unsigned char)inner};
         br_sha1_update(sha, head, 4);
         br_sha1_update(sha, whole_oid.data, whole_oid.length);
-        tbh_roots_hash_text(sha, value);
+        br_sha1_update(sha, canonical, n);
     }
 }
 
@@ -1202,7 +1246,6 @@ static turbohttp_status tbh_chain_verdict(const tbh_chain *chain, unsigned code,
     case BR_ERR_X509_BAD_SERVER_NAME: return tbh_chain_say_name(chain, error);
     case BR_ERR_X509_NOT_TRUSTED: return tbh_chain_untrusted(chain, error);
     case BR_ERR_X509_TIME_UNKNOWN: status = TURBOHTTP_ERR_TLS_CLOCK; break;
-    case BR_ERR_X509_BAD_SIGNATURE: status = TURBOHTTP_ERR_TLS_INTEGRITY; break;
     case BR_ERR_X509_UNSUPPORTED:
     case BR_ERR_X509_CRITICAL_EXTENSION: status = TURBOHTTP_ERR_CERT_UNSUPPORTED; break;
     case BR_ERR_X509_FORBIDDEN_KEY_USAGE:
@@ -1212,7 +1255,11 @@ static turbohttp_status tbh_chain_verdict(const tbh_chain *chain, unsigned code,
     }
     if (status == TURBOHTTP_ERR_CERT_UNSUPPORTED && tbh_chain_is_weak(chain))
         status = TURBOHTTP_ERR_CERT_WEAK;
-    tbh_bear_say(error, status, turbohttp_status_text(status), "", "");
+    tbh_bear_say(error, status,
+                 code == BR_ERR_X509_BAD_SIGNATURE
+                     ? "certificate was not signed by the issuer that it names"
+                     : turbohttp_status_text(status),
+                 "", "");
     if (error) error->system_code = (int32_t)code;
     return status;
 }
@@ -1415,6 +1462,38 @@ static void tbh_identity_parse(tbh_identity *identity, unsigned char *bytes, siz
     }
 }
 
+/* ------------------------------------------------------------ a key and its certificate */
+/* BearSSL 0.6 has no modulus of a private key: a signature tells whether the two belong together. */
+static bool tbh_identity_is_rsa_pair(const br_rsa_private_key *own,
+                                     const br_rsa_public_key *shown) {
+    unsigned char hash[br_sha256_SIZE] = {1}, back[br_sha256_SIZE], signature[512];
+    size_t n = (own->n_bitlen + 7) / 8;
+    return n <= sizeof signature && n == shown->nlen &&
+           br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, hash, sizeof hash, own, signature) &&
+           br_rsa_pkcs1_vrfy_get_default()(signature, n, BR_HASH_OID_SHA256, sizeof back, shown,
+                                           back) &&
+           memcmp(hash, back, sizeof hash) == 0;
+}
+
+static bool tbh_identity_is_ec_pair(const br_ec_private_key *own, const br_ec_public_key *shown) {
+    const br_ec_impl *ec = br_ec_get_default();
+    unsigned char point[133]; /* of P-521 */
+    if (own->curve != shown->curve || !(ec->supported_curves >> own->curve & 1)) return false;
+    size_t n = ec->mulgen(point, own->x, own->xlen, own->curve);
+    return n == shown->qlen && memcmp(point, shown->q, n) == 0;
+}
+
+static bool tbh_identity_is_pair(const tbh_identity *identity) {
+    tbh_der whole = {identity->chain[0].data, identity->chain[0].data_len};
+    tbh_cert cert;
+    br_x509_pkey shown;
+    int type = br_skey_decoder_key_type(&identity->key);
+    if (!tbh_cert_read(&cert, whole) || !tbh_cert_key(&cert, &shown) || shown.key_type != type)
+        return false;
+    return type == BR_KEYTYPE_RSA ? tbh_identity_is_rsa_pair(&identity->key.key.rsa, &shown.key.rsa)
+                                  : tbh_identity_is_ec_pair(&identity->key.key.ec, &shown.key.ec);
+}
+
 static turbohttp_status tbh_identity_read_files(tbh_identity *identity,
                                                 const turbohttp_tls_host *host,
                                                 const turbohttp_tls_options *o,
@@ -1438,6 +1517,9 @@ static turbohttp_status tbh_identity_read_files(tbh_identity *identity,
     if (br_skey_decoder_key_type(&identity->key) == 0)
         return tbh_identity_fail(error, "there is no usable private key in ", key_file,
                                  ": it must be RSA or EC, and not encrypted");
+    if (!tbh_identity_is_pair(identity))
+        return tbh_identity_fail(error, "the key in ", key_file,
+                                 " does not belong to the certificate in tls.cert_file");
     return TURBOHTTP_OK;
 }
 
@@ -1656,6 +1738,7 @@ typedef struct tbh_bear {
 } tbh_bear;
 
 /* failure.c */
+#define TBH_BEAR_NOT_TLS 1000 /* beside BearSSL's numbers: the first record is none */
 TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp_error *error);
 
 /* ========================================================================
@@ -1675,14 +1758,14 @@ typedef struct tbh_bear_row {
 static const tbh_bear_row tbh_bear_rows[] = {
     {BR_ERR_UNSUPPORTED_VERSION, TURBOHTTP_ERR_TLS_VERSION,
      "the server speaks no TLS 1.2, only an older version: it must be updated"},
-    {BR_ERR_BAD_VERSION, TURBOHTTP_ERR_TLS_HANDSHAKE,
+    {TBH_BEAR_NOT_TLS, TURBOHTTP_ERR_TLS_HANDSHAKE,
      "the server did not answer with TLS: is this a plain HTTP port? try http://"},
     {TBH_ALERT_RECEIVED(70), TURBOHTTP_ERR_TLS_VERSION,
      "the server refuses TLS 1.2, it probably requires TLS 1.3, which BearSSL lacks: allow TLS 1.2 "
      "on the server"},
     {TBH_ALERT_RECEIVED(40), TURBOHTTP_ERR_TLS_CIPHER,
-     "the server refused the handshake: no cipher suite in common, or it wants a client "
-     "certificate (tls.cert_file)"},
+     "the server refused the handshake: it has no TLS 1.2 or no cipher suite in common, or wants a "
+     "client certificate (tls.cert_file)"},
     {BR_ERR_BAD_CIPHER_SUITE, TURBOHTTP_ERR_TLS_CIPHER, NULL},
     {TBH_ALERT_RECEIVED(120), TURBOHTTP_ERR_TLS_ALPN, NULL},
     {BR_ERR_UNEXPECTED, TURBOHTTP_ERR_TLS_HANDSHAKE,
@@ -1952,6 +2035,13 @@ static void tbh_bear_feed(tbh_bear *bear) {
     bear->wants_step = split == TBH_SPLIT_MESSAGE || h->chain.state == TBH_CHAIN_VERIFYING;
 }
 
+/* What BearSSL takes for a strange version is no TLS at all when the record does not look like it. */
+static int tbh_bear_cause(const tbh_bear *bear, int code) {
+    const tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
+    bool is_version = code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION;
+    return s && is_version && s->record_fill == 5 && s->record[1] != 3 ? TBH_BEAR_NOT_TLS : code;
+}
+
 static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     tbh_bear *bear = (tbh_bear *)tls;
     br_ssl_engine_context *engine = &bear->client.eng;
@@ -1965,7 +2055,7 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     if (state == BR_SSL_CLOSED) {
         int code = br_ssl_engine_last_error(engine);
         if (code == BR_ERR_OK && bear->is_up) return TURBOHTTP_DONE;
-        return tbh_bear_map(code, !bear->is_up, error);
+        return tbh_bear_map(tbh_bear_cause(bear, code), !bear->is_up, error);
     }
     bear->is_up = bear->is_up || (state & (BR_SSL_SENDAPP | BR_SSL_RECVAPP));
     if (!bear->is_up) return TURBOHTTP_PENDING;
@@ -2154,6 +2244,7 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_BEAR_FN
 #undef TBH_BEAR_IN_OVERHEAD
 #undef TBH_BEAR_LEAST
+#undef TBH_BEAR_NOT_TLS
 #undef TBH_CHAIN_BYTES_MAX
 #undef TBH_CHAIN_CERTS
 #undef TBH_CHAIN_PATH

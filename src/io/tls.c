@@ -89,10 +89,11 @@ static turbohttp_status tbh_tls_handshake_failed(tbh_stream *stream, turbohttp_s
     if (status == TURBOHTTP_DONE || status == TURBOHTTP_OK) status = TURBOHTTP_ERR_TLS_HANDSHAKE;
     if (!error || error->code == status) return status; /* written where it was found */
     tbh_error_set(error, status, TURBOHTTP_PHASE_TLS);
-    if (status != TURBOHTTP_ERR_TLS_HANDSHAKE) {
-        error->system_code = code;
-        return status;
-    }
+    error->system_code = code;
+    if (status == TURBOHTTP_ERR_SEND || status == TURBOHTTP_ERR_RECEIVE)
+        tbh_error_text(error, "the connection broke inside the TLS handshake: "
+                              "is this a TLS port, and does the server speak TLS 1.2?");
+    if (status != TURBOHTTP_ERR_TLS_HANDSHAKE) return status;
     tbh_error_text(error, "the server closed the connection inside the TLS handshake: "
                           "is this a TLS port, and does the server speak TLS 1.2?");
     return status;

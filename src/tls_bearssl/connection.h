@@ -36,4 +36,5 @@ typedef struct tbh_bear {
 } tbh_bear;
 
 /* failure.c */
+#define TBH_BEAR_NOT_TLS 1000 /* beside BearSSL's numbers: the first record is none */
 TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp_error *error);

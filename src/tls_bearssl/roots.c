@@ -168,19 +168,18 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
 /* ------------------------------------------------------------ a folder, by OpenSSL's hash */
 /* The hash is SHA-1 over the name with its strings in UTF-8, lower case, and without needless
  * blanks; the file is "<hash>.<number>". */
-static void tbh_roots_hash_text(br_sha1_context *sha, tbh_der text) {
-    unsigned char canonical[256];
+static size_t tbh_roots_canonical(tbh_der text, unsigned char canonical[128]) {
     size_t n = 2, from = 0, to = text.length;
     while (from < to && text.data[from] == ' ') from++;
     while (to > from && text.data[to - 1] == ' ') to--;
-    for (; from < to && n < sizeof canonical; from++) {
+    for (; from < to && n < 128; from++) {
         unsigned char c = text.data[from];
         if (c == ' ' && text.data[from - 1] == ' ') continue;
         canonical[n++] = (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
     canonical[0] = 0x0c; /* UTF8String */
     canonical[1] = (unsigned char)(n - 2);
-    br_sha1_update(sha, canonical, n);
+    return n;
 }
 
 static void tbh_roots_hash_set(br_sha1_context *sha, tbh_der set) {
@@ -189,12 +188,14 @@ static void tbh_roots_hash_set(br_sha1_context *sha, tbh_der set) {
     while (tbh_der_take(&set, TBH_DER_SEQUENCE, &attribute)) {
         if (!tbh_der_next(&attribute, &tag, &oid, &whole_oid)) return;
         if (!tbh_der_next(&attribute, &tag, &value, NULL) || value.length > 120) return;
-        size_t inner = whole_oid.length + 2 + value.length;
+        unsigned char canonical[128];
+        size_t n = tbh_roots_canonical(value, canonical), inner = whole_oid.length + n;
+        if (inner + 2 > 127) return;
         unsigned char head[4] = {TBH_DER_SET, (unsigned char)(inner + 2), TBH_DER_SEQUENCE,
                                  (unsigned char)inner};
         br_sha1_update(sha, head, 4);
         br_sha1_update(sha, whole_oid.data, whole_oid.length);
-        tbh_roots_hash_text(sha, value);
+        br_sha1_update(sha, canonical, n);
     }
 }
 
