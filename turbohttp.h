@@ -14318,7 +14318,7 @@ struct tbh_stream {
     tbh_watch watch;    /* of the connected socket */
     bool can_block;     /* tbh_stream_receive_wait is prepared */
     int32_t system_code;
-    uint64_t resolved_at_us;
+    uint64_t resolved_at_us, connected_at_us;
     turbohttp_address peer;
     bool is_connected; /* the wire is up; a handshake may follow */
     tbh_tls tls;
@@ -14393,6 +14393,7 @@ static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_t
 
 static turbohttp_status tbh_stream_connected(tbh_stream *stream, turbohttp_error *error) {
     stream->is_connected = true;
+    stream->connected_at_us = stream->io->now_us;
 #if TBH_TLS
     if (stream->tls.provider) return tbh_tls_handshake(stream, error);
 #endif
@@ -15850,24 +15851,28 @@ static void tbh_link_opened(tbh_link *link) {
     client->opening_count--;
     client->connects++;
     request->response.connects++;
-    turbohttp_timing *timing = &request->response.timing;
-    if (!link->origin->key.tls) timing->connected_us = now - request->started_us;
-    else timing->secured_us = now - request->started_us;
+    if (link->origin->key.tls) request->response.timing.secured_us = now - request->started_us;
     tbh_origin_keep_session(link->origin, &link->stream);
-    if (link->stream.resolved_at_us > request->started_us)
-        request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
     tbh_link_assign(link, request);
+}
+
+/* 0 stays what was there before the request, or is not reached. */
+static void tbh_link_note_times(const tbh_link *link) {
+    tbh_request *request = link->request;
+    turbohttp_timing *timing = &request->response.timing;
+    const tbh_stream *stream = &link->stream;
+    if (stream->resolved_at_us > request->started_us)
+        timing->resolved_us = stream->resolved_at_us - request->started_us;
+    if (stream->connected_at_us > request->started_us)
+        timing->connected_us = stream->connected_at_us - request->started_us;
 }
 
 static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     tbh_request *request = link->request;
+    tbh_link_note_times(link);
     if (status == TURBOHTTP_PENDING) {
         turbohttp_phase phase = tbh_stream_phase(&link->stream);
-        if (request->phase == phase) return;
-        if (phase == TURBOHTTP_PHASE_TLS)
-            request->response.timing.connected_us =
-                request->client->io.now_us - request->started_us;
-        tbh_request_set_phase(request, phase);
+        if (request->phase != phase) tbh_request_set_phase(request, phase);
     } else if (status == TURBOHTTP_OK) {
         tbh_link_opened(link);
     } else {

@@ -29,7 +29,7 @@ struct tbh_stream {
     tbh_watch watch;    /* of the connected socket */
     bool can_block;     /* tbh_stream_receive_wait is prepared */
     int32_t system_code;
-    uint64_t resolved_at_us;
+    uint64_t resolved_at_us, connected_at_us;
     turbohttp_address peer;
     bool is_connected; /* the wire is up; a handshake may follow */
     tbh_tls tls;
