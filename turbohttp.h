@@ -14265,6 +14265,8 @@ typedef struct tbh_tls {
     void *session;                          /* the provider's, while the stream is open */
     uint8_t *block;                         /* staging: wire bytes [at, fill) wait in it */
     size_t at, fill, capacity;
+    uint8_t *out_block; /* short records [out_at, out_fill) that leave in one send */
+    size_t out_at, out_fill, out_capacity;
     uint8_t full_receives; /* steps by which the next block is larger */
     bool is_up;            /* the handshake is over */
     bool has_work;         /* a step is due, whatever the socket says */
@@ -14530,7 +14532,7 @@ TBH_FN void tbh_stream_shut(tbh_stream *stream) {
  * src/io/tls.c
  * ======================================================================= */
 /* The TLS box: moves bytes between a stream's wire and a provider.
- * Owns the provider's session and the staging block, which is rented only while bytes wait in it.
+ * Owns the provider's session and two staging blocks, each rented only while bytes wait in it.
  * Wire bytes are received in blocks, not in records: a record would cost two system calls.
  * Invariants: all handshakes together do at most one public-key operation per poll, so that a frame
  * loop does not stall; the end of the wire
@@ -14554,17 +14556,52 @@ TBH_FN turbohttp_status tbh_tls_open(tbh_stream *stream, const tbh_tls_plan *pla
 }
 
 /* ------------------------------------------------------------ wire out */
+/* A flight of a handshake is several short records: they leave in one send, with the first request
+ * behind them. True when something was gathered, so that the provider may have more to say. */
+static bool tbh_tls_gather(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    size_t length, before = tls->out_fill;
+    const void *out;
+    while ((out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
+        if (!tls->out_block)
+            tls->out_block = (uint8_t *)turbohttp_byte_pool_rent(
+                stream->io->blocks, stream->io->block_bytes, &tls->out_capacity);
+        if (!tls->out_block || length > tls->out_capacity - tls->out_fill) break;
+        memcpy(tls->out_block + tls->out_fill, out, length);
+        tls->out_fill += length;
+        tls->provider->wire_out_consume(tls->session, length);
+    }
+    return tls->out_fill > before;
+}
+
+static turbohttp_status tbh_tls_push_gathered(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    size_t sent;
+    while (tls->out_at < tls->out_fill) {
+        turbohttp_status status =
+            tbh_wire_send(stream, tls->out_block + tls->out_at, tls->out_fill - tls->out_at, &sent);
+        if (status != TURBOHTTP_OK) return status;
+        tls->out_at += sent;
+    }
+    turbohttp_byte_pool_return(stream->io->blocks, tls->out_block, tls->out_capacity);
+    tls->out_block = NULL;
+    tls->out_at = tls->out_fill = tls->out_capacity = 0;
+    return TURBOHTTP_OK;
+}
+
 /* OK when the wire has taken everything. */
 static turbohttp_status tbh_tls_push(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
     size_t length, sent;
     const void *out;
-    while ((out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
-        turbohttp_status status = tbh_wire_send(stream, out, length, &sent);
-        if (status != TURBOHTTP_OK) return status;
-        tls->provider->wire_out_consume(tls->session, sent);
+    if (tls->out_block) tbh_tls_gather(stream);
+    turbohttp_status status = tbh_tls_push_gathered(stream);
+    while (status == TURBOHTTP_OK &&
+           (out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
+        status = tbh_wire_send(stream, out, length, &sent);
+        if (status == TURBOHTTP_OK) tls->provider->wire_out_consume(tls->session, sent);
     }
-    return TURBOHTTP_OK;
+    return status;
 }
 
 /* ------------------------------------------------------------ wire in */
@@ -14629,18 +14666,19 @@ static turbohttp_status tbh_tls_handshake_failed(tbh_stream *stream, turbohttp_s
     return status;
 }
 
+/* Nothing is asked of the wire right behind a flight: the answer cannot be there yet. */
 static turbohttp_status tbh_tls_handshake_bytes(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
-    bool had_out = (tls->provider->wants(tls->session) & TURBOHTTP_TLS_WIRE_OUT) != 0;
+    if (tbh_tls_gather(stream) || tbh_tls_feed(stream)) return TURBOHTTP_OK;
+    bool has_flight = tls->out_fill > tls->out_at;
+    bool has_more = (tls->provider->wants(tls->session) & TURBOHTTP_TLS_WIRE_OUT) != 0;
     turbohttp_status status = tbh_tls_push(stream);
     if (status < 0) return TURBOHTTP_ERR_SEND;
     bool is_blocked = status == TURBOHTTP_PENDING;
-    if (had_out && !is_blocked) return TURBOHTTP_OK; /* that may have been all it waited for */
-    if (tbh_tls_feed(stream)) return TURBOHTTP_OK;
-    status = tbh_tls_stage(stream, false);
+    if (has_more && !is_blocked) return TURBOHTTP_OK;
+    status = has_flight && !is_blocked ? TURBOHTTP_PENDING : tbh_tls_stage(stream, false);
     if (status == TURBOHTTP_PENDING)
         tbh_stream_wants(stream, (uint8_t)(TBH_WANT_RECEIVE | (is_blocked ? TBH_WANT_SEND : 0)));
-    if (status == TURBOHTTP_OK && tls->fill > tls->at) tbh_tls_feed(stream);
     return status;
 }
 
@@ -14747,6 +14785,7 @@ TBH_FN void tbh_tls_shut(tbh_stream *stream) {
     tls->provider->shut(tls->session);
     tls->at = tls->fill;
     tbh_tls_unstage(stream);
+    turbohttp_byte_pool_return(stream->io->blocks, tls->out_block, tls->out_capacity);
     memset(tls, 0, sizeof *tls);
 }
 #endif /* !defined(TURBOHTTP_NO_TLS) */
