@@ -769,58 +769,71 @@ static bool tbh_roots_is_certificate(const tbh_pem *pem) {
            tbh_pem_is(pem, "X509 CERTIFICATE");
 }
 
-/* `scratch` has room for a window. */
-static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base,
-                          unsigned char *scratch) {
+/* Without memory for it, a certificate is not trusted: that fails closed. */
+static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base) {
     tbh_cert cert;
-    tbh_der der = {scratch, 0};
-    if (!tbh_roots_is_certificate(pem)) return;
-    der.length = tbh_pem_decode(pem, scratch);
-    if (!tbh_cert_read(&cert, der) || !tbh_roots_grow(roots)) return;
-    tbh_root *root = &roots->index[roots->count++];
-    tbh_roots_hash(cert.subject, root->subject_hash);
-    root->offset = (uint32_t)(base + pem->begin);
-    root->length = (uint32_t)(pem->end - pem->begin);
+    size_t room = pem->content.length;
+    if (!tbh_roots_is_certificate(pem) || room == 0) return;
+    unsigned char *scratch = (unsigned char *)tbh_bear_allocate(roots->host, room);
+    if (!scratch) return;
+    tbh_der der = {scratch, tbh_pem_decode(pem, scratch)};
+    if (tbh_cert_read(&cert, der) && tbh_roots_grow(roots)) {
+        tbh_root *root = &roots->index[roots->count++];
+        tbh_roots_hash(cert.subject, root->subject_hash);
+        root->offset = (uint32_t)(base + pem->begin);
+        root->length = (uint32_t)(pem->end - pem->begin);
+    }
+    tbh_bear_release(roots->host, scratch, room);
 }
 
-/* Slides a window over the source; a block that does not fit into it is skipped. */
-static void tbh_roots_scan(tbh_roots *roots, const char *path, unsigned char *window) {
+/* Where the first block begins that is not whole, for the next look. */
+static size_t tbh_roots_add_all(tbh_roots *roots, tbh_der in, uint64_t base) {
+    tbh_pem pem;
+    size_t at = 0, begin = 0;
+    while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
+        tbh_roots_add(roots, &pem, base);
+        begin = at = pem.end;
+        while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
+    }
+    return begin;
+}
+
+/* Slides a window over the file; a block that does not fit into it is skipped. */
+static turbohttp_status tbh_roots_scan_file(tbh_roots *roots, const char *path) {
     uint64_t base = 0;
-    tbh_der in = {window, 0};
-    while (base < TBH_ROOTS_FILE_MAX) {
-        tbh_pem pem;
-        size_t at = 0, begin = 0;
+    tbh_der in = {NULL, TBH_ROOTS_WINDOW};
+    unsigned char *window = (unsigned char *)tbh_bear_allocate(roots->host, TBH_ROOTS_WINDOW);
+    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    in.data = window;
+    while (base < TBH_ROOTS_FILE_MAX && in.length == TBH_ROOTS_WINDOW) {
         in.length = tbh_roots_get(roots, path, base, window, TBH_ROOTS_WINDOW);
-        while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
-            tbh_roots_add(roots, &pem, base, window + TBH_ROOTS_WINDOW);
-            at = pem.end;
-            while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
-        }
-        if (in.length < TBH_ROOTS_WINDOW) return;
+        size_t begin = tbh_roots_add_all(roots, in, base);
         base += begin > 0 ? begin : in.length;
     }
+    tbh_bear_release(roots->host, window, TBH_ROOTS_WINDOW);
+    return TURBOHTTP_OK;
 }
 
-static void tbh_roots_scan_all(tbh_roots *roots, unsigned char *window) {
+static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
     const turbohttp_tls_options *o = roots->options;
-    if (o->ca_data && !o->ca_file) tbh_roots_scan(roots, NULL, window);
+    turbohttp_status status = TURBOHTTP_OK;
+    tbh_der memory = {(const unsigned char *)o->ca_data, o->ca_bytes};
     roots->path = o->ca_file;
-    if (o->ca_file) tbh_roots_scan(roots, o->ca_file, window);
-    if (o->ca_data || o->ca_file || o->ca_path) return;
+    if (o->ca_file) return tbh_roots_scan_file(roots, o->ca_file);
+    if (o->ca_data) tbh_roots_add_all(roots, memory, 0);
+    if (o->ca_data || o->ca_path) return TURBOHTTP_OK;
     for (size_t i = 0; i < sizeof tbh_roots_bundles / sizeof tbh_roots_bundles[0]; i++) {
         roots->path = tbh_roots_bundles[i];
-        tbh_roots_scan(roots, roots->path, window);
-        if (roots->count) return;
+        status = tbh_roots_scan_file(roots, roots->path);
+        if (status != TURBOHTTP_OK || roots->count) break;
     }
+    return status;
 }
 
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
-    unsigned char *window =
-        (unsigned char *)tbh_bear_allocate(roots->host, 2 * (size_t)TBH_ROOTS_WINDOW);
-    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    tbh_roots_scan_all(roots, window);
-    tbh_bear_release(roots->host, window, 2 * (size_t)TBH_ROOTS_WINDOW);
+    turbohttp_status status = tbh_roots_scan(roots);
+    if (status != TURBOHTTP_OK) return status;
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)
@@ -989,7 +1002,7 @@ typedef struct tbh_chain {
     size_t fill, capacity;
     size_t starts[TBH_CHAIN_CERTS + 1];
     unsigned count;
-    bool is_too_large;
+    bool is_too_large, is_out_of_memory;
     tbh_cert path[TBH_CHAIN_PATH]; /* leaf first */
     unsigned path_length, next;    /* the certificate that the next slice verifies */
     br_x509_pkey leaf_key;
@@ -1042,6 +1055,7 @@ static bool tbh_chain_grow(tbh_chain *chain, size_t wanted) {
     while (capacity < wanted) capacity *= 2;
     if (capacity > TBH_CHAIN_BYTES_MAX) return false;
     unsigned char *bytes = (unsigned char *)tbh_bear_allocate(host, capacity);
+    chain->is_out_of_memory = bytes == NULL;
     if (!bytes) return false;
     if (chain->fill) memcpy(bytes, chain->bytes, chain->fill);
     tbh_bear_release(host, chain->bytes, chain->capacity);
@@ -1739,7 +1753,9 @@ typedef struct tbh_bear {
 } tbh_bear;
 
 /* failure.c */
-#define TBH_BEAR_NOT_TLS 1000 /* beside BearSSL's numbers: the first record is none */
+/* Beside BearSSL's numbers: the first record is none; no room for the chain. */
+#define TBH_BEAR_NOT_TLS   1000
+#define TBH_BEAR_NO_MEMORY 1001
 TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp_error *error);
 
 /* ========================================================================
@@ -1767,6 +1783,7 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {TBH_ALERT_RECEIVED(40), TURBOHTTP_ERR_TLS_CIPHER,
      "the server refused the handshake: it has no TLS 1.2 or no cipher suite in common, or wants a "
      "client certificate (tls.cert_file)"},
+    {TBH_BEAR_NO_MEMORY, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_BAD_CIPHER_SUITE, TURBOHTTP_ERR_TLS_CIPHER, NULL},
     {TBH_ALERT_RECEIVED(120), TURBOHTTP_ERR_TLS_ALPN, NULL},
     {BR_ERR_UNEXPECTED, TURBOHTTP_ERR_TLS_HANDSHAKE,
@@ -2039,6 +2056,7 @@ static void tbh_bear_feed(tbh_bear *bear) {
 /* What BearSSL takes for a strange version is no TLS at all when the record does not look like it. */
 static int tbh_bear_cause(const tbh_bear *bear, int code) {
     const tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
+    if (s && bear->handshake->chain.is_out_of_memory) return TBH_BEAR_NO_MEMORY;
     bool is_version = code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION;
     return s && is_version && s->record_fill == 5 && s->record[1] != 3 ? TBH_BEAR_NOT_TLS : code;
 }
@@ -2246,6 +2264,7 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_BEAR_IN_OVERHEAD
 #undef TBH_BEAR_LEAST
 #undef TBH_BEAR_NOT_TLS
+#undef TBH_BEAR_NO_MEMORY
 #undef TBH_CHAIN_BYTES_MAX
 #undef TBH_CHAIN_CERTS
 #undef TBH_CHAIN_PATH

@@ -36,6 +36,7 @@ static bool tbh_chain_grow(tbh_chain *chain, size_t wanted) {
     while (capacity < wanted) capacity *= 2;
     if (capacity > TBH_CHAIN_BYTES_MAX) return false;
     unsigned char *bytes = (unsigned char *)tbh_bear_allocate(host, capacity);
+    chain->is_out_of_memory = bytes == NULL;
     if (!bytes) return false;
     if (chain->fill) memcpy(bytes, chain->bytes, chain->fill);
     tbh_bear_release(host, chain->bytes, chain->capacity);
