@@ -678,7 +678,7 @@ typedef struct tbh_roots {
     const char *path; /* of the file in use; NULL: ca_data, or only ca_path */
     tbh_root *index;
     uint32_t count, capacity;
-    bool is_loaded;
+    bool is_loaded, is_out_of_memory;
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8
@@ -769,12 +769,12 @@ static bool tbh_roots_is_certificate(const tbh_pem *pem) {
            tbh_pem_is(pem, "X509 CERTIFICATE");
 }
 
-/* Without memory for it, a certificate is not trusted: that fails closed. */
 static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base) {
     tbh_cert cert;
     size_t room = pem->content.length;
     if (!tbh_roots_is_certificate(pem) || room == 0) return;
     unsigned char *scratch = (unsigned char *)tbh_bear_allocate(roots->host, room);
+    roots->is_out_of_memory = scratch == NULL;
     if (!scratch) return;
     tbh_der der = {scratch, tbh_pem_decode(pem, scratch)};
     if (tbh_cert_read(&cert, der) && tbh_roots_grow(roots)) {
@@ -833,6 +833,7 @@ static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
     turbohttp_status status = tbh_roots_scan(roots);
+    if (status == TURBOHTTP_OK && roots->is_out_of_memory) status = TURBOHTTP_ERR_OUT_OF_MEMORY;
     if (status != TURBOHTTP_OK) return status;
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
