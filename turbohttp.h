@@ -11359,6 +11359,7 @@ typedef struct tbh_io {
     tbh_os_wake wake;
     tbh_watch wake_watch;
     uint64_t now_us; /* read once per wait, not per call */
+    bool has_sliced; /* this round did its slice of a handshake: the others wait for the next */
 } tbh_io;
 
 struct tbh_stream {
@@ -11475,6 +11476,7 @@ static turbohttp_status tbh_stream_step_own(tbh_stream *stream, turbohttp_error 
 TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error) {
 #if TBH_TLS
     if (stream->is_connected) {
+        if (stream->io->has_sliced) return TURBOHTTP_PENDING;
         bool is_due = stream->tls.has_work || tbh_stream_take_ready(stream) != 0;
         return is_due ? tbh_tls_handshake(stream, error) : TURBOHTTP_PENDING;
     }
@@ -11685,6 +11687,10 @@ static turbohttp_status tbh_tls_handshake_bytes(tbh_stream *stream) {
     if (status < 0) return TURBOHTTP_ERR_SEND;
     bool is_blocked = status == TURBOHTTP_PENDING;
     if (had_out && !is_blocked) return TURBOHTTP_OK; /* that may have been all it waited for */
+    if (stream->io->has_sliced) {                    /* what would come now may be hard work */
+        tls->has_work = true;
+        return TURBOHTTP_PENDING;
+    }
     if (tbh_tls_feed(stream)) return TURBOHTTP_OK;
     status = tbh_tls_stage(stream, false);
     if (status == TURBOHTTP_PENDING)
@@ -11709,7 +11715,7 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
         if (status == TURBOHTTP_PENDING) return status;
         if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
     }
-    tls->has_work = true;
+    tls->has_work = stream->io->has_sliced = true;
     return tbh_tls_push(stream) < 0 ? tbh_tls_handshake_failed(stream, TURBOHTTP_ERR_SEND, error)
                                     : TURBOHTTP_PENDING;
 }
@@ -14533,14 +14539,19 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
     if (client->is_polling) return TURBOHTTP_ERR_STATE;
     client->is_polling = true;
     client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
+    uint32_t done_before = client->completions.done;
+    client->io.has_sliced = false;
     tbh_client_read_clock(client);
     tbh_client_start_things(client, false);
-    tbh_link *only = may_block ? tbh_client_only_link(client) : NULL;
+    bool is_done =
+        client->completions.done != done_before; /* somebody waits for that, not for more */
+    tbh_link *only = may_block && !is_done ? tbh_client_only_link(client) : NULL;
     if (only) {
         tbh_link_mark_dirty(only);
         tbh_client_pump(client, true);
-    } else if (!tbh_client_has_work(client) || !may_block) {
-        tbh_client_wait(client, timeout_ms);
+    } else if (!(tbh_client_has_work(client) || is_done) || !may_block) {
+        tbh_client_wait(client, is_done ? 0 : timeout_ms);
+        client->io.has_sliced = client->io.has_sliced && !may_block;
         tbh_client_read_clock(client);
         tbh_client_start_things(client, false);
     }

@@ -52,6 +52,7 @@ static turbohttp_status tbh_stream_step_own(tbh_stream *stream, turbohttp_error 
 TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error) {
 #if TBH_TLS
     if (stream->is_connected) {
+        if (stream->io->has_sliced) return TURBOHTTP_PENDING;
         bool is_due = stream->tls.has_work || tbh_stream_take_ready(stream) != 0;
         return is_due ? tbh_tls_handshake(stream, error) : TURBOHTTP_PENDING;
     }

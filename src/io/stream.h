@@ -17,6 +17,7 @@ typedef struct tbh_io {
     tbh_os_wake wake;
     tbh_watch wake_watch;
     uint64_t now_us; /* read once per wait, not per call */
+    bool has_sliced; /* this round did its slice of a handshake: the others wait for the next */
 } tbh_io;
 
 struct tbh_stream {

@@ -105,6 +105,10 @@ static turbohttp_status tbh_tls_handshake_bytes(tbh_stream *stream) {
     if (status < 0) return TURBOHTTP_ERR_SEND;
     bool is_blocked = status == TURBOHTTP_PENDING;
     if (had_out && !is_blocked) return TURBOHTTP_OK; /* that may have been all it waited for */
+    if (stream->io->has_sliced) {                    /* what would come now may be hard work */
+        tls->has_work = true;
+        return TURBOHTTP_PENDING;
+    }
     if (tbh_tls_feed(stream)) return TURBOHTTP_OK;
     status = tbh_tls_stage(stream, false);
     if (status == TURBOHTTP_PENDING)
@@ -129,7 +133,7 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
         if (status == TURBOHTTP_PENDING) return status;
         if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
     }
-    tls->has_work = true;
+    tls->has_work = stream->io->has_sliced = true;
     return tbh_tls_push(stream) < 0 ? tbh_tls_handshake_failed(stream, TURBOHTTP_ERR_SEND, error)
                                     : TURBOHTTP_PENDING;
 }
