@@ -11,7 +11,7 @@
  *         turbohttp_response_free(&response);
  *     }
  *
- * HTTPS: not in this version; https:// URLs say TURBOHTTP_ERR_TLS_MISSING.
+ * HTTPS: also #include "turbohttp_tls_bearssl.h" there, and link -lbearssl.
  *
  * LIMITS (all in turbohttp_limits, all can be changed): response head 64 KiB,
  * 128 headers, buffered body 32 MiB, 256 requests in flight, 64 connections,
@@ -47,8 +47,9 @@
  *
  * Security: header injection is refused when the request is submitted; heads,
  * framing and compressed data are parsed strictly and within limits; a
- * connection about which there is any doubt is never used again. The library
- * reads no environment variable and writes no file that it was not told to.
+ * connection about which there is any doubt is never used again. Certificates
+ * are verified; the only way off has INSECURE in its name. The library reads no
+ * environment variable and writes no file that it was not told to.
  *
  * SWITCHES, defined before the include in the file with the implementation
  * (and before every include where marked *):
@@ -58,6 +59,7 @@
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
  *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
+ *   TURBOHTTP_NO_TLS         no https://, whatever is included
  *   TURBOHTTP_NO_HTTP2 *     no header compression and frames of HTTP/2
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
@@ -15974,6 +15976,8 @@ typedef struct tbh_tls {
     void *session;                          /* the provider's, while the stream is open */
     uint8_t *block;                         /* staging: wire bytes [at, fill) wait in it */
     size_t at, fill, capacity;
+    uint8_t *out_block; /* short records [out_at, out_fill) that leave in one send */
+    size_t out_at, out_fill, out_capacity;
     uint8_t full_receives; /* steps by which the next block is larger */
     bool is_up;            /* the handshake is over */
     bool has_work;         /* a step is due, whatever the socket says */
@@ -16014,8 +16018,9 @@ typedef struct tbh_io {
     tbh_resolver *resolver; /* NULL with a transport of the user's */
     tbh_os_wake wake;
     tbh_watch wake_watch;
-    tbh_os_birth birth; /* elsewhere: streams are shut without a goodbye (S-85) */
-    uint64_t now_us;    /* read once per wait, not per call */
+    tbh_os_birth birth;  /* elsewhere: streams are shut without a goodbye (S-85) */
+    uint64_t now_us;     /* read once per wait, not per call */
+    uint32_t hard_steps; /* public-key operations that this poll may still do, over all streams */
 } tbh_io;
 
 struct tbh_stream {
@@ -16026,7 +16031,7 @@ struct tbh_stream {
     tbh_watch watch;    /* of the connected socket */
     bool can_block;     /* tbh_stream_receive_wait is prepared */
     int32_t system_code;
-    uint64_t resolved_at_us;
+    uint64_t resolved_at_us, connected_at_us;
     turbohttp_address peer;
     bool is_connected; /* the wire is up; a handshake may follow */
     tbh_tls tls;
@@ -16101,6 +16106,7 @@ static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_t
 
 static turbohttp_status tbh_stream_connected(tbh_stream *stream, turbohttp_error *error) {
     stream->is_connected = true;
+    stream->connected_at_us = stream->io->now_us;
 #if TBH_TLS
     if (stream->tls.provider) return tbh_tls_handshake(stream, error);
 #endif
@@ -16237,9 +16243,10 @@ TBH_FN void tbh_stream_shut(tbh_stream *stream) {
  * src/io/tls.c
  * ======================================================================= */
 /* The TLS box: moves bytes between a stream's wire and a provider.
- * Owns the provider's session and the staging block, which is rented only while bytes wait in it.
+ * Owns the provider's session and two staging blocks, each rented only while bytes wait in it.
  * Wire bytes are received in blocks, not in records: a record would cost two system calls.
- * Invariants: a handshake does at most one public-key operation per call; the end of the wire
+ * Invariants: all handshakes together do at most one public-key operation per poll, so that a frame
+ * loop does not stall; the end of the wire
  * without close_notify is remembered as a truncation (RFC 8446 §6.1, S-36); a failed handshake is
  * never continued. Does not know: which library, HTTP, whom to trust. */
 
@@ -16260,17 +16267,52 @@ TBH_FN turbohttp_status tbh_tls_open(tbh_stream *stream, const tbh_tls_plan *pla
 }
 
 /* ------------------------------------------------------------ wire out */
+/* A flight of a handshake is several short records: they leave in one send, with the first request
+ * behind them. True when something was gathered, so that the provider may have more to say. */
+static bool tbh_tls_gather(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    size_t length, before = tls->out_fill;
+    const void *out;
+    while ((out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
+        if (!tls->out_block)
+            tls->out_block = (uint8_t *)turbohttp_byte_pool_rent(
+                stream->io->blocks, stream->io->block_bytes, &tls->out_capacity);
+        if (!tls->out_block || length > tls->out_capacity - tls->out_fill) break;
+        memcpy(tls->out_block + tls->out_fill, out, length);
+        tls->out_fill += length;
+        tls->provider->wire_out_consume(tls->session, length);
+    }
+    return tls->out_fill > before;
+}
+
+static turbohttp_status tbh_tls_push_gathered(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    size_t sent;
+    while (tls->out_at < tls->out_fill) {
+        turbohttp_status status =
+            tbh_wire_send(stream, tls->out_block + tls->out_at, tls->out_fill - tls->out_at, &sent);
+        if (status != TURBOHTTP_OK) return status;
+        tls->out_at += sent;
+    }
+    turbohttp_byte_pool_return(stream->io->blocks, tls->out_block, tls->out_capacity);
+    tls->out_block = NULL;
+    tls->out_at = tls->out_fill = tls->out_capacity = 0;
+    return TURBOHTTP_OK;
+}
+
 /* OK when the wire has taken everything. */
 static turbohttp_status tbh_tls_push(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
     size_t length, sent;
     const void *out;
-    while ((out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
-        turbohttp_status status = tbh_wire_send(stream, out, length, &sent);
-        if (status != TURBOHTTP_OK) return status;
-        tls->provider->wire_out_consume(tls->session, sent);
+    if (tls->out_block) tbh_tls_gather(stream);
+    turbohttp_status status = tbh_tls_push_gathered(stream);
+    while (status == TURBOHTTP_OK &&
+           (out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
+        status = tbh_wire_send(stream, out, length, &sent);
+        if (status == TURBOHTTP_OK) tls->provider->wire_out_consume(tls->session, sent);
     }
-    return TURBOHTTP_OK;
+    return status;
 }
 
 /* ------------------------------------------------------------ wire in */
@@ -16325,34 +16367,36 @@ static turbohttp_status tbh_tls_handshake_failed(tbh_stream *stream, turbohttp_s
     if (status == TURBOHTTP_DONE || status == TURBOHTTP_OK) status = TURBOHTTP_ERR_TLS_HANDSHAKE;
     if (!error || error->code == status) return status; /* written where it was found */
     tbh_error_set(error, status, TURBOHTTP_PHASE_TLS);
-    if (status != TURBOHTTP_ERR_TLS_HANDSHAKE) {
-        error->system_code = code;
-        return status;
-    }
+    error->system_code = code;
+    if (status == TURBOHTTP_ERR_SEND || status == TURBOHTTP_ERR_RECEIVE)
+        tbh_error_text(error, "the connection broke inside the TLS handshake: "
+                              "is this a TLS port, and does the server speak TLS 1.2?");
+    if (status != TURBOHTTP_ERR_TLS_HANDSHAKE) return status;
     tbh_error_text(error, "the server closed the connection inside the TLS handshake: "
                           "is this a TLS port, and does the server speak TLS 1.2?");
     return status;
 }
 
+/* Nothing is asked of the wire right behind a flight: the answer cannot be there yet. */
 static turbohttp_status tbh_tls_handshake_bytes(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
-    bool had_out = (tls->provider->wants(tls->session) & TURBOHTTP_TLS_WIRE_OUT) != 0;
+    if (tbh_tls_gather(stream) || tbh_tls_feed(stream)) return TURBOHTTP_OK;
+    bool has_flight = tls->out_fill > tls->out_at;
+    bool has_more = (tls->provider->wants(tls->session) & TURBOHTTP_TLS_WIRE_OUT) != 0;
     turbohttp_status status = tbh_tls_push(stream);
     if (status < 0) return TURBOHTTP_ERR_SEND;
     bool is_blocked = status == TURBOHTTP_PENDING;
-    if (had_out && !is_blocked) return TURBOHTTP_OK; /* that may have been all it waited for */
-    if (tbh_tls_feed(stream)) return TURBOHTTP_OK;
-    status = tbh_tls_stage(stream, false);
+    if (has_more && !is_blocked) return TURBOHTTP_OK;
+    status = has_flight && !is_blocked ? TURBOHTTP_PENDING : tbh_tls_stage(stream, false);
     if (status == TURBOHTTP_PENDING)
         tbh_stream_wants(stream, (uint8_t)(TBH_WANT_RECEIVE | (is_blocked ? TBH_WANT_SEND : 0)));
-    if (status == TURBOHTTP_OK && tls->fill > tls->at) tbh_tls_feed(stream);
     return status;
 }
 
 TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *error) {
     tbh_tls *tls = &stream->tls;
     tls->has_work = false;
-    for (int turn = 0; turn < TBH_TLS_TURNS; turn++) {
+    for (int turn = 0; turn < TBH_TLS_TURNS && stream->io->hard_steps > 0; turn++) {
         if (error) error->code = TURBOHTTP_OK;
         turbohttp_status status = tls->provider->step(tls->session, error);
         if (status == TURBOHTTP_OK) {
@@ -16360,7 +16404,10 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
             return TURBOHTTP_OK;
         }
         if (status != TURBOHTTP_PENDING) return tbh_tls_handshake_failed(stream, status, error);
-        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) break;
+        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) {
+            stream->io->hard_steps--;
+            break;
+        }
         status = tbh_tls_handshake_bytes(stream);
         if (status == TURBOHTTP_PENDING) return status;
         if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
@@ -16449,6 +16496,7 @@ TBH_FN void tbh_tls_shut(tbh_stream *stream) {
     tls->provider->shut(tls->session);
     tls->at = tls->fill;
     tbh_tls_unstage(stream);
+    turbohttp_byte_pool_return(stream->io->blocks, tls->out_block, tls->out_capacity);
     memset(tls, 0, sizeof *tls);
 }
 #endif /* !defined(TURBOHTTP_NO_TLS) */
@@ -16933,8 +16981,9 @@ static const turbohttp_tls_provider *tbh_secure_included(void) {
 #define TBH_TLS_VALUES(X)                                                                          \
     X(ca_data)                                                                                     \
     X(ca_bytes)                                                                                    \
-    X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                            \
-        X(ignore_certificate_dates) X(INSECURE_skip_verification)
+    X(min_version)                                                                                 \
+    X(max_version) X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates)               \
+        X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -17829,12 +17878,8 @@ static void tbh_link_opened(tbh_link *link) {
     tbh_link_leave_opening(link);
     client->connects++;
     request->response.connects++;
-    turbohttp_timing *timing = &request->response.timing;
-    if (!link->origin->key.tls) timing->connected_us = now - request->started_us;
-    else timing->secured_us = now - request->started_us;
+    if (link->origin->key.tls) request->response.timing.secured_us = now - request->started_us;
     tbh_origin_keep_session(link->origin, &link->stream);
-    if (link->stream.resolved_at_us > request->started_us)
-        request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
     link->request = NULL;
     link->is_private = request->disable_reuse;
     turbohttp_status status = tbh_link_choose_protocol(link);
@@ -17847,15 +17892,23 @@ static void tbh_link_opened(tbh_link *link) {
     tbh_request_complete(request, status);
 }
 
+/* 0 stays what was there before the request, or is not reached. */
+static void tbh_link_note_times(const tbh_link *link) {
+    tbh_request *request = link->request;
+    turbohttp_timing *timing = &request->response.timing;
+    const tbh_stream *stream = &link->stream;
+    if (stream->resolved_at_us > request->started_us)
+        timing->resolved_us = stream->resolved_at_us - request->started_us;
+    if (stream->connected_at_us > request->started_us)
+        timing->connected_us = stream->connected_at_us - request->started_us;
+}
+
 static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     tbh_request *request = link->request;
+    tbh_link_note_times(link);
     if (status == TURBOHTTP_PENDING) {
         turbohttp_phase phase = tbh_stream_phase(&link->stream);
-        if (request->phase == phase) return;
-        if (phase == TURBOHTTP_PHASE_TLS)
-            request->response.timing.connected_us =
-                request->client->io.now_us - request->started_us;
-        tbh_request_set_phase(request, phase);
+        if (request->phase != phase) tbh_request_set_phase(request, phase);
     } else if (status == TURBOHTTP_OK) {
         tbh_link_opened(link);
     } else {
@@ -19897,14 +19950,18 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
     tbh_client_check_birth(client);
     client->is_polling = true;
     client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
+    client->io.hard_steps = may_block ? UINT32_MAX : 1;
+    uint32_t done_before = client->completions.done;
     tbh_client_read_clock(client);
     tbh_client_start_things(client, false);
-    tbh_link *only = may_block ? tbh_client_only_link(client) : NULL;
+    bool is_done =
+        client->completions.done != done_before; /* somebody waits for that, not for more */
+    tbh_link *only = may_block && !is_done ? tbh_client_only_link(client) : NULL;
     if (only) {
         tbh_link_mark_dirty(only);
         tbh_client_pump(client, true);
-    } else if (!tbh_client_has_work(client) || !may_block) {
-        tbh_client_wait(client, timeout_ms);
+    } else if (!(tbh_client_has_work(client) || is_done) || !may_block) {
+        tbh_client_wait(client, is_done ? 0 : timeout_ms);
         tbh_client_read_clock(client);
         tbh_client_start_things(client, false);
     }

@@ -116,8 +116,9 @@ TBH_BEAR_FN void tbh_bear_say(turbohttp_error *error, turbohttp_status status, c
 }
 
 TBH_BEAR_FN void tbh_bear_wipe(void *p, size_t n) {
-    volatile unsigned char *at = (volatile unsigned char *)p;
-    while (n-- > 0) *at++ = 0;
+    /* Which function it is, no compiler may know: so the call stays, at memset's speed. */
+    static void *(*const volatile set)(void *, int, size_t) = memset;
+    set(p, 0, n);
 }
 
 /* ========================================================================
@@ -146,7 +147,7 @@ enum {
 /* Takes the first element off `in`. False at the end, and when it is malformed. `whole` (may be
  * NULL) includes the tag and the length. */
 TBH_BEAR_FN bool tbh_der_next(tbh_der *in, unsigned *tag, tbh_der *value, tbh_der *whole);
-/* As above, but only when the element has this tag; `in` is untouched otherwise. */
+/* As above, but only when the element has this tag; `in` and `value` are untouched otherwise. */
 TBH_BEAR_FN bool tbh_der_take(tbh_der *in, unsigned tag, tbh_der *value);
 TBH_BEAR_FN bool tbh_der_equal(tbh_der a, tbh_der b);
 /* The value of an OID is these bytes. */
@@ -190,9 +191,10 @@ TBH_BEAR_FN bool tbh_der_next(tbh_der *in, unsigned *tag, tbh_der *value, tbh_de
 
 TBH_BEAR_FN bool tbh_der_take(tbh_der *in, unsigned tag, tbh_der *value) {
     unsigned found;
-    tbh_der rest = *in;
-    if (!tbh_der_next(&rest, &found, value, NULL) || found != tag) return false;
+    tbh_der rest = *in, content;
+    if (!tbh_der_next(&rest, &found, &content, NULL) || found != tag) return false;
     *in = rest;
+    *value = content;
     return true;
 }
 
@@ -469,6 +471,18 @@ static bool tbh_cert_name_below(tbh_der name, tbh_der base) {
     return before == 0 || base.data[0] == '.' || name.data[before - 1] == '.';
 }
 
+/* "*.example.com" stands for names below example.com, and so for some below bad.example.com. */
+static bool tbh_cert_name_reaches(tbh_der name, tbh_der base) {
+    if (tbh_cert_name_below(name, base)) return true;
+    if (name.length < 3 || name.data[0] != '*' || name.data[1] != '.') return false;
+    tbh_der parent = {name.data + 2, name.length - 2};
+    if (base.length && base.data[0] == '.') {
+        base.data++;
+        base.length--;
+    }
+    return tbh_cert_name_below(base, parent);
+}
+
 static bool tbh_cert_address_below(tbh_der address, tbh_der base) { /* base: network, then mask */
     if (base.length != 2 * address.length) return false;
     for (size_t i = 0; i < address.length; i++)
@@ -476,32 +490,62 @@ static bool tbh_cert_address_below(tbh_der address, tbh_der base) { /* base: net
     return true;
 }
 
-/* How a list of subtrees speaks about one name: bit 0: of its kind, bit 1: covers it. */
+/* The subject begins with the same parts, byte by byte. */
+static bool tbh_cert_subject_below(tbh_der subject, tbh_der base) {
+    tbh_der parts, first;
+    if (!tbh_der_take(&subject, TBH_DER_SEQUENCE, &parts) ||
+        !tbh_der_take(&base, TBH_DER_SEQUENCE, &first) || parts.length < first.length)
+        return false;
+    parts.length = first.length;
+    return tbh_der_equal(parts, first);
+}
+
+enum { TBH_NAME_DNS = 0x82, TBH_NAME_DIRECTORY = 0xa4, TBH_NAME_ADDRESS = 0x87 };
+enum { TBH_SPEAKS = 1, TBH_COVERS = 2, TBH_REACHES = 4 };
+
+static unsigned tbh_cert_subtree(unsigned kind, tbh_der name, tbh_der base) {
+    bool is_below = kind == TBH_NAME_DNS       ? tbh_cert_name_below(name, base)
+                    : kind == TBH_NAME_ADDRESS ? tbh_cert_address_below(name, base)
+                                               : tbh_cert_subject_below(name, base);
+    if (is_below) return TBH_SPEAKS | TBH_COVERS | TBH_REACHES;
+    bool reaches = kind == TBH_NAME_DNS && tbh_cert_name_reaches(name, base);
+    return reaches ? TBH_SPEAKS | TBH_REACHES : TBH_SPEAKS;
+}
+
+/* How a list of subtrees speaks about one name; what is malformed reaches everything and covers
+ * nothing. */
 static unsigned tbh_cert_subtrees(tbh_der list, unsigned kind, tbh_der name) {
     tbh_der subtree, base;
     unsigned tag, found = 0;
     while (tbh_der_take(&list, TBH_DER_SEQUENCE, &subtree)) {
-        if (!tbh_der_next(&subtree, &tag, &base, NULL) || tag != kind) continue;
-        bool is_below =
-            kind == 0x82 ? tbh_cert_name_below(name, base) : tbh_cert_address_below(name, base);
-        found |= is_below ? 3u : 1u;
+        if (!tbh_der_next(&subtree, &tag, &base, NULL)) return TBH_SPEAKS | TBH_REACHES;
+        if (tag == kind) found |= tbh_cert_subtree(kind, name, base);
     }
-    return found;
+    return list.length ? TBH_SPEAKS | TBH_REACHES : found;
+}
+
+static bool tbh_cert_allows(tbh_der permitted, tbh_der excluded, unsigned kind, tbh_der name) {
+    unsigned wanted = tbh_cert_subtrees(permitted, kind, name);
+    if (wanted & TBH_SPEAKS && !(wanted & TBH_COVERS)) return false;
+    return !(tbh_cert_subtrees(excluded, kind, name) & TBH_REACHES);
 }
 
 TBH_BEAR_FN bool tbh_cert_permits(const tbh_cert *ca, const tbh_cert *leaf) {
     tbh_der in = ca->name_constraints, body, permitted = {NULL, 0}, excluded = {NULL, 0}, name;
-    tbh_der names = tbh_cert_names(leaf);
+    tbh_der names = tbh_cert_names(leaf), subject = leaf->subject;
     unsigned tag;
     if (!in.length) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body)) return false;
     tbh_der_take(&body, 0xa0, &permitted);
     tbh_der_take(&body, 0xa1, &excluded);
-    while (tbh_cert_next_name(&names, &tag, &name)) {
-        if (tag != 0x82 && tag != 0x87) continue;
-        if (tbh_cert_subtrees(permitted, tag, name) == 1) return false;
-        if (tbh_cert_subtrees(excluded, tag, name) & 2) return false;
-    }
+    if (body.length) return false;
+    bool has_subject = subject.length > 2; /* an empty SEQUENCE names nobody */
+    if (has_subject && !tbh_cert_allows(permitted, excluded, TBH_NAME_DIRECTORY, subject))
+        return false;
+    while (tbh_cert_next_name(&names, &tag, &name))
+        if ((tag == TBH_NAME_DNS || tag == TBH_NAME_ADDRESS) &&
+            !tbh_cert_allows(permitted, excluded, tag, name))
+            return false;
     return true;
 }
 
@@ -634,7 +678,7 @@ typedef struct tbh_roots {
     const char *path; /* of the file in use; NULL: ca_data, or only ca_path */
     tbh_root *index;
     uint32_t count, capacity;
-    bool is_loaded;
+    bool is_loaded, is_out_of_memory;
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8
@@ -725,58 +769,72 @@ static bool tbh_roots_is_certificate(const tbh_pem *pem) {
            tbh_pem_is(pem, "X509 CERTIFICATE");
 }
 
-/* `scratch` has room for a window. */
-static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base,
-                          unsigned char *scratch) {
+static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base) {
     tbh_cert cert;
-    tbh_der der = {scratch, 0};
-    if (!tbh_roots_is_certificate(pem)) return;
-    der.length = tbh_pem_decode(pem, scratch);
-    if (!tbh_cert_read(&cert, der) || !tbh_roots_grow(roots)) return;
-    tbh_root *root = &roots->index[roots->count++];
-    tbh_roots_hash(cert.subject, root->subject_hash);
-    root->offset = (uint32_t)(base + pem->begin);
-    root->length = (uint32_t)(pem->end - pem->begin);
+    size_t room = pem->content.length;
+    if (!tbh_roots_is_certificate(pem) || room == 0) return;
+    unsigned char *scratch = (unsigned char *)tbh_bear_allocate(roots->host, room);
+    roots->is_out_of_memory = scratch == NULL;
+    if (!scratch) return;
+    tbh_der der = {scratch, tbh_pem_decode(pem, scratch)};
+    if (tbh_cert_read(&cert, der) && tbh_roots_grow(roots)) {
+        tbh_root *root = &roots->index[roots->count++];
+        tbh_roots_hash(cert.subject, root->subject_hash);
+        root->offset = (uint32_t)(base + pem->begin);
+        root->length = (uint32_t)(pem->end - pem->begin);
+    }
+    tbh_bear_release(roots->host, scratch, room);
 }
 
-/* Slides a window over the source; a block that does not fit into it is skipped. */
-static void tbh_roots_scan(tbh_roots *roots, const char *path, unsigned char *window) {
+/* Where the first block begins that is not whole, for the next look. */
+static size_t tbh_roots_add_all(tbh_roots *roots, tbh_der in, uint64_t base) {
+    tbh_pem pem;
+    size_t at = 0, begin = 0;
+    while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
+        tbh_roots_add(roots, &pem, base);
+        begin = at = pem.end;
+        while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
+    }
+    return begin;
+}
+
+/* Slides a window over the file; a block that does not fit into it is skipped. */
+static turbohttp_status tbh_roots_scan_file(tbh_roots *roots, const char *path) {
     uint64_t base = 0;
-    tbh_der in = {window, 0};
-    while (base < TBH_ROOTS_FILE_MAX) {
-        tbh_pem pem;
-        size_t at = 0, begin = 0;
+    tbh_der in = {NULL, TBH_ROOTS_WINDOW};
+    unsigned char *window = (unsigned char *)tbh_bear_allocate(roots->host, TBH_ROOTS_WINDOW);
+    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    in.data = window;
+    while (base < TBH_ROOTS_FILE_MAX && in.length == TBH_ROOTS_WINDOW) {
         in.length = tbh_roots_get(roots, path, base, window, TBH_ROOTS_WINDOW);
-        while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
-            tbh_roots_add(roots, &pem, base, window + TBH_ROOTS_WINDOW);
-            at = pem.end;
-            while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
-        }
-        if (in.length < TBH_ROOTS_WINDOW) return;
+        size_t begin = tbh_roots_add_all(roots, in, base);
         base += begin > 0 ? begin : in.length;
     }
+    tbh_bear_release(roots->host, window, TBH_ROOTS_WINDOW);
+    return TURBOHTTP_OK;
 }
 
-static void tbh_roots_scan_all(tbh_roots *roots, unsigned char *window) {
+static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
     const turbohttp_tls_options *o = roots->options;
-    if (o->ca_data && !o->ca_file) tbh_roots_scan(roots, NULL, window);
+    turbohttp_status status = TURBOHTTP_OK;
+    tbh_der memory = {(const unsigned char *)o->ca_data, o->ca_bytes};
     roots->path = o->ca_file;
-    if (o->ca_file) tbh_roots_scan(roots, o->ca_file, window);
-    if (o->ca_data || o->ca_file || o->ca_path) return;
+    if (o->ca_file) return tbh_roots_scan_file(roots, o->ca_file);
+    if (o->ca_data) tbh_roots_add_all(roots, memory, 0);
+    if (o->ca_data || o->ca_path) return TURBOHTTP_OK;
     for (size_t i = 0; i < sizeof tbh_roots_bundles / sizeof tbh_roots_bundles[0]; i++) {
         roots->path = tbh_roots_bundles[i];
-        tbh_roots_scan(roots, roots->path, window);
-        if (roots->count) return;
+        status = tbh_roots_scan_file(roots, roots->path);
+        if (status != TURBOHTTP_OK || roots->count) break;
     }
+    return status;
 }
 
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
-    unsigned char *window =
-        (unsigned char *)tbh_bear_allocate(roots->host, 2 * (size_t)TBH_ROOTS_WINDOW);
-    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    tbh_roots_scan_all(roots, window);
-    tbh_bear_release(roots->host, window, 2 * (size_t)TBH_ROOTS_WINDOW);
+    turbohttp_status status = tbh_roots_scan(roots);
+    if (status == TURBOHTTP_OK && roots->is_out_of_memory) status = TURBOHTTP_ERR_OUT_OF_MEMORY;
+    if (status != TURBOHTTP_OK) return status;
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)
@@ -829,19 +887,18 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
 /* ------------------------------------------------------------ a folder, by OpenSSL's hash */
 /* The hash is SHA-1 over the name with its strings in UTF-8, lower case, and without needless
  * blanks; the file is "<hash>.<number>". */
-static void tbh_roots_hash_text(br_sha1_context *sha, tbh_der text) {
-    unsigned char canonical[256];
+static size_t tbh_roots_canonical(tbh_der text, unsigned char canonical[128]) {
     size_t n = 2, from = 0, to = text.length;
     while (from < to && text.data[from] == ' ') from++;
     while (to > from && text.data[to - 1] == ' ') to--;
-    for (; from < to && n < sizeof canonical; from++) {
+    for (; from < to && n < 128; from++) {
         unsigned char c = text.data[from];
         if (c == ' ' && text.data[from - 1] == ' ') continue;
         canonical[n++] = (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
     canonical[0] = 0x0c; /* UTF8String */
     canonical[1] = (unsigned char)(n - 2);
-    br_sha1_update(sha, canonical, n);
+    return n;
 }
 
 static void tbh_roots_hash_set(br_sha1_context *sha, tbh_der set) {
@@ -850,12 +907,14 @@ static void tbh_roots_hash_set(br_sha1_context *sha, tbh_der set) {
     while (tbh_der_take(&set, TBH_DER_SEQUENCE, &attribute)) {
         if (!tbh_der_next(&attribute, &tag, &oid, &whole_oid)) return;
         if (!tbh_der_next(&attribute, &tag, &value, NULL) || value.length > 120) return;
-        size_t inner = whole_oid.length + 2 + value.length;
+        unsigned char canonical[128];
+        size_t n = tbh_roots_canonical(value, canonical), inner = whole_oid.length + n;
+        if (inner + 2 > 127) return;
         unsigned char head[4] = {TBH_DER_SET, (unsigned char)(inner + 2), TBH_DER_SEQUENCE,
                                  (unsigned char)inner};
         br_sha1_update(sha, head, 4);
         br_sha1_update(sha, whole_oid.data, whole_oid.length);
-        tbh_roots_hash_text(sha, value);
+        br_sha1_update(sha, canonical, n);
     }
 }
 
@@ -944,7 +1003,7 @@ typedef struct tbh_chain {
     size_t fill, capacity;
     size_t starts[TBH_CHAIN_CERTS + 1];
     unsigned count;
-    bool is_too_large;
+    bool is_too_large, is_out_of_memory;
     tbh_cert path[TBH_CHAIN_PATH]; /* leaf first */
     unsigned path_length, next;    /* the certificate that the next slice verifies */
     br_x509_pkey leaf_key;
@@ -997,6 +1056,7 @@ static bool tbh_chain_grow(tbh_chain *chain, size_t wanted) {
     while (capacity < wanted) capacity *= 2;
     if (capacity > TBH_CHAIN_BYTES_MAX) return false;
     unsigned char *bytes = (unsigned char *)tbh_bear_allocate(host, capacity);
+    chain->is_out_of_memory = bytes == NULL;
     if (!bytes) return false;
     if (chain->fill) memcpy(bytes, chain->bytes, chain->fill);
     tbh_bear_release(host, chain->bytes, chain->capacity);
@@ -1202,7 +1262,6 @@ static turbohttp_status tbh_chain_verdict(const tbh_chain *chain, unsigned code,
     case BR_ERR_X509_BAD_SERVER_NAME: return tbh_chain_say_name(chain, error);
     case BR_ERR_X509_NOT_TRUSTED: return tbh_chain_untrusted(chain, error);
     case BR_ERR_X509_TIME_UNKNOWN: status = TURBOHTTP_ERR_TLS_CLOCK; break;
-    case BR_ERR_X509_BAD_SIGNATURE: status = TURBOHTTP_ERR_TLS_INTEGRITY; break;
     case BR_ERR_X509_UNSUPPORTED:
     case BR_ERR_X509_CRITICAL_EXTENSION: status = TURBOHTTP_ERR_CERT_UNSUPPORTED; break;
     case BR_ERR_X509_FORBIDDEN_KEY_USAGE:
@@ -1212,7 +1271,11 @@ static turbohttp_status tbh_chain_verdict(const tbh_chain *chain, unsigned code,
     }
     if (status == TURBOHTTP_ERR_CERT_UNSUPPORTED && tbh_chain_is_weak(chain))
         status = TURBOHTTP_ERR_CERT_WEAK;
-    tbh_bear_say(error, status, turbohttp_status_text(status), "", "");
+    tbh_bear_say(error, status,
+                 code == BR_ERR_X509_BAD_SIGNATURE
+                     ? "certificate was not signed by the issuer that it names"
+                     : turbohttp_status_text(status),
+                 "", "");
     if (error) error->system_code = (int32_t)code;
     return status;
 }
@@ -1415,6 +1478,38 @@ static void tbh_identity_parse(tbh_identity *identity, unsigned char *bytes, siz
     }
 }
 
+/* ------------------------------------------------------------ a key and its certificate */
+/* BearSSL 0.6 has no modulus of a private key: a signature tells whether the two belong together. */
+static bool tbh_identity_is_rsa_pair(const br_rsa_private_key *own,
+                                     const br_rsa_public_key *shown) {
+    unsigned char hash[br_sha256_SIZE] = {1}, back[br_sha256_SIZE], signature[512];
+    size_t n = (own->n_bitlen + 7) / 8;
+    return n <= sizeof signature && n == shown->nlen &&
+           br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, hash, sizeof hash, own, signature) &&
+           br_rsa_pkcs1_vrfy_get_default()(signature, n, BR_HASH_OID_SHA256, sizeof back, shown,
+                                           back) &&
+           memcmp(hash, back, sizeof hash) == 0;
+}
+
+static bool tbh_identity_is_ec_pair(const br_ec_private_key *own, const br_ec_public_key *shown) {
+    const br_ec_impl *ec = br_ec_get_default();
+    unsigned char point[133]; /* of P-521 */
+    if (own->curve != shown->curve || !(ec->supported_curves >> own->curve & 1)) return false;
+    size_t n = ec->mulgen(point, own->x, own->xlen, own->curve);
+    return n == shown->qlen && memcmp(point, shown->q, n) == 0;
+}
+
+static bool tbh_identity_is_pair(const tbh_identity *identity) {
+    tbh_der whole = {identity->chain[0].data, identity->chain[0].data_len};
+    tbh_cert cert;
+    br_x509_pkey shown;
+    int type = br_skey_decoder_key_type(&identity->key);
+    if (!tbh_cert_read(&cert, whole) || !tbh_cert_key(&cert, &shown) || shown.key_type != type)
+        return false;
+    return type == BR_KEYTYPE_RSA ? tbh_identity_is_rsa_pair(&identity->key.key.rsa, &shown.key.rsa)
+                                  : tbh_identity_is_ec_pair(&identity->key.key.ec, &shown.key.ec);
+}
+
 static turbohttp_status tbh_identity_read_files(tbh_identity *identity,
                                                 const turbohttp_tls_host *host,
                                                 const turbohttp_tls_options *o,
@@ -1438,6 +1533,9 @@ static turbohttp_status tbh_identity_read_files(tbh_identity *identity,
     if (br_skey_decoder_key_type(&identity->key) == 0)
         return tbh_identity_fail(error, "there is no usable private key in ", key_file,
                                  ": it must be RSA or EC, and not encrypted");
+    if (!tbh_identity_is_pair(identity))
+        return tbh_identity_fail(error, "the key in ", key_file,
+                                 " does not belong to the certificate in tls.cert_file");
     return TURBOHTTP_OK;
 }
 
@@ -1656,6 +1754,9 @@ typedef struct tbh_bear {
 } tbh_bear;
 
 /* failure.c */
+/* Beside BearSSL's numbers: the first record is none; no room for the chain. */
+#define TBH_BEAR_NOT_TLS   1000
+#define TBH_BEAR_NO_MEMORY 1001
 TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp_error *error);
 
 /* ========================================================================
@@ -1675,14 +1776,15 @@ typedef struct tbh_bear_row {
 static const tbh_bear_row tbh_bear_rows[] = {
     {BR_ERR_UNSUPPORTED_VERSION, TURBOHTTP_ERR_TLS_VERSION,
      "the server speaks no TLS 1.2, only an older version: it must be updated"},
-    {BR_ERR_BAD_VERSION, TURBOHTTP_ERR_TLS_HANDSHAKE,
+    {TBH_BEAR_NOT_TLS, TURBOHTTP_ERR_TLS_HANDSHAKE,
      "the server did not answer with TLS: is this a plain HTTP port? try http://"},
     {TBH_ALERT_RECEIVED(70), TURBOHTTP_ERR_TLS_VERSION,
      "the server refuses TLS 1.2, it probably requires TLS 1.3, which BearSSL lacks: allow TLS 1.2 "
      "on the server"},
     {TBH_ALERT_RECEIVED(40), TURBOHTTP_ERR_TLS_CIPHER,
-     "the server refused the handshake: no cipher suite in common, or it wants a client "
-     "certificate (tls.cert_file)"},
+     "the server refused the handshake: it has no TLS 1.2 or no cipher suite in common, or wants a "
+     "client certificate (tls.cert_file)"},
+    {TBH_BEAR_NO_MEMORY, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_BAD_CIPHER_SUITE, TURBOHTTP_ERR_TLS_CIPHER, NULL},
     {TBH_ALERT_RECEIVED(120), TURBOHTTP_ERR_TLS_ALPN, NULL},
     {BR_ERR_UNEXPECTED, TURBOHTTP_ERR_TLS_HANDSHAKE,
@@ -1952,6 +2054,14 @@ static void tbh_bear_feed(tbh_bear *bear) {
     bear->wants_step = split == TBH_SPLIT_MESSAGE || h->chain.state == TBH_CHAIN_VERIFYING;
 }
 
+/* What BearSSL takes for a strange version is no TLS at all when the record does not look like it. */
+static int tbh_bear_cause(const tbh_bear *bear, int code) {
+    const tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
+    if (s && bear->handshake->chain.is_out_of_memory) return TBH_BEAR_NO_MEMORY;
+    bool is_version = code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION;
+    return s && is_version && s->record_fill == 5 && s->record[1] != 3 ? TBH_BEAR_NOT_TLS : code;
+}
+
 static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     tbh_bear *bear = (tbh_bear *)tls;
     br_ssl_engine_context *engine = &bear->client.eng;
@@ -1965,7 +2075,7 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     if (state == BR_SSL_CLOSED) {
         int code = br_ssl_engine_last_error(engine);
         if (code == BR_ERR_OK && bear->is_up) return TURBOHTTP_DONE;
-        return tbh_bear_map(code, !bear->is_up, error);
+        return tbh_bear_map(tbh_bear_cause(bear, code), !bear->is_up, error);
     }
     bear->is_up = bear->is_up || (state & (BR_SSL_SENDAPP | BR_SSL_RECVAPP));
     if (!bear->is_up) return TURBOHTTP_PENDING;
@@ -2154,6 +2264,8 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_BEAR_FN
 #undef TBH_BEAR_IN_OVERHEAD
 #undef TBH_BEAR_LEAST
+#undef TBH_BEAR_NOT_TLS
+#undef TBH_BEAR_NO_MEMORY
 #undef TBH_CHAIN_BYTES_MAX
 #undef TBH_CHAIN_CERTS
 #undef TBH_CHAIN_PATH

@@ -533,6 +533,8 @@ static void judge(transfer *t) {
     t->exit_code = exit_code_of(error->code);
     /* As curl has it: what breaks behind the handshake is a failure to receive. */
     if (t->exit_code == 35 && error->phase > TURBOHTTP_PHASE_TLS) t->exit_code = 56;
+    bool is_broken = t->exit_code == 55 || t->exit_code == 56;
+    if (is_broken && error->phase == TURBOHTTP_PHASE_TLS) t->exit_code = 35;
     if (t->write_failed) {
         t->exit_code = 23;
         snprintf(error->text, sizeof error->text, "cannot write %s: %s",

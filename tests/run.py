@@ -65,6 +65,7 @@ def unit_steps():
 def script_steps():
     source = "tests/script_player.c"
     yield compiled("scripts.sanitized", source, SANITIZE)
+    yield compiled("scripts.secured", source, [*SANITIZE, "-DPLAYER_SECURED"])
     yield compiled("scripts.guards", source, ["-g", "-O1", "-DTURBOHTTP_DEBUG_GUARDS"])
     yield compiled("scripts.memory", source, MEMORY, compiler="clang")
     yield compiled("scripts.portable", source, ["-g", "-O1", "-DTURBOHTTP_NO_SIMD"])
@@ -130,7 +131,7 @@ def e2e_steps():
     tools = [["make", "-s", "tools"]]
     for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
         yield Step(f"e2e.{path.stem}", tools, [sys.executable, str(path)])
-        if path.stem in ("test_servers", "test_misbehaving"):
+        if path.stem in ("test_servers", "test_misbehaving", "test_tls"):
             sanitized = ["gcc", "-std=c99", *SANITIZE, "-I.", "examples/turboget.c", "-o",
                          "build/turboget.sanitized", "-pthread", "-lbearssl"]
             yield Step(f"e2e.{path.stem}.sanitized", [sanitized], [sys.executable, str(path)],

@@ -477,14 +477,18 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
     tbh_client_check_birth(client);
     client->is_polling = true;
     client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
+    client->io.hard_steps = may_block ? UINT32_MAX : 1;
+    uint32_t done_before = client->completions.done;
     tbh_client_read_clock(client);
     tbh_client_start_things(client, false);
-    tbh_link *only = may_block ? tbh_client_only_link(client) : NULL;
+    bool is_done =
+        client->completions.done != done_before; /* somebody waits for that, not for more */
+    tbh_link *only = may_block && !is_done ? tbh_client_only_link(client) : NULL;
     if (only) {
         tbh_link_mark_dirty(only);
         tbh_client_pump(client, true);
-    } else if (!tbh_client_has_work(client) || !may_block) {
-        tbh_client_wait(client, timeout_ms);
+    } else if (!(tbh_client_has_work(client) || is_done) || !may_block) {
+        tbh_client_wait(client, is_done ? 0 : timeout_ms);
         tbh_client_read_clock(client);
         tbh_client_start_things(client, false);
     }

@@ -110,12 +110,8 @@ static void tbh_link_opened(tbh_link *link) {
     tbh_link_leave_opening(link);
     client->connects++;
     request->response.connects++;
-    turbohttp_timing *timing = &request->response.timing;
-    if (!link->origin->key.tls) timing->connected_us = now - request->started_us;
-    else timing->secured_us = now - request->started_us;
+    if (link->origin->key.tls) request->response.timing.secured_us = now - request->started_us;
     tbh_origin_keep_session(link->origin, &link->stream);
-    if (link->stream.resolved_at_us > request->started_us)
-        request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
     link->request = NULL;
     link->is_private = request->disable_reuse;
     turbohttp_status status = tbh_link_choose_protocol(link);
@@ -128,15 +124,23 @@ static void tbh_link_opened(tbh_link *link) {
     tbh_request_complete(request, status);
 }
 
+/* 0 stays what was there before the request, or is not reached. */
+static void tbh_link_note_times(const tbh_link *link) {
+    tbh_request *request = link->request;
+    turbohttp_timing *timing = &request->response.timing;
+    const tbh_stream *stream = &link->stream;
+    if (stream->resolved_at_us > request->started_us)
+        timing->resolved_us = stream->resolved_at_us - request->started_us;
+    if (stream->connected_at_us > request->started_us)
+        timing->connected_us = stream->connected_at_us - request->started_us;
+}
+
 static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     tbh_request *request = link->request;
+    tbh_link_note_times(link);
     if (status == TURBOHTTP_PENDING) {
         turbohttp_phase phase = tbh_stream_phase(&link->stream);
-        if (request->phase == phase) return;
-        if (phase == TURBOHTTP_PHASE_TLS)
-            request->response.timing.connected_us =
-                request->client->io.now_us - request->started_us;
-        tbh_request_set_phase(request, phase);
+        if (request->phase != phase) tbh_request_set_phase(request, phase);
     } else if (status == TURBOHTTP_OK) {
         tbh_link_opened(link);
     } else {

@@ -21,6 +21,7 @@ static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_t
 
 static turbohttp_status tbh_stream_connected(tbh_stream *stream, turbohttp_error *error) {
     stream->is_connected = true;
+    stream->connected_at_us = stream->io->now_us;
 #if TBH_TLS
     if (stream->tls.provider) return tbh_tls_handshake(stream, error);
 #endif

@@ -200,6 +200,18 @@ static bool tbh_cert_name_below(tbh_der name, tbh_der base) {
     return before == 0 || base.data[0] == '.' || name.data[before - 1] == '.';
 }
 
+/* "*.example.com" stands for names below example.com, and so for some below bad.example.com. */
+static bool tbh_cert_name_reaches(tbh_der name, tbh_der base) {
+    if (tbh_cert_name_below(name, base)) return true;
+    if (name.length < 3 || name.data[0] != '*' || name.data[1] != '.') return false;
+    tbh_der parent = {name.data + 2, name.length - 2};
+    if (base.length && base.data[0] == '.') {
+        base.data++;
+        base.length--;
+    }
+    return tbh_cert_name_below(base, parent);
+}
+
 static bool tbh_cert_address_below(tbh_der address, tbh_der base) { /* base: network, then mask */
     if (base.length != 2 * address.length) return false;
     for (size_t i = 0; i < address.length; i++)
@@ -207,31 +219,61 @@ static bool tbh_cert_address_below(tbh_der address, tbh_der base) { /* base: net
     return true;
 }
 
-/* How a list of subtrees speaks about one name: bit 0: of its kind, bit 1: covers it. */
+/* The subject begins with the same parts, byte by byte. */
+static bool tbh_cert_subject_below(tbh_der subject, tbh_der base) {
+    tbh_der parts, first;
+    if (!tbh_der_take(&subject, TBH_DER_SEQUENCE, &parts) ||
+        !tbh_der_take(&base, TBH_DER_SEQUENCE, &first) || parts.length < first.length)
+        return false;
+    parts.length = first.length;
+    return tbh_der_equal(parts, first);
+}
+
+enum { TBH_NAME_DNS = 0x82, TBH_NAME_DIRECTORY = 0xa4, TBH_NAME_ADDRESS = 0x87 };
+enum { TBH_SPEAKS = 1, TBH_COVERS = 2, TBH_REACHES = 4 };
+
+static unsigned tbh_cert_subtree(unsigned kind, tbh_der name, tbh_der base) {
+    bool is_below = kind == TBH_NAME_DNS       ? tbh_cert_name_below(name, base)
+                    : kind == TBH_NAME_ADDRESS ? tbh_cert_address_below(name, base)
+                                               : tbh_cert_subject_below(name, base);
+    if (is_below) return TBH_SPEAKS | TBH_COVERS | TBH_REACHES;
+    bool reaches = kind == TBH_NAME_DNS && tbh_cert_name_reaches(name, base);
+    return reaches ? TBH_SPEAKS | TBH_REACHES : TBH_SPEAKS;
+}
+
+/* How a list of subtrees speaks about one name; what is malformed reaches everything and covers
+ * nothing. */
 static unsigned tbh_cert_subtrees(tbh_der list, unsigned kind, tbh_der name) {
     tbh_der subtree, base;
     unsigned tag, found = 0;
     while (tbh_der_take(&list, TBH_DER_SEQUENCE, &subtree)) {
-        if (!tbh_der_next(&subtree, &tag, &base, NULL) || tag != kind) continue;
-        bool is_below =
-            kind == 0x82 ? tbh_cert_name_below(name, base) : tbh_cert_address_below(name, base);
-        found |= is_below ? 3u : 1u;
+        if (!tbh_der_next(&subtree, &tag, &base, NULL)) return TBH_SPEAKS | TBH_REACHES;
+        if (tag == kind) found |= tbh_cert_subtree(kind, name, base);
     }
-    return found;
+    return list.length ? TBH_SPEAKS | TBH_REACHES : found;
+}
+
+static bool tbh_cert_allows(tbh_der permitted, tbh_der excluded, unsigned kind, tbh_der name) {
+    unsigned wanted = tbh_cert_subtrees(permitted, kind, name);
+    if (wanted & TBH_SPEAKS && !(wanted & TBH_COVERS)) return false;
+    return !(tbh_cert_subtrees(excluded, kind, name) & TBH_REACHES);
 }
 
 TBH_BEAR_FN bool tbh_cert_permits(const tbh_cert *ca, const tbh_cert *leaf) {
     tbh_der in = ca->name_constraints, body, permitted = {NULL, 0}, excluded = {NULL, 0}, name;
-    tbh_der names = tbh_cert_names(leaf);
+    tbh_der names = tbh_cert_names(leaf), subject = leaf->subject;
     unsigned tag;
     if (!in.length) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body)) return false;
     tbh_der_take(&body, 0xa0, &permitted);
     tbh_der_take(&body, 0xa1, &excluded);
-    while (tbh_cert_next_name(&names, &tag, &name)) {
-        if (tag != 0x82 && tag != 0x87) continue;
-        if (tbh_cert_subtrees(permitted, tag, name) == 1) return false;
-        if (tbh_cert_subtrees(excluded, tag, name) & 2) return false;
-    }
+    if (body.length) return false;
+    bool has_subject = subject.length > 2; /* an empty SEQUENCE names nobody */
+    if (has_subject && !tbh_cert_allows(permitted, excluded, TBH_NAME_DIRECTORY, subject))
+        return false;
+    while (tbh_cert_next_name(&names, &tag, &name))
+        if ((tag == TBH_NAME_DNS || tag == TBH_NAME_ADDRESS) &&
+            !tbh_cert_allows(permitted, excluded, tag, name))
+            return false;
     return true;
 }

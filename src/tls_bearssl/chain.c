@@ -36,6 +36,7 @@ static bool tbh_chain_grow(tbh_chain *chain, size_t wanted) {
     while (capacity < wanted) capacity *= 2;
     if (capacity > TBH_CHAIN_BYTES_MAX) return false;
     unsigned char *bytes = (unsigned char *)tbh_bear_allocate(host, capacity);
+    chain->is_out_of_memory = bytes == NULL;
     if (!bytes) return false;
     if (chain->fill) memcpy(bytes, chain->bytes, chain->fill);
     tbh_bear_release(host, chain->bytes, chain->capacity);
@@ -241,7 +242,6 @@ static turbohttp_status tbh_chain_verdict(const tbh_chain *chain, unsigned code,
     case BR_ERR_X509_BAD_SERVER_NAME: return tbh_chain_say_name(chain, error);
     case BR_ERR_X509_NOT_TRUSTED: return tbh_chain_untrusted(chain, error);
     case BR_ERR_X509_TIME_UNKNOWN: status = TURBOHTTP_ERR_TLS_CLOCK; break;
-    case BR_ERR_X509_BAD_SIGNATURE: status = TURBOHTTP_ERR_TLS_INTEGRITY; break;
     case BR_ERR_X509_UNSUPPORTED:
     case BR_ERR_X509_CRITICAL_EXTENSION: status = TURBOHTTP_ERR_CERT_UNSUPPORTED; break;
     case BR_ERR_X509_FORBIDDEN_KEY_USAGE:
@@ -251,7 +251,11 @@ static turbohttp_status tbh_chain_verdict(const tbh_chain *chain, unsigned code,
     }
     if (status == TURBOHTTP_ERR_CERT_UNSUPPORTED && tbh_chain_is_weak(chain))
         status = TURBOHTTP_ERR_CERT_WEAK;
-    tbh_bear_say(error, status, turbohttp_status_text(status), "", "");
+    tbh_bear_say(error, status,
+                 code == BR_ERR_X509_BAD_SIGNATURE
+                     ? "certificate was not signed by the issuer that it names"
+                     : turbohttp_status_text(status),
+                 "", "");
     if (error) error->system_code = (int32_t)code;
     return status;
 }

@@ -30,7 +30,7 @@ typedef struct tbh_chain {
     size_t fill, capacity;
     size_t starts[TBH_CHAIN_CERTS + 1];
     unsigned count;
-    bool is_too_large;
+    bool is_too_large, is_out_of_memory;
     tbh_cert path[TBH_CHAIN_PATH]; /* leaf first */
     unsigned path_length, next;    /* the certificate that the next slice verifies */
     br_x509_pkey leaf_key;

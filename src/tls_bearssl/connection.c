@@ -202,6 +202,14 @@ static void tbh_bear_feed(tbh_bear *bear) {
     bear->wants_step = split == TBH_SPLIT_MESSAGE || h->chain.state == TBH_CHAIN_VERIFYING;
 }
 
+/* What BearSSL takes for a strange version is no TLS at all when the record does not look like it. */
+static int tbh_bear_cause(const tbh_bear *bear, int code) {
+    const tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
+    if (s && bear->handshake->chain.is_out_of_memory) return TBH_BEAR_NO_MEMORY;
+    bool is_version = code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION;
+    return s && is_version && s->record_fill == 5 && s->record[1] != 3 ? TBH_BEAR_NOT_TLS : code;
+}
+
 static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     tbh_bear *bear = (tbh_bear *)tls;
     br_ssl_engine_context *engine = &bear->client.eng;
@@ -215,7 +223,7 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     if (state == BR_SSL_CLOSED) {
         int code = br_ssl_engine_last_error(engine);
         if (code == BR_ERR_OK && bear->is_up) return TURBOHTTP_DONE;
-        return tbh_bear_map(code, !bear->is_up, error);
+        return tbh_bear_map(tbh_bear_cause(bear, code), !bear->is_up, error);
     }
     bear->is_up = bear->is_up || (state & (BR_SSL_SENDAPP | BR_SSL_RECVAPP));
     if (!bear->is_up) return TURBOHTTP_PENDING;

@@ -32,9 +32,10 @@ TBH_BEAR_FN bool tbh_der_next(tbh_der *in, unsigned *tag, tbh_der *value, tbh_de
 
 TBH_BEAR_FN bool tbh_der_take(tbh_der *in, unsigned tag, tbh_der *value) {
     unsigned found;
-    tbh_der rest = *in;
-    if (!tbh_der_next(&rest, &found, value, NULL) || found != tag) return false;
+    tbh_der rest = *in, content;
+    if (!tbh_der_next(&rest, &found, &content, NULL) || found != tag) return false;
     *in = rest;
+    *value = content;
     return true;
 }
 

@@ -23,7 +23,7 @@ enum {
 /* Takes the first element off `in`. False at the end, and when it is malformed. `whole` (may be
  * NULL) includes the tag and the length. */
 TBH_BEAR_FN bool tbh_der_next(tbh_der *in, unsigned *tag, tbh_der *value, tbh_der *whole);
-/* As above, but only when the element has this tag; `in` is untouched otherwise. */
+/* As above, but only when the element has this tag; `in` and `value` are untouched otherwise. */
 TBH_BEAR_FN bool tbh_der_take(tbh_der *in, unsigned tag, tbh_der *value);
 TBH_BEAR_FN bool tbh_der_equal(tbh_der a, tbh_der b);
 /* The value of an OID is these bytes. */

@@ -13,14 +13,15 @@ typedef struct tbh_bear_row {
 static const tbh_bear_row tbh_bear_rows[] = {
     {BR_ERR_UNSUPPORTED_VERSION, TURBOHTTP_ERR_TLS_VERSION,
      "the server speaks no TLS 1.2, only an older version: it must be updated"},
-    {BR_ERR_BAD_VERSION, TURBOHTTP_ERR_TLS_HANDSHAKE,
+    {TBH_BEAR_NOT_TLS, TURBOHTTP_ERR_TLS_HANDSHAKE,
      "the server did not answer with TLS: is this a plain HTTP port? try http://"},
     {TBH_ALERT_RECEIVED(70), TURBOHTTP_ERR_TLS_VERSION,
      "the server refuses TLS 1.2, it probably requires TLS 1.3, which BearSSL lacks: allow TLS 1.2 "
      "on the server"},
     {TBH_ALERT_RECEIVED(40), TURBOHTTP_ERR_TLS_CIPHER,
-     "the server refused the handshake: no cipher suite in common, or it wants a client "
-     "certificate (tls.cert_file)"},
+     "the server refused the handshake: it has no TLS 1.2 or no cipher suite in common, or wants a "
+     "client certificate (tls.cert_file)"},
+    {TBH_BEAR_NO_MEMORY, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_BAD_CIPHER_SUITE, TURBOHTTP_ERR_TLS_CIPHER, NULL},
     {TBH_ALERT_RECEIVED(120), TURBOHTTP_ERR_TLS_ALPN, NULL},
     {BR_ERR_UNEXPECTED, TURBOHTTP_ERR_TLS_HANDSHAKE,

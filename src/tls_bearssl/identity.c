@@ -89,6 +89,38 @@ static void tbh_identity_parse(tbh_identity *identity, unsigned char *bytes, siz
     }
 }
 
+/* ------------------------------------------------------------ a key and its certificate */
+/* BearSSL 0.6 has no modulus of a private key: a signature tells whether the two belong together. */
+static bool tbh_identity_is_rsa_pair(const br_rsa_private_key *own,
+                                     const br_rsa_public_key *shown) {
+    unsigned char hash[br_sha256_SIZE] = {1}, back[br_sha256_SIZE], signature[512];
+    size_t n = (own->n_bitlen + 7) / 8;
+    return n <= sizeof signature && n == shown->nlen &&
+           br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, hash, sizeof hash, own, signature) &&
+           br_rsa_pkcs1_vrfy_get_default()(signature, n, BR_HASH_OID_SHA256, sizeof back, shown,
+                                           back) &&
+           memcmp(hash, back, sizeof hash) == 0;
+}
+
+static bool tbh_identity_is_ec_pair(const br_ec_private_key *own, const br_ec_public_key *shown) {
+    const br_ec_impl *ec = br_ec_get_default();
+    unsigned char point[133]; /* of P-521 */
+    if (own->curve != shown->curve || !(ec->supported_curves >> own->curve & 1)) return false;
+    size_t n = ec->mulgen(point, own->x, own->xlen, own->curve);
+    return n == shown->qlen && memcmp(point, shown->q, n) == 0;
+}
+
+static bool tbh_identity_is_pair(const tbh_identity *identity) {
+    tbh_der whole = {identity->chain[0].data, identity->chain[0].data_len};
+    tbh_cert cert;
+    br_x509_pkey shown;
+    int type = br_skey_decoder_key_type(&identity->key);
+    if (!tbh_cert_read(&cert, whole) || !tbh_cert_key(&cert, &shown) || shown.key_type != type)
+        return false;
+    return type == BR_KEYTYPE_RSA ? tbh_identity_is_rsa_pair(&identity->key.key.rsa, &shown.key.rsa)
+                                  : tbh_identity_is_ec_pair(&identity->key.key.ec, &shown.key.ec);
+}
+
 static turbohttp_status tbh_identity_read_files(tbh_identity *identity,
                                                 const turbohttp_tls_host *host,
                                                 const turbohttp_tls_options *o,
@@ -112,6 +144,9 @@ static turbohttp_status tbh_identity_read_files(tbh_identity *identity,
     if (br_skey_decoder_key_type(&identity->key) == 0)
         return tbh_identity_fail(error, "there is no usable private key in ", key_file,
                                  ": it must be RSA or EC, and not encrypted");
+    if (!tbh_identity_is_pair(identity))
+        return tbh_identity_fail(error, "the key in ", key_file,
+                                 " does not belong to the certificate in tls.cert_file");
     return TURBOHTTP_OK;
 }
 

@@ -1,5 +1,6 @@
 /* Who we are and whom we pin: read once for all connections of a context. */
 #pragma once
+#include "cert.h"
 #include "pem.h"
 
 #define TBH_IDENTITY_CERTS 10

@@ -64,58 +64,72 @@ static bool tbh_roots_is_certificate(const tbh_pem *pem) {
            tbh_pem_is(pem, "X509 CERTIFICATE");
 }
 
-/* `scratch` has room for a window. */
-static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base,
-                          unsigned char *scratch) {
+static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base) {
     tbh_cert cert;
-    tbh_der der = {scratch, 0};
-    if (!tbh_roots_is_certificate(pem)) return;
-    der.length = tbh_pem_decode(pem, scratch);
-    if (!tbh_cert_read(&cert, der) || !tbh_roots_grow(roots)) return;
-    tbh_root *root = &roots->index[roots->count++];
-    tbh_roots_hash(cert.subject, root->subject_hash);
-    root->offset = (uint32_t)(base + pem->begin);
-    root->length = (uint32_t)(pem->end - pem->begin);
+    size_t room = pem->content.length;
+    if (!tbh_roots_is_certificate(pem) || room == 0) return;
+    unsigned char *scratch = (unsigned char *)tbh_bear_allocate(roots->host, room);
+    roots->is_out_of_memory = scratch == NULL;
+    if (!scratch) return;
+    tbh_der der = {scratch, tbh_pem_decode(pem, scratch)};
+    if (tbh_cert_read(&cert, der) && tbh_roots_grow(roots)) {
+        tbh_root *root = &roots->index[roots->count++];
+        tbh_roots_hash(cert.subject, root->subject_hash);
+        root->offset = (uint32_t)(base + pem->begin);
+        root->length = (uint32_t)(pem->end - pem->begin);
+    }
+    tbh_bear_release(roots->host, scratch, room);
 }
 
-/* Slides a window over the source; a block that does not fit into it is skipped. */
-static void tbh_roots_scan(tbh_roots *roots, const char *path, unsigned char *window) {
+/* Where the first block begins that is not whole, for the next look. */
+static size_t tbh_roots_add_all(tbh_roots *roots, tbh_der in, uint64_t base) {
+    tbh_pem pem;
+    size_t at = 0, begin = 0;
+    while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
+        tbh_roots_add(roots, &pem, base);
+        begin = at = pem.end;
+        while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
+    }
+    return begin;
+}
+
+/* Slides a window over the file; a block that does not fit into it is skipped. */
+static turbohttp_status tbh_roots_scan_file(tbh_roots *roots, const char *path) {
     uint64_t base = 0;
-    tbh_der in = {window, 0};
-    while (base < TBH_ROOTS_FILE_MAX) {
-        tbh_pem pem;
-        size_t at = 0, begin = 0;
+    tbh_der in = {NULL, TBH_ROOTS_WINDOW};
+    unsigned char *window = (unsigned char *)tbh_bear_allocate(roots->host, TBH_ROOTS_WINDOW);
+    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    in.data = window;
+    while (base < TBH_ROOTS_FILE_MAX && in.length == TBH_ROOTS_WINDOW) {
         in.length = tbh_roots_get(roots, path, base, window, TBH_ROOTS_WINDOW);
-        while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
-            tbh_roots_add(roots, &pem, base, window + TBH_ROOTS_WINDOW);
-            at = pem.end;
-            while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
-        }
-        if (in.length < TBH_ROOTS_WINDOW) return;
+        size_t begin = tbh_roots_add_all(roots, in, base);
         base += begin > 0 ? begin : in.length;
     }
+    tbh_bear_release(roots->host, window, TBH_ROOTS_WINDOW);
+    return TURBOHTTP_OK;
 }
 
-static void tbh_roots_scan_all(tbh_roots *roots, unsigned char *window) {
+static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
     const turbohttp_tls_options *o = roots->options;
-    if (o->ca_data && !o->ca_file) tbh_roots_scan(roots, NULL, window);
+    turbohttp_status status = TURBOHTTP_OK;
+    tbh_der memory = {(const unsigned char *)o->ca_data, o->ca_bytes};
     roots->path = o->ca_file;
-    if (o->ca_file) tbh_roots_scan(roots, o->ca_file, window);
-    if (o->ca_data || o->ca_file || o->ca_path) return;
+    if (o->ca_file) return tbh_roots_scan_file(roots, o->ca_file);
+    if (o->ca_data) tbh_roots_add_all(roots, memory, 0);
+    if (o->ca_data || o->ca_path) return TURBOHTTP_OK;
     for (size_t i = 0; i < sizeof tbh_roots_bundles / sizeof tbh_roots_bundles[0]; i++) {
         roots->path = tbh_roots_bundles[i];
-        tbh_roots_scan(roots, roots->path, window);
-        if (roots->count) return;
+        status = tbh_roots_scan_file(roots, roots->path);
+        if (status != TURBOHTTP_OK || roots->count) break;
     }
+    return status;
 }
 
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
-    unsigned char *window =
-        (unsigned char *)tbh_bear_allocate(roots->host, 2 * (size_t)TBH_ROOTS_WINDOW);
-    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    tbh_roots_scan_all(roots, window);
-    tbh_bear_release(roots->host, window, 2 * (size_t)TBH_ROOTS_WINDOW);
+    turbohttp_status status = tbh_roots_scan(roots);
+    if (status == TURBOHTTP_OK && roots->is_out_of_memory) status = TURBOHTTP_ERR_OUT_OF_MEMORY;
+    if (status != TURBOHTTP_OK) return status;
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)
@@ -168,19 +182,18 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
 /* ------------------------------------------------------------ a folder, by OpenSSL's hash */
 /* The hash is SHA-1 over the name with its strings in UTF-8, lower case, and without needless
  * blanks; the file is "<hash>.<number>". */
-static void tbh_roots_hash_text(br_sha1_context *sha, tbh_der text) {
-    unsigned char canonical[256];
+static size_t tbh_roots_canonical(tbh_der text, unsigned char canonical[128]) {
     size_t n = 2, from = 0, to = text.length;
     while (from < to && text.data[from] == ' ') from++;
     while (to > from && text.data[to - 1] == ' ') to--;
-    for (; from < to && n < sizeof canonical; from++) {
+    for (; from < to && n < 128; from++) {
         unsigned char c = text.data[from];
         if (c == ' ' && text.data[from - 1] == ' ') continue;
         canonical[n++] = (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
     canonical[0] = 0x0c; /* UTF8String */
     canonical[1] = (unsigned char)(n - 2);
-    br_sha1_update(sha, canonical, n);
+    return n;
 }
 
 static void tbh_roots_hash_set(br_sha1_context *sha, tbh_der set) {
@@ -189,12 +202,14 @@ static void tbh_roots_hash_set(br_sha1_context *sha, tbh_der set) {
     while (tbh_der_take(&set, TBH_DER_SEQUENCE, &attribute)) {
         if (!tbh_der_next(&attribute, &tag, &oid, &whole_oid)) return;
         if (!tbh_der_next(&attribute, &tag, &value, NULL) || value.length > 120) return;
-        size_t inner = whole_oid.length + 2 + value.length;
+        unsigned char canonical[128];
+        size_t n = tbh_roots_canonical(value, canonical), inner = whole_oid.length + n;
+        if (inner + 2 > 127) return;
         unsigned char head[4] = {TBH_DER_SET, (unsigned char)(inner + 2), TBH_DER_SEQUENCE,
                                  (unsigned char)inner};
         br_sha1_update(sha, head, 4);
         br_sha1_update(sha, whole_oid.data, whole_oid.length);
-        tbh_roots_hash_text(sha, value);
+        br_sha1_update(sha, canonical, n);
     }
 }
 

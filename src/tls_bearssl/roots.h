@@ -15,7 +15,7 @@ typedef struct tbh_roots {
     const char *path; /* of the file in use; NULL: ca_data, or only ca_path */
     tbh_root *index;
     uint32_t count, capacity;
-    bool is_loaded;
+    bool is_loaded, is_out_of_memory;
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8

@@ -13,7 +13,8 @@ def check(condition, what, detail=""):
     counts["passed" if condition else "failed"] += 1
     if not condition:
         test = Path(sys.argv[0]).resolve()
-        line = next((f.lineno for f in inspect.stack()[1:] if Path(f.filename).resolve() == test), 0)
+        lines = [f.lineno for f in inspect.stack()[1:] if Path(f.filename).resolve() == test]
+        line = " < ".join(map(str, lines[:2]))
         print(f"{Path(sys.argv[0]).name}:{line}: FAILED {what} {str(detail)[:600]}", flush=True)
 
 

@@ -16,14 +16,14 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for_port(port, process, seconds=10):
+def wait_for_port(port, process, seconds=10, address="127.0.0.1"):
     """Connects until the server accepts; the only waiting that a real server needs."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with {process.returncode}")
         try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            socket.create_connection((address, port), 0.2).close()
             return
         except OSError:
             time.sleep(0.01)
