@@ -16982,7 +16982,8 @@ static const turbohttp_tls_provider *tbh_secure_included(void) {
     X(ca_data)                                                                                     \
     X(ca_bytes)                                                                                    \
     X(min_version)                                                                                 \
-    X(max_version) X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates)               \
+    X(max_version)                                                                                 \
+    X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates)                              \
         X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
@@ -19482,7 +19483,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
 #define TBH_CRUMBS_BYTES 1024u
 
 /* Blocks of one size that are kept for a hundred streams and their responses. */
-#define TBH_KEPT_BLOCKS 144u
+#define TBH_KEPT_BLOCKS  144u
 
 /* ------------------------------------------------------------ defaults: the one place */
 static uint32_t tbh_or(uint32_t value, uint32_t otherwise) {

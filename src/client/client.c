@@ -9,7 +9,7 @@
 #define TBH_CRUMBS_BYTES 1024u
 
 /* Blocks of one size that are kept for a hundred streams and their responses. */
-#define TBH_KEPT_BLOCKS 144u
+#define TBH_KEPT_BLOCKS  144u
 
 /* ------------------------------------------------------------ defaults: the one place */
 static uint32_t tbh_or(uint32_t value, uint32_t otherwise) {
