@@ -12884,6 +12884,9 @@ TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
  * (S-46).
  * Input: any bytes in any split. Does not know: sockets, clocks, what a response is for. */
 
+/* Of the header tables: what both sides begin with (RFC 7541 §4.2). */
+#define TBH_MUX_TABLE_BYTES 4096u
+
 /* ------------------------------------------------------------ life */
 static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
     tbh_mux_options o;
@@ -12902,20 +12905,20 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
 
 /* Both tables, with the size that both sides begin with (RFC 7541 §4.2). */
 static turbohttp_status tbh_mux_init_tables(tbh_mux *h) {
-    enum { SIZE = 4096 };
-    size_t scratch = h->limits->line_bytes > SIZE ? h->limits->line_bytes : SIZE;
-    h->decoder_memory =
-        turbohttp_byte_pool_rent(h->pool, TURBOHTTP_HPACK_DECODER_BYTES(SIZE), &h->decoder_bytes);
-    h->encoder_memory =
-        turbohttp_byte_pool_rent(h->pool, TURBOHTTP_HPACK_ENCODER_BYTES(SIZE), &h->encoder_bytes);
+    size_t scratch = tbh_max_size(h->limits->line_bytes, TBH_MUX_TABLE_BYTES);
+    h->decoder_memory = turbohttp_byte_pool_rent(
+        h->pool, TURBOHTTP_HPACK_DECODER_BYTES(TBH_MUX_TABLE_BYTES), &h->decoder_bytes);
+    h->encoder_memory = turbohttp_byte_pool_rent(
+        h->pool, TURBOHTTP_HPACK_ENCODER_BYTES(TBH_MUX_TABLE_BYTES), &h->encoder_bytes);
     void *lent = turbohttp_byte_pool_rent(h->pool, scratch, &h->scratch_bytes);
     turbohttp_status status = TURBOHTTP_ERR_OUT_OF_MEMORY;
     if (h->decoder_memory && h->encoder_memory && lent)
         status = turbohttp_hpack_decoder_init(&h->decoder, h->decoder_memory, h->decoder_bytes,
-                                              SIZE, lent, h->scratch_bytes, h->limits->head_bytes);
+                                              TBH_MUX_TABLE_BYTES, lent, h->scratch_bytes,
+                                              h->limits->head_bytes);
     if (status == TURBOHTTP_OK)
-        status =
-            turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes, SIZE);
+        status = turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes,
+                                              TBH_MUX_TABLE_BYTES);
     if (lent) turbohttp_byte_pool_return(h->pool, lent, h->scratch_bytes);
     h->decoder.scratch = NULL; /* lent again for each block */
     return status;
@@ -16978,13 +16981,11 @@ static const turbohttp_tls_provider *tbh_secure_included(void) {
 /* Every field of the options is part of the identity: a new one belongs into one of these. */
 #define TBH_TLS_TEXTS(X)                                                                           \
     X(provider) X(ca_file) X(ca_path) X(cert_file) X(key_file) X(pins) X(server_name)
+/* clang-format off */
 #define TBH_TLS_VALUES(X)                                                                          \
-    X(ca_data)                                                                                     \
-    X(ca_bytes)                                                                                    \
-    X(min_version)                                                                                 \
-    X(max_version)                                                                                 \
-    X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates)                              \
-        X(INSECURE_skip_verification)
+    X(ca_data) X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)     \
+    X(ignore_certificate_dates) X(INSECURE_skip_verification)
+/* clang-format on */
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -20304,6 +20305,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_LINK_LIFETIME_US
 #undef TBH_LITTLE_ENDIAN
 #undef TBH_MUX_LARGEST_WINDOW
+#undef TBH_MUX_TABLE_BYTES
 #undef TBH_NAME
 #undef TBH_NEON
 #undef TBH_NOINLINE

@@ -30,13 +30,11 @@ static const turbohttp_tls_provider *tbh_secure_included(void) {
 /* Every field of the options is part of the identity: a new one belongs into one of these. */
 #define TBH_TLS_TEXTS(X)                                                                           \
     X(provider) X(ca_file) X(ca_path) X(cert_file) X(key_file) X(pins) X(server_name)
+/* clang-format off */
 #define TBH_TLS_VALUES(X)                                                                          \
-    X(ca_data)                                                                                     \
-    X(ca_bytes)                                                                                    \
-    X(min_version)                                                                                 \
-    X(max_version)                                                                                 \
-    X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates)                              \
-        X(INSECURE_skip_verification)
+    X(ca_data) X(ca_bytes) X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)     \
+    X(ignore_certificate_dates) X(INSECURE_skip_verification)
+/* clang-format on */
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);

@@ -7,6 +7,9 @@
  * Input: any bytes in any split. Does not know: sockets, clocks, what a response is for. */
 #include "conn_h2.h"
 
+/* Of the header tables: what both sides begin with (RFC 7541 §4.2). */
+#define TBH_MUX_TABLE_BYTES 4096u
+
 /* ------------------------------------------------------------ life */
 static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
     tbh_mux_options o;
@@ -25,20 +28,20 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
 
 /* Both tables, with the size that both sides begin with (RFC 7541 §4.2). */
 static turbohttp_status tbh_mux_init_tables(tbh_mux *h) {
-    enum { SIZE = 4096 };
-    size_t scratch = h->limits->line_bytes > SIZE ? h->limits->line_bytes : SIZE;
-    h->decoder_memory =
-        turbohttp_byte_pool_rent(h->pool, TURBOHTTP_HPACK_DECODER_BYTES(SIZE), &h->decoder_bytes);
-    h->encoder_memory =
-        turbohttp_byte_pool_rent(h->pool, TURBOHTTP_HPACK_ENCODER_BYTES(SIZE), &h->encoder_bytes);
+    size_t scratch = tbh_max_size(h->limits->line_bytes, TBH_MUX_TABLE_BYTES);
+    h->decoder_memory = turbohttp_byte_pool_rent(
+        h->pool, TURBOHTTP_HPACK_DECODER_BYTES(TBH_MUX_TABLE_BYTES), &h->decoder_bytes);
+    h->encoder_memory = turbohttp_byte_pool_rent(
+        h->pool, TURBOHTTP_HPACK_ENCODER_BYTES(TBH_MUX_TABLE_BYTES), &h->encoder_bytes);
     void *lent = turbohttp_byte_pool_rent(h->pool, scratch, &h->scratch_bytes);
     turbohttp_status status = TURBOHTTP_ERR_OUT_OF_MEMORY;
     if (h->decoder_memory && h->encoder_memory && lent)
         status = turbohttp_hpack_decoder_init(&h->decoder, h->decoder_memory, h->decoder_bytes,
-                                              SIZE, lent, h->scratch_bytes, h->limits->head_bytes);
+                                              TBH_MUX_TABLE_BYTES, lent, h->scratch_bytes,
+                                              h->limits->head_bytes);
     if (status == TURBOHTTP_OK)
-        status =
-            turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes, SIZE);
+        status = turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes,
+                                              TBH_MUX_TABLE_BYTES);
     if (lent) turbohttp_byte_pool_return(h->pool, lent, h->scratch_bytes);
     h->decoder.scratch = NULL; /* lent again for each block */
     return status;
