@@ -12202,8 +12202,9 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void);
 #define TBH_TLS_VALUES(X)                                                                          \
     X(ca_data)                                                                                     \
     X(ca_bytes)                                                                                    \
-    X(min_version) X(max_version) X(buffer_bytes) X(disable_resumption)                            \
-        X(ignore_certificate_dates) X(INSECURE_skip_verification)
+    X(min_version)                                                                                 \
+    X(max_version)                                                                                 \
+    X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates) X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);

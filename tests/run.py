@@ -115,11 +115,11 @@ def e2e_steps():
     tools = [["make", "-s", "tools"]]
     for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
         yield Step(f"e2e.{path.stem}", tools, [sys.executable, str(path)])
-        if path.stem in ("test_servers", "test_misbehaving", "test_tls"):
+        if path.stem in ("test_servers", "test_misbehaving", "test_tls", "test_tls_faults"):
             sanitized = ["gcc", "-std=c99", *SANITIZE, "-I.", "examples/turboget.c", "-o",
                          "build/turboget.sanitized", "-pthread", "-lbearssl"]
             yield Step(f"e2e.{path.stem}.sanitized", [sanitized], [sys.executable, str(path)],
-                       {"TURBOGET": "turboget.sanitized"})
+                       {"TURBOGET": "turboget.sanitized", "TLS_FAULT_STEP": "5"})
 
 
 def format_steps():

@@ -36,5 +36,6 @@ typedef struct tbh_bear {
 } tbh_bear;
 
 /* failure.c */
-#define TBH_BEAR_NOT_TLS 1000 /* beside BearSSL's numbers: the first record is none */
+/* Beside BearSSL's numbers: the first record is none. */
+#define TBH_BEAR_NOT_TLS 1000
 TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp_error *error);

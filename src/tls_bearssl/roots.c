@@ -51,6 +51,7 @@ static bool tbh_roots_grow(tbh_roots *roots) {
     if (roots->count < roots->capacity) return true;
     if (roots->count >= TBH_ROOTS_MAX) return false;
     tbh_root *index = (tbh_root *)tbh_bear_allocate(roots->host, capacity * sizeof *index);
+    roots->is_starved = !index;
     if (!index) return false;
     if (roots->count) memcpy(index, roots->index, roots->count * sizeof *index);
     tbh_bear_release(roots->host, roots->index, roots->capacity * sizeof *index);
@@ -114,8 +115,13 @@ TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *e
     unsigned char *window =
         (unsigned char *)tbh_bear_allocate(roots->host, 2 * (size_t)TBH_ROOTS_WINDOW);
     if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    roots->is_starved = false;
     tbh_roots_scan_all(roots, window);
     tbh_bear_release(roots->host, window, 2 * (size_t)TBH_ROOTS_WINDOW);
+    if (roots->is_starved) { /* half of the roots would be a riddle: all, or an error */
+        roots->count = 0;
+        return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    }
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)
@@ -150,6 +156,7 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
     size_t begin, bytes = sizeof(tbh_anchor) + 2 * (size_t)length;
     if (anchors->count >= TBH_ANCHORS_MAX) return;
     tbh_anchor *anchor = (tbh_anchor *)tbh_bear_allocate(roots->host, bytes);
+    anchors->is_starved = anchors->is_starved || !anchor;
     if (!anchor) return;
     anchor->bytes = bytes;
     unsigned char *der_bytes = (unsigned char *)(anchor + 1);
