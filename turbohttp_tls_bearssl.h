@@ -611,7 +611,7 @@ TBH_BEAR_FN bool tbh_pem_find(tbh_der in, size_t from, tbh_pem *pem, size_t *beg
         return false;
     }
     size_t text = tbh_pem_search(in, label, "-----");
-    size_t close = tbh_pem_search(in, text, tbh_pem_closing);
+    size_t close = tbh_pem_search(in, text + 5, tbh_pem_closing); /* "-----" is not shared */
     if (close == in.length) return false;
     pem->begin = open;
     pem->end = close + sizeof tbh_pem_closing - 1;
@@ -1318,6 +1318,7 @@ static turbohttp_status tbh_chain_begin(tbh_chain *chain, turbohttp_error *error
     if (!ignores_dates && tbh_chain_now(chain) == 0)
         return tbh_chain_fail(error, TURBOHTTP_ERR_TLS_CLOCK);
     turbohttp_status status = tbh_roots_load(rules->roots, error);
+    if (status == TURBOHTTP_ERR_OUT_OF_MEMORY) return tbh_chain_fail(error, status);
     if (status != TURBOHTTP_OK) return status;
     tbh_chain_sort(chain);
     tbh_chain_find_anchors(chain);

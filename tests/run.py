@@ -100,7 +100,7 @@ def fuzz_steps():
     for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
         corpus = ROOT / "tests/fuzz/corpus" / path.stem[5:]
         work = f"build/{path.stem}.corpus"
-        libs = ["-lz"] if "zlib.h" in path.read_text() else []
+        libs = (["-lz"] if "zlib.h" in path.read_text() else []) + bearssl(path)
         step = compiled(path.stem, f"tests/fuzz/{path.name}",
                         ["-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"],
                         compiler="clang", libs=libs,

@@ -307,6 +307,7 @@ static turbohttp_status tbh_chain_begin(tbh_chain *chain, turbohttp_error *error
     if (!ignores_dates && tbh_chain_now(chain) == 0)
         return tbh_chain_fail(error, TURBOHTTP_ERR_TLS_CLOCK);
     turbohttp_status status = tbh_roots_load(rules->roots, error);
+    if (status == TURBOHTTP_ERR_OUT_OF_MEMORY) return tbh_chain_fail(error, status);
     if (status != TURBOHTTP_OK) return status;
     tbh_chain_sort(chain);
     tbh_chain_find_anchors(chain);

@@ -267,6 +267,10 @@ static void pem_blocks(void) {
     in.data = (const unsigned char *)locked;
     in.length = sizeof locked - 1;
     CHECK(tbh_pem_find(in, 0, &block, &begin) && tbh_pem_decode(&block, out) == 0);
+    static const char shared_dashes[] = "-----BEGIN X-----END X-----";
+    in.data = (const unsigned char *)shared_dashes;
+    in.length = sizeof shared_dashes - 1;
+    CHECK(!tbh_pem_find(in, 0, &block, &begin));
     in.data = unit_leaf;
     in.length = sizeof unit_leaf;
     CHECK(tbh_pem_find(in, 0, &block, &begin) && block.end == sizeof unit_leaf && block.label_length == 0);
