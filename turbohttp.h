@@ -175,6 +175,11 @@ typedef enum turbohttp_status {
     TURBOHTTP_ERR_BODY_SINK = -77,       /**< the response body's sink failed */
     TURBOHTTP_ERR_TOO_MANY_INTERIM = -78, /**< limit on 1xx responses */
     TURBOHTTP_ERR_UNEXPECTED_UPGRADE = -79, /**< 101 that nobody asked for */
+    TURBOHTTP_ERR_H2_PROTOCOL = -80,     /**< HTTP/2: a rule was broken */
+    TURBOHTTP_ERR_H2_RESET = -81,        /**< HTTP/2: the server gave it up */
+    TURBOHTTP_ERR_H2_GOAWAY = -82,       /**< HTTP/2: not processed any more */
+    TURBOHTTP_ERR_H2_FLOOD = -83,        /**< HTTP/2: limit on idle frames */
+    TURBOHTTP_ERR_H2_SILENCE = -84,      /**< HTTP/2: no ACK, or no PING back */
 
     /* input and output */
     TURBOHTTP_ERR_RESOLVE = -100,       /**< the name does not resolve */
@@ -3046,6 +3051,11 @@ static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(ERR_BODY_SINK, "the sink of the response body refused it"),
     TBH_ROW(ERR_TOO_MANY_INTERIM, "more 1xx responses than limits.interim_count"),
     TBH_ROW(ERR_UNEXPECTED_UPGRADE, "the server switched protocols without being asked"),
+    TBH_ROW(ERR_H2_PROTOCOL, "the server broke a rule of HTTP/2: try disable_http2"),
+    TBH_ROW(ERR_H2_RESET, "the server gave this HTTP/2 stream up"),
+    TBH_ROW(ERR_H2_GOAWAY, "the server ends its HTTP/2 connection before this request: try again"),
+    TBH_ROW(ERR_H2_FLOOD, "too many HTTP/2 frames that bring nothing"),
+    TBH_ROW(ERR_H2_SILENCE, "the server acknowledged neither HTTP/2 settings nor a ping in time"),
     TBH_ROW(ERR_RESOLVE, "host name does not resolve: check the spelling"),
     TBH_ROW(ERR_RESOLVE_TEMPORARY, "no name server answered: check the network, then try again"),
     TBH_ROW(ERR_CONNECT, "could not connect: check that the server runs and the port is open"),
@@ -7611,6 +7621,8 @@ TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
 /* Takes the next element of a comma list (RFC 9110 §5.6.1), blanks trimmed, perhaps empty; false
  * after the last one. `rest` begins as the whole value. */
 TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element);
+/* The content coding of that name (RFC 9110 §8.4.1). */
+TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name);
 
 /* ========================================================================
  * src/codec/h1_head.c
@@ -7938,7 +7950,7 @@ static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
     return TURBOHTTP_OK;
 }
 
-static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
+TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
     if (tbh_h1_is(name, "gzip", 4)) return TURBOHTTP_CODING_GZIP;
     if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
     if (tbh_h1_is(name, "deflate", 7)) return TURBOHTTP_CODING_DEFLATE;
@@ -11587,6 +11599,1694 @@ TBH_FN bool tbh_conn_is_reusable(const tbh_conn_h1 *h) {
 TBH_FN turbohttp_span tbh_conn_leftover(const tbh_conn_h1 *h) {
     return tbh_span((const char *)h->at, (size_t)(h->fill - h->at));
 }
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/engine/conn_h2.h
+ * ======================================================================= */
+/* One HTTP/2 connection, sans I/O and sans clock: bytes in, bytes out, events of its streams
+ * (RFC 9113). Ports as in conn_h1: out_peek/out_consume, in_room/in_commit, next for what it means.
+ *
+ *   conn_h2.c     life, frames that come in, the driver
+ *   h2_stream.c   states of a stream, what is handed out, and in which order
+ *   h2_flow.c     credit in both directions, guards against floods
+ *   h2_send.c     what goes out: control frames, heads, bodies
+ *   h2_head.c     header blocks that come in
+ *
+ * The connection is called mux here, for the codec has the prefix h2. Streams live in memory of the
+ * caller, one for each request. */
+
+typedef struct tbh_mux tbh_mux;
+typedef struct tbh_mux_stream tbh_mux_stream;
+
+/* What a connection may be told; zero means the default in the comment. */
+typedef struct tbh_mux_options {
+    uint32_t stream_window;     /* bytes that a stream may send ahead of its consumer; 1 MiB */
+    uint32_t connection_window; /* all streams together; 4 MiB */
+    uint32_t streams;           /* opened at once; 100, and what the peer allows */
+    uint64_t settings_us;       /* for the ACK of our SETTINGS; 10 s */
+    uint64_t ping_us;           /* silence before a PING, while streams are open; 30 s */
+    uint64_t ping_answer_us;    /* for its answer; 10 s */
+    uint32_t first_id;          /* of the first stream; 1 */
+} tbh_mux_options;
+
+/* ------------------------------------------------------------ streams */
+typedef enum tbh_mux_state {
+    TBH_MUX_OPEN_HEAD, /* we send; no head came */
+    TBH_MUX_OPEN_BODY, /* we send; the head came */
+    TBH_MUX_SENT_HEAD, /* all is sent; no head came */
+    TBH_MUX_SENT_BODY, /* all is sent; the head came */
+    TBH_MUX_ENDED,     /* the peer has ended, we still send */
+    TBH_MUX_CLOSED     /* nothing moves any more; also before the start */
+} tbh_mux_state;
+
+typedef enum tbh_mux_input {
+    TBH_MUX_IN_HEAD,        /* a head, or the fields behind a body, that do not end the stream */
+    TBH_MUX_IN_HEAD_END,    /* … that do */
+    TBH_MUX_IN_INTERIM,     /* 1xx */
+    TBH_MUX_IN_INTERIM_END, /* 1xx that ends the stream */
+    TBH_MUX_IN_DATA,
+    TBH_MUX_IN_DATA_END,
+    TBH_MUX_IN_RESET,
+    TBH_MUX_IN_WINDOW,
+    TBH_MUX_SENT_END,
+    TBH_MUX_SENT_RESET
+} tbh_mux_input;
+
+enum { TBH_MUX_STATES = TBH_MUX_CLOSED + 1, TBH_MUX_INPUTS = TBH_MUX_SENT_RESET + 1 };
+
+/* Queues in which a stream can stand. */
+enum {
+    TBH_MUX_LIVE,   /* started and not released */
+    TBH_MUX_SENDER, /* has a piece of body that may go */
+    TBH_MUX_READY,  /* has something to hand out that needs no further bytes */
+    TBH_MUX_CREDIT, /* a WINDOW_UPDATE is due */
+    TBH_MUX_QUEUES
+};
+
+typedef struct tbh_mux_node {
+    tbh_mux_stream *next, *previous;
+    bool is_in;
+} tbh_mux_node;
+
+typedef struct tbh_mux_queue {
+    tbh_mux_stream *first, *last;
+    uint32_t count;
+} tbh_mux_queue;
+
+/* Fields in one rented block: the table at its start, the texts behind it, each terminated. */
+typedef struct tbh_mux_section {
+    turbohttp_header *table;
+    size_t bytes; /* of the block */
+    size_t text_bytes;
+    uint32_t count;
+} tbh_mux_section;
+
+struct tbh_mux_stream {
+    tbh_mux *mux; /* NULL before the start and after the release */
+    void *owner;
+    tbh_mux_stream *bucket_next;
+    tbh_mux_node nodes[TBH_MUX_QUEUES];
+    uint32_t id;
+    tbh_mux_state state;
+
+    /* sending */
+    int64_t send_window; /* negative after the peer has made its windows smaller (§6.9.2) */
+    tbh_source *body;
+    turbohttp_span small;    /* a body in the same block as the head */
+    turbohttp_span trailers; /* field lines behind a body of unknown length */
+    uint64_t sent_bytes;     /* of frames that hold the request */
+    bool awaits_continue;
+    bool is_head;
+
+    /* receiving */
+    uint32_t window; /* what the peer may still send */
+    uint32_t taken;  /* credit that the peer does not know of */
+    uint32_t interims;
+    uint64_t received, expected; /* bytes of body */
+    bool has_expected, has_head;
+    bool is_paused; /* the consumer left bytes behind: they wait in `held` */
+    bool is_whole;  /* the peer ended it by the rules */
+    uint8_t due;    /* TBH_MUX_DUE_…: to be handed out behind `held` */
+    turbohttp_segments held;
+
+    /* results */
+    uint16_t status;
+    turbohttp_content_coding coding;
+    tbh_mux_section head, trailer;
+    turbohttp_status reason; /* of a reset */
+    uint32_t code;           /* the wire's */
+    bool is_safe;            /* the peer did not process it: it may be repeated (§8.7) */
+};
+
+enum { TBH_MUX_DUE_TRAILERS = 1, TBH_MUX_DUE_END = 2, TBH_MUX_DUE_RESET = 4 };
+
+/* ------------------------------------------------------------ events */
+typedef enum tbh_mux_event_kind {
+    TBH_MUX_NOTHING,      /* give it more bytes */
+    TBH_MUX_INTERIM,      /* 1xx: see status */
+    TBH_MUX_HEAD,         /* see status, head, coding, expected */
+    TBH_MUX_BODY,         /* span of body: take it with body_consume; the rest pauses the stream */
+    TBH_MUX_TRAILERS,     /* see trailer */
+    TBH_MUX_END,          /* the response is complete: release the stream */
+    TBH_MUX_RESET,        /* there will be no answer: reason, code, is_safe; release the stream */
+    TBH_MUX_SETTINGS_ACK, /* the peer has applied our settings */
+    TBH_MUX_GOAWAY,       /* start nothing more here */
+    TBH_MUX_FAILED        /* the connection is over; every stream was told before */
+} tbh_mux_event_kind;
+
+typedef struct tbh_mux_event {
+    tbh_mux_event_kind kind;
+    tbh_mux_stream *stream; /* NULL for the last three */
+    turbohttp_span span;
+} tbh_mux_event;
+
+/* ------------------------------------------------------------ connection */
+/* A token bucket: it holds `burst`, and gets one back each `interval_us`. */
+typedef struct tbh_mux_bucket {
+    uint32_t level, burst;
+    uint32_t interval_us;
+    uint64_t filled_us;
+} tbh_mux_bucket;
+
+/* A header block on its way to a section. */
+typedef struct tbh_mux_block {
+    tbh_mux_section section;
+    turbohttp_h2_fields fields;
+    turbohttp_status status; /* the first fault in it */
+    turbohttp_content_coding coding;
+    uint64_t content_length;
+    size_t widest; /* bytes of its largest field: so much of the scratch was in use */
+    bool has_content_length;
+    bool ends; /* END_STREAM */
+} tbh_mux_block;
+
+enum { TBH_MUX_BUCKETS = 64 }; /* of streams by number; a power of two */
+
+struct tbh_mux {
+    turbohttp_byte_pool *pool;
+    const turbohttp_limits *limits;
+    tbh_mux_options options; /* with defaults filled in */
+    turbohttp_span scheme;
+    uint64_t now_us;
+
+    tbh_mux_queue queues[TBH_MUX_QUEUES];
+    tbh_mux_stream *buckets[TBH_MUX_BUCKETS];
+    uint32_t next_id;
+
+    /* receiving: [at, fill) of the block is not yet understood */
+    uint8_t *block, *at, *fill;
+    size_t block_bytes;
+    uint8_t full_receives;
+    turbohttp_h2_reader reader;
+    turbohttp_hpack_decoder decoder;
+    void *decoder_memory;
+    size_t decoder_bytes, scratch_bytes;
+    tbh_mux_stream *reading; /* of the present frame or block; NULL: it is ignored */
+    uint32_t seen;           /* bytes of the present frame that were handed out */
+    tbh_mux_block head;      /* the one that comes in: there is never a second (§4.3) */
+    turbohttp_span offered;  /* of the last BODY: what was not taken */
+    tbh_mux_stream *offered_to;
+    bool is_held_offer; /* it lies in `held` */
+
+    /* sending: [out_at, out.length) is to be sent */
+    turbohttp_writer out;
+    size_t out_at;
+    uint32_t control_frames; /* in there */
+    turbohttp_hpack_encoder encoder;
+    void *encoder_memory;
+    size_t encoder_bytes;
+    int64_t send_window;
+    uint32_t window, taken;
+
+    /* what the peer said */
+    uint32_t peer_streams, peer_window, goaway_last;
+    tbh_mux_bucket control, resets;
+    bool settings_seen; /* its first frame */
+    bool is_draining;   /* no new streams */
+    bool is_ended;      /* it closed its side */
+
+    /* deadlines; UINT64_MAX: none */
+    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us;
+    uint32_t pings;
+
+    bool is_failed, failed_due, ack_due, goaway_due;
+    turbohttp_status status; /* of TBH_MUX_FAILED */
+    uint32_t code;           /* of the wire, ours or the peer's */
+};
+
+/* ------------------------------------------------------------ conn_h2.c */
+/* Writes the preface. ERR_OUT_OF_MEMORY: reset it. `limits` must stay. */
+TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
+                                     const turbohttp_limits *limits, const tbh_mux_options *options,
+                                     bool is_tls, uint64_t now_us);
+/* Returns everything rented. No stream may be left. */
+TBH_FN void tbh_mux_reset(tbh_mux *h);
+/* NULL: no memory, or what was received is not understood yet. */
+TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room);
+TBH_FN void tbh_mux_in_commit(tbh_mux *h, size_t n);
+TBH_FN void tbh_mux_in_end(tbh_mux *h);
+TBH_FN bool tbh_mux_in_wanted(const tbh_mux *h);
+TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_event *event);
+/* The time passes: deadlines, and the PING that keeps the connection. */
+TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us);
+TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h);
+/* Ends the connection: GOAWAY with `code`, and every stream that is not whole is told `status`.
+ * After the first time nothing. */
+TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code);
+TBH_FN bool tbh_mux_can_start(const tbh_mux *h);
+
+/* ------------------------------------------------------------ h2_stream.c */
+/* Begins an exchange. `stream` is zeroed memory; `request` has the head as HTTP/1.1 writes it, whose
+ * names become lower case where they stand. The texts live until the release. ERR_STATE: see
+ * can_start. */
+TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
+                                      const tbh_conn_request *request, void *owner);
+/* Takes the stream out of the connection, with RST_STREAM CANCEL if it still moves. Idempotent. */
+TBH_FN void tbh_mux_release(tbh_mux_stream *stream);
+TBH_FN void tbh_mux_body_consume(tbh_mux_stream *stream, size_t n);
+/* The consumer takes bytes again. */
+TBH_FN void tbh_mux_resume(tbh_mux_stream *stream);
+/* The source has bytes again. */
+TBH_FN void tbh_mux_resume_source(tbh_mux_stream *stream);
+/* Nobody answered 100 (Continue) in time. */
+TBH_FN void tbh_mux_continue(tbh_mux_stream *stream);
+TBH_FN tbh_mux_stream *tbh_mux_find(const tbh_mux *h, uint32_t id);
+/* Ends a stream from our side: the wire hears `code`, the consumer `status`. */
+TBH_FN void tbh_mux_reset_stream(tbh_mux_stream *stream, turbohttp_status status, uint32_t code);
+/* There will be no answer; nothing is sent. */
+TBH_FN void tbh_mux_lose_stream(tbh_mux_stream *stream, turbohttp_status status, uint32_t code,
+                                bool is_safe);
+/* The table: 0, or the code of the stream error that the input is in this state. */
+TBH_FN uint32_t tbh_mux_step(tbh_mux_stream *stream, tbh_mux_input input);
+TBH_FN void tbh_mux_enqueue(tbh_mux_stream *stream, int queue);
+TBH_FN void tbh_mux_dequeue(tbh_mux_stream *stream, int queue);
+TBH_FN void tbh_mux_end_received(tbh_mux_stream *stream);
+/* What some stream has to say without further bytes. */
+TBH_FN bool tbh_mux_next_ready(tbh_mux *h, tbh_mux_event *event);
+/* What the consumer of the last BODY left behind is kept. */
+TBH_FN void tbh_mux_settle(tbh_mux *h);
+TBH_FN void tbh_mux_offer(tbh_mux_stream *stream, turbohttp_span span, tbh_mux_event *event);
+TBH_FN void tbh_mux_section_drop(turbohttp_byte_pool *pool, tbh_mux_section *section);
+
+/* ------------------------------------------------------------ h2_flow.c */
+TBH_FN void tbh_mux_bucket_init(tbh_mux_bucket *bucket, uint32_t burst, uint32_t per_second,
+                                uint64_t now_us);
+TBH_FN bool tbh_mux_bucket_take(tbh_mux_bucket *bucket, uint64_t now_us);
+TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n);
+/* A frame that brings nothing: false when that was one too many, and the connection failed. */
+TBH_FN bool tbh_mux_count_control(tbh_mux *h);
+/* n bytes of DATA arrive: 0, or a code; *is_connection says whose error it is. */
+TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n, bool *is_connection);
+/* n bytes were used up; stream NULL: it is gone. */
+TBH_FN void tbh_mux_credit(tbh_mux *h, tbh_mux_stream *stream, size_t n);
+TBH_FN void tbh_mux_write_credit(tbh_mux *h);
+TBH_FN void tbh_mux_on_window_update(tbh_mux *h, uint32_t stream_id, uint32_t increment);
+TBH_FN void tbh_mux_on_initial_window(tbh_mux *h, uint32_t window);
+/* Bytes of body that may go now. */
+TBH_FN size_t tbh_mux_allowance(const tbh_mux_stream *stream);
+TBH_FN void tbh_mux_spend_window(tbh_mux_stream *stream, size_t n);
+
+/* ------------------------------------------------------------ h2_head.c */
+TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends);
+TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes);
+/* The block is complete: a head, trailers, or a fault. */
+TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event);
+
+/* ------------------------------------------------------------ h2_send.c */
+TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h);
+TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
+                                              const tbh_conn_request *request);
+/* Around each control frame: false when the queue is full, and the connection failed. */
+TBH_FN bool tbh_mux_may_control(tbh_mux *h);
+/* OK with bytes · PENDING · ERR_OUT_OF_MEMORY. */
+TBH_FN turbohttp_status tbh_mux_out_peek(tbh_mux *h, uint64_t now_us, turbohttp_span *out);
+TBH_FN void tbh_mux_out_consume(tbh_mux *h, size_t n);
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/engine/h2_flow.c
+ * ======================================================================= */
+/* HTTP/2 flow control (RFC 9113 §5.2, §6.9) and guards against floods (RELIABILITY 3.1, S-42, S-43).
+ *
+ * Owns the windows of both directions and the token buckets.
+ * Invariants: what we announce grows only with what a consumer took, so that memory for a peer is
+ * bounded by the window; windows that the peer gives may become negative, ours never; no window is
+ * ever above 2^31-1.
+ * Does not know: frames, who consumes. */
+
+#define TBH_MUX_LARGEST_WINDOW INT64_C(0x7fffffff)
+
+/* ------------------------------------------------------------ token buckets */
+TBH_FN void tbh_mux_bucket_init(tbh_mux_bucket *bucket, uint32_t burst, uint32_t per_second,
+                                uint64_t now_us) {
+    bucket->level = bucket->burst = burst;
+    bucket->interval_us = 1000000u / per_second;
+    bucket->filled_us = now_us;
+}
+
+TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n) {
+    uint32_t missing = bucket->burst - bucket->level;
+    bucket->level += n < missing ? n : missing;
+}
+
+static void tbh_mux_bucket_refill(tbh_mux_bucket *bucket, uint64_t now_us) {
+    uint64_t elapsed = now_us > bucket->filled_us ? now_us - bucket->filled_us : 0;
+    uint64_t n = elapsed / bucket->interval_us;
+    if (n == 0) return;
+    bucket->filled_us += n * bucket->interval_us;
+    tbh_mux_bucket_give(bucket, n < bucket->burst ? (uint32_t)n : bucket->burst);
+}
+
+TBH_FN bool tbh_mux_bucket_take(tbh_mux_bucket *bucket, uint64_t now_us) {
+    if (bucket->level == 0) tbh_mux_bucket_refill(bucket, now_us);
+    if (bucket->level == 0) return false;
+    bucket->level--;
+    return true;
+}
+
+TBH_FN bool tbh_mux_count_control(tbh_mux *h) {
+    if (tbh_mux_bucket_take(&h->control, h->now_us)) return true;
+    tbh_mux_fail(h, TURBOHTTP_ERR_H2_FLOOD, TURBOHTTP_H2_ENHANCE_YOUR_CALM);
+    return false;
+}
+
+/* ------------------------------------------------------------ what the peer sends */
+TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n,
+                               bool *is_connection) {
+    *is_connection = n > h->window;
+    if (*is_connection) return TURBOHTTP_H2_FLOW_CONTROL_ERROR;
+    h->window -= n;
+    if (!stream) return 0;
+    if (n > stream->window) return TURBOHTTP_H2_FLOW_CONTROL_ERROR;
+    stream->window -= n;
+    return 0;
+}
+
+/* Credit is worth a frame when it is half a window. */
+TBH_FN void tbh_mux_credit(tbh_mux *h, tbh_mux_stream *stream, size_t n) {
+    h->taken += (uint32_t)n;
+    if (!stream) return;
+    stream->taken += (uint32_t)n;
+    bool is_receiving = stream->state < TBH_MUX_ENDED;
+    if (is_receiving && stream->taken >= h->options.stream_window / 2)
+        tbh_mux_enqueue(stream, TBH_MUX_CREDIT);
+}
+
+TBH_FN void tbh_mux_write_credit(tbh_mux *h) {
+    tbh_mux_stream *stream;
+    if (h->is_failed) return;
+    if (h->taken >= h->options.connection_window / 2) {
+        turbohttp_h2_write_window_update(&h->out, 0, h->taken);
+        h->window += h->taken;
+        h->taken = 0;
+    }
+    while ((stream = h->queues[TBH_MUX_CREDIT].first) != NULL) {
+        tbh_mux_dequeue(stream, TBH_MUX_CREDIT);
+        if (stream->state >= TBH_MUX_ENDED) continue;
+        turbohttp_h2_write_window_update(&h->out, stream->id, stream->taken);
+        stream->window += stream->taken;
+        stream->taken = 0;
+    }
+}
+
+/* ------------------------------------------------------------ what we send */
+/* False: the sum is no window any more (§6.9.1). */
+static bool tbh_mux_widen(int64_t *window, int64_t n) {
+    *window += n;
+    return *window <= TBH_MUX_LARGEST_WINDOW;
+}
+
+static void tbh_mux_may_send(tbh_mux_stream *stream) {
+    bool has_more = stream->body || stream->small.length;
+    if (has_more && stream->send_window > 0) tbh_mux_resume_source(stream);
+}
+
+/* An increment may be for a stream that has just ended; for one that never began it is an error.
+ * Credit that nothing was sent for is what a flood is made of: it is paid with what we send. */
+TBH_FN void tbh_mux_on_window_update(tbh_mux *h, uint32_t stream_id, uint32_t increment) {
+    tbh_mux_stream *stream = stream_id ? tbh_mux_find(h, stream_id) : NULL;
+    if (!tbh_mux_count_control(h)) return;
+    if (stream_id == 0) {
+        if (!tbh_mux_widen(&h->send_window, increment))
+            tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_FLOW_CONTROL_ERROR);
+        return;
+    }
+    if (!stream || stream->state == TBH_MUX_CLOSED) return;
+    tbh_mux_step(stream, TBH_MUX_IN_WINDOW);
+    if (tbh_mux_widen(&stream->send_window, increment)) tbh_mux_may_send(stream);
+    else tbh_mux_reset_stream(stream, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_FLOW_CONTROL_ERROR);
+}
+
+/* §6.9.2: the difference goes to every stream, and may make its window negative. */
+TBH_FN void tbh_mux_on_initial_window(tbh_mux *h, uint32_t window) {
+    int64_t difference = (int64_t)window - (int64_t)h->peer_window;
+    h->peer_window = window;
+    tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
+    for (; stream; stream = stream->nodes[TBH_MUX_LIVE].next) {
+        if (!tbh_mux_widen(&stream->send_window, difference)) {
+            tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_FLOW_CONTROL_ERROR);
+            return;
+        }
+        tbh_mux_may_send(stream);
+    }
+}
+
+TBH_FN size_t tbh_mux_allowance(const tbh_mux_stream *stream) {
+    int64_t n = stream->send_window;
+    if (stream->mux->send_window < n) n = stream->mux->send_window;
+    if (n > 16384) n = 16384; /* every peer takes frames of this size (§4.2) */
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* Each frame of body earns the peer the updates that answer it. */
+TBH_FN void tbh_mux_spend_window(tbh_mux_stream *stream, size_t n) {
+    stream->send_window -= (int64_t)n;
+    stream->mux->send_window -= (int64_t)n;
+    tbh_mux_bucket_give(&stream->mux->control, 4);
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/engine/h2_stream.c
+ * ======================================================================= */
+/* HTTP/2 streams: their states (RFC 9113 §5.1), and what they hand out in which order.
+ *
+ * Owns the queues, the bytes that a consumer left behind, and the field sections until they are
+ * taken. Invariants: one row of the table decides each step; what is handed out keeps its order:
+ * held bytes, trailers, then the end or the reset, which comes exactly once; a stream that is not in
+ * LIVE is in no queue.
+ * Does not know: frames, windows. */
+
+/* ------------------------------------------------------------ states */
+enum { TBH_MUX_BAD = 0x40, TBH_MUX_LATE = 0x41 }; /* no states: PROTOCOL_ERROR, STREAM_CLOSED */
+
+#define TBH_O_H TBH_MUX_OPEN_HEAD
+#define TBH_O_B TBH_MUX_OPEN_BODY
+#define TBH_S_H TBH_MUX_SENT_HEAD
+#define TBH_S_B TBH_MUX_SENT_BODY
+#define TBH_END TBH_MUX_ENDED
+#define TBH_CLO TBH_MUX_CLOSED
+#define TBH_BAD TBH_MUX_BAD
+#define TBH_LAT TBH_MUX_LATE
+
+/* clang-format off */
+static const uint8_t tbh_mux_table[TBH_MUX_STATES][TBH_MUX_INPUTS] = {
+    /*            head     head end interim  int. end data     data end reset    window   sent end sent reset */
+    /* OPEN_HEAD */ {TBH_O_B, TBH_END, TBH_O_H, TBH_BAD, TBH_BAD, TBH_BAD, TBH_CLO, TBH_O_H, TBH_S_H, TBH_CLO},
+    /* OPEN_BODY */ {TBH_BAD, TBH_END, TBH_BAD, TBH_BAD, TBH_O_B, TBH_END, TBH_CLO, TBH_O_B, TBH_S_B, TBH_CLO},
+    /* SENT_HEAD */ {TBH_S_B, TBH_CLO, TBH_S_H, TBH_BAD, TBH_BAD, TBH_BAD, TBH_CLO, TBH_S_H, TBH_S_H, TBH_CLO},
+    /* SENT_BODY */ {TBH_BAD, TBH_CLO, TBH_BAD, TBH_BAD, TBH_S_B, TBH_CLO, TBH_CLO, TBH_S_B, TBH_S_B, TBH_CLO},
+    /* ENDED     */ {TBH_LAT, TBH_LAT, TBH_LAT, TBH_LAT, TBH_LAT, TBH_LAT, TBH_CLO, TBH_END, TBH_CLO, TBH_CLO},
+    /* CLOSED    */ {TBH_LAT, TBH_LAT, TBH_LAT, TBH_LAT, TBH_LAT, TBH_LAT, TBH_CLO, TBH_CLO, TBH_CLO, TBH_CLO},
+};
+/* clang-format on */
+
+#undef TBH_O_H
+#undef TBH_O_B
+#undef TBH_S_H
+#undef TBH_S_B
+#undef TBH_END
+#undef TBH_CLO
+#undef TBH_BAD
+#undef TBH_LAT
+
+TBH_FN uint32_t tbh_mux_step(tbh_mux_stream *stream, tbh_mux_input input) {
+    uint8_t next = tbh_mux_table[stream->state][input];
+    if (next == TBH_MUX_BAD) return TURBOHTTP_H2_PROTOCOL_ERROR;
+    if (next == TBH_MUX_LATE) return TURBOHTTP_H2_STREAM_CLOSED;
+    stream->state = (tbh_mux_state)next;
+    return 0;
+}
+
+/* ------------------------------------------------------------ queues */
+TBH_FN void tbh_mux_enqueue(tbh_mux_stream *stream, int queue) {
+    tbh_mux_queue *q = &stream->mux->queues[queue];
+    tbh_mux_node *node = &stream->nodes[queue];
+    if (node->is_in) return;
+    node->is_in = true;
+    node->next = NULL;
+    node->previous = q->last;
+    if (q->last) q->last->nodes[queue].next = stream;
+    else q->first = stream;
+    q->last = stream;
+    q->count++;
+}
+
+TBH_FN void tbh_mux_dequeue(tbh_mux_stream *stream, int queue) {
+    tbh_mux_queue *q = &stream->mux->queues[queue];
+    tbh_mux_node *node = &stream->nodes[queue];
+    if (!node->is_in) return;
+    if (node->previous) node->previous->nodes[queue].next = node->next;
+    else q->first = node->next;
+    if (node->next) node->next->nodes[queue].previous = node->previous;
+    else q->last = node->previous;
+    node->next = node->previous = NULL;
+    node->is_in = false;
+    q->count--;
+}
+
+/* ------------------------------------------------------------ numbers */
+static tbh_mux_stream **tbh_mux_bucket_of(tbh_mux *h, uint32_t id) {
+    return &h->buckets[id / 2 % TBH_MUX_BUCKETS];
+}
+
+TBH_FN tbh_mux_stream *tbh_mux_find(const tbh_mux *h, uint32_t id) {
+    tbh_mux_stream *stream = h->buckets[id / 2 % TBH_MUX_BUCKETS];
+    while (stream && stream->id != id) stream = stream->bucket_next;
+    return stream;
+}
+
+static void tbh_mux_forget(tbh_mux_stream *stream) {
+    tbh_mux_stream **at = tbh_mux_bucket_of(stream->mux, stream->id);
+    while (*at != stream) at = &(*at)->bucket_next;
+    *at = stream->bucket_next;
+}
+
+/* ------------------------------------------------------------ life */
+TBH_FN void tbh_mux_section_drop(turbohttp_byte_pool *pool, tbh_mux_section *section) {
+    if (section->table) turbohttp_byte_pool_return(pool, section->table, section->bytes);
+    memset(section, 0, sizeof *section);
+}
+
+/* §5.1.1: numbers are odd, grow, and run out (S-47). */
+static void tbh_mux_number(tbh_mux *h, tbh_mux_stream *stream) {
+    tbh_mux_stream **bucket = tbh_mux_bucket_of(h, h->next_id);
+    stream->id = h->next_id;
+    stream->bucket_next = *bucket;
+    *bucket = stream;
+    h->next_id += 2;
+    if (h->next_id > 0x7fffffffu) h->is_draining = true;
+}
+
+TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
+                                      const tbh_conn_request *request, void *owner) {
+    if (!tbh_mux_can_start(h)) return TURBOHTTP_ERR_STATE;
+    stream->mux = h;
+    stream->owner = owner;
+    stream->state = TBH_MUX_OPEN_HEAD;
+    stream->send_window = h->peer_window;
+    stream->window = h->options.stream_window;
+    stream->is_head = request->is_head;
+    turbohttp_segments_init(&stream->held, h->pool, h->limits->block_bytes);
+    tbh_mux_number(h, stream);
+    tbh_mux_enqueue(stream, TBH_MUX_LIVE);
+    if (h->queues[TBH_MUX_LIVE].count == 1) h->ping_at_us = h->now_us + h->options.ping_us;
+    tbh_mux_bucket_give(&h->control, 4);
+    turbohttp_status status = tbh_mux_write_request(stream, request);
+    if (status == TURBOHTTP_OK) return status;
+    tbh_mux_fail(h, status, TURBOHTTP_H2_INTERNAL_ERROR); /* the table of the peer is behind ours */
+    tbh_mux_release(stream);
+    return status;
+}
+
+static void tbh_mux_drop_held(tbh_mux_stream *stream) {
+    tbh_mux *h = stream->mux;
+    if (h->offered_to == stream && !h->is_held_offer) tbh_mux_credit(h, NULL, h->offered.length);
+    if (h->offered_to == stream) h->offered_to = NULL;
+    tbh_mux_credit(h, NULL, stream->held.length);
+    turbohttp_segments_reset(&stream->held);
+}
+
+static void tbh_mux_send_reset(tbh_mux_stream *stream, uint32_t code) {
+    tbh_mux *h = stream->mux;
+    bool is_moving = stream->state != TBH_MUX_CLOSED && !h->is_failed;
+    tbh_mux_step(stream, TBH_MUX_SENT_RESET);
+    if (is_moving && tbh_mux_may_control(h))
+        turbohttp_h2_write_rst_stream(&h->out, stream->id, code);
+}
+
+TBH_FN void tbh_mux_release(tbh_mux_stream *stream) {
+    tbh_mux *h = stream->mux;
+    if (!h) return;
+    tbh_mux_drop_held(stream);
+    if (h->reading == stream) h->reading = NULL;
+    tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
+    tbh_mux_section_drop(h->pool, &stream->head);
+    tbh_mux_section_drop(h->pool, &stream->trailer);
+    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++) tbh_mux_dequeue(stream, queue);
+    tbh_mux_forget(stream);
+    stream->mux = NULL;
+    if (h->queues[TBH_MUX_LIVE].count) return;
+    h->ping_at_us = UINT64_MAX; /* an idle connection is not asked */
+}
+
+/* ------------------------------------------------------------ ends */
+static void tbh_mux_make_due(tbh_mux_stream *stream, uint8_t due) {
+    stream->due = (uint8_t)(stream->due | due);
+    tbh_mux_enqueue(stream, TBH_MUX_READY);
+}
+
+/* What came whole is handed out, whatever happens to the stream or the connection afterwards. */
+TBH_FN void tbh_mux_lose_stream(tbh_mux_stream *stream, turbohttp_status status, uint32_t code,
+                                bool is_safe) {
+    tbh_mux_step(stream, TBH_MUX_IN_RESET);
+    tbh_mux_dequeue(stream, TBH_MUX_SENDER);
+    stream->body = NULL;
+    stream->small.length = 0;
+    if (stream->is_whole || (stream->due & TBH_MUX_DUE_RESET)) return;
+    stream->reason = status;
+    stream->code = code;
+    stream->is_safe = is_safe && !stream->has_head;
+    tbh_mux_drop_held(stream);
+    stream->due = 0;
+    tbh_mux_make_due(stream, TBH_MUX_DUE_RESET);
+}
+
+TBH_FN void tbh_mux_reset_stream(tbh_mux_stream *stream, turbohttp_status status, uint32_t code) {
+    tbh_mux_send_reset(stream, code);
+    tbh_mux_lose_stream(stream, status, code, false);
+}
+
+/* §8.1.1: the bytes of the body are as many as the head said. */
+TBH_FN void tbh_mux_end_received(tbh_mux_stream *stream) {
+    if (stream->has_expected && stream->received != stream->expected) {
+        tbh_mux_reset_stream(stream, TURBOHTTP_ERR_BODY_TRUNCATED, TURBOHTTP_H2_PROTOCOL_ERROR);
+        return;
+    }
+    stream->is_whole = true;
+    tbh_mux_make_due(stream, stream->trailer.table ? TBH_MUX_DUE_TRAILERS | TBH_MUX_DUE_END
+                                                   : TBH_MUX_DUE_END);
+}
+
+/* ------------------------------------------------------------ handing out */
+TBH_FN void tbh_mux_offer(tbh_mux_stream *stream, turbohttp_span span, tbh_mux_event *event) {
+    tbh_mux *h = stream->mux;
+    h->offered = event->span = span;
+    h->offered_to = event->stream = stream;
+    h->is_held_offer = false;
+    event->kind = TBH_MUX_BODY;
+}
+
+TBH_FN void tbh_mux_body_consume(tbh_mux_stream *stream, size_t n) {
+    tbh_mux *h = stream->mux;
+    if (h->offered_to != stream || n > h->offered.length) return;
+    h->offered.data += n;
+    h->offered.length -= n;
+    tbh_mux_credit(h, stream, n);
+    if (h->is_held_offer) turbohttp_segments_consume(&stream->held, n);
+}
+
+TBH_FN void tbh_mux_settle(tbh_mux *h) {
+    tbh_mux_stream *stream = h->offered_to;
+    h->offered_to = NULL;
+    if (!stream || h->offered.length == 0) return;
+    stream->is_paused = true;
+    if (h->is_held_offer) return;
+    turbohttp_status status =
+        turbohttp_segments_append(&stream->held, h->offered.data, h->offered.length);
+    if (status == TURBOHTTP_OK) return;
+    tbh_mux_credit(h, NULL, h->offered.length);
+    tbh_mux_reset_stream(stream, status, TURBOHTTP_H2_INTERNAL_ERROR);
+}
+
+TBH_FN void tbh_mux_resume(tbh_mux_stream *stream) {
+    if (!stream->mux) return;
+    tbh_mux_settle(stream->mux);
+    stream->is_paused = false;
+    if (stream->held.length || stream->due) tbh_mux_enqueue(stream, TBH_MUX_READY);
+}
+
+static tbh_mux_event_kind tbh_mux_take_due(tbh_mux_stream *stream) {
+    static const uint8_t kinds[] = {TBH_MUX_TRAILERS, TBH_MUX_END, TBH_MUX_RESET};
+    for (uint8_t bit = 0; bit < 3; bit++) {
+        if (!(stream->due & 1 << bit)) continue;
+        stream->due = (uint8_t)(stream->due & ~(1 << bit));
+        return (tbh_mux_event_kind)kinds[bit];
+    }
+    return TBH_MUX_NOTHING;
+}
+
+static bool tbh_mux_give(tbh_mux_stream *stream, tbh_mux_event *event) {
+    turbohttp_sequence held;
+    if (stream->is_paused && stream->held.length) {
+        tbh_mux_dequeue(stream, TBH_MUX_READY);
+        return false;
+    }
+    if (stream->held.length) {
+        held = turbohttp_segments_sequence(&stream->held);
+        tbh_mux_offer(stream, held.head, event);
+        stream->mux->is_held_offer = true;
+        return true;
+    }
+    event->kind = tbh_mux_take_due(stream);
+    event->stream = stream;
+    if (!stream->due) tbh_mux_dequeue(stream, TBH_MUX_READY);
+    return event->kind != TBH_MUX_NOTHING;
+}
+
+/* Each turn hands something out or takes a stream off the queue. */
+TBH_FN bool tbh_mux_next_ready(tbh_mux *h, tbh_mux_event *event) {
+    tbh_mux_stream *stream;
+    while ((stream = h->queues[TBH_MUX_READY].first) != NULL)
+        if (tbh_mux_give(stream, event)) return true;
+    return false;
+}
+
+/* ------------------------------------------------------------ sending again */
+TBH_FN void tbh_mux_resume_source(tbh_mux_stream *stream) {
+    bool has_more = stream->body || stream->small.length;
+    if (!stream->mux || !has_more || stream->awaits_continue) return;
+    if (stream->state == TBH_MUX_OPEN_HEAD || stream->state == TBH_MUX_OPEN_BODY ||
+        stream->state == TBH_MUX_ENDED)
+        tbh_mux_enqueue(stream, TBH_MUX_SENDER);
+}
+
+TBH_FN void tbh_mux_continue(tbh_mux_stream *stream) {
+    stream->awaits_continue = false;
+    tbh_mux_resume_source(stream);
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/engine/h2_send.c
+ * ======================================================================= */
+/* HTTP/2 output: the preface, heads as header blocks, bodies as DATA, and what control frames need.
+ *
+ * Owns the out block: everything is written there and leaves in one send, many frames at a time.
+ * Invariants: bodies are added only when all before them has gone, so that control frames never wait
+ * behind more than one filling; at most 256 control frames wait (RELIABILITY 3.1); blocks are encoded
+ * in the order in which they leave.
+ * Does not know: what a request means, whether the peer may still be sent to. */
+
+enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256, TBH_MUX_FRAME = 16384 };
+
+static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/* ------------------------------------------------------------ the start (§3.4) */
+TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h) {
+    turbohttp_h2_setting settings[4];
+    settings[0].id = TURBOHTTP_H2_HEADER_TABLE_SIZE;
+    settings[0].value = h->decoder.setting;
+    settings[1].id = TURBOHTTP_H2_ENABLE_PUSH;
+    settings[1].value = 0;
+    settings[2].id = TURBOHTTP_H2_INITIAL_WINDOW_SIZE;
+    settings[2].value = h->options.stream_window;
+    settings[3].id = TURBOHTTP_H2_MAX_HEADER_LIST_SIZE;
+    settings[3].value = h->limits->head_bytes;
+    turbohttp_writer_put(&h->out, tbh_mux_preface, sizeof tbh_mux_preface - 1);
+    turbohttp_h2_write_settings(&h->out, settings, 4);
+    if (h->options.connection_window > h->window)
+        turbohttp_h2_write_window_update(&h->out, 0, h->options.connection_window - h->window);
+    h->window = h->options.connection_window;
+    return h->out.status;
+}
+
+TBH_FN bool tbh_mux_may_control(tbh_mux *h) {
+    if (h->control_frames++ < TBH_MUX_CONTROL_MOST) return true;
+    tbh_mux_fail(h, TURBOHTTP_ERR_H2_FLOOD, TURBOHTTP_H2_ENHANCE_YOUR_CALM);
+    return false;
+}
+
+/* ------------------------------------------------------------ header blocks */
+/* The line up to its CRLF; `rest` moves behind it. */
+static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
+    const char *lf = (const char *)memchr(rest->data, '\n', rest->length);
+    size_t n = lf ? (size_t)(lf - rest->data) + 1 : rest->length;
+    turbohttp_span line = tbh_span(rest->data, n >= 2 ? n - 2 : 0);
+    *rest = tbh_span(rest->data + n, rest->length - n);
+    return line;
+}
+
+static turbohttp_span tbh_mux_word(turbohttp_span *rest) {
+    const char *blank = (const char *)memchr(rest->data, ' ', rest->length);
+    size_t n = blank ? (size_t)(blank - rest->data) : rest->length, step = blank ? n + 1 : n;
+    turbohttp_span word = tbh_span(rest->data, n);
+    *rest = tbh_span(rest->data + step, rest->length - step);
+    return word;
+}
+
+static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span value) {
+    turbohttp_hpack_field field;
+    field.name = name;
+    field.value = value;
+    field.never_indexed = false; /* the encoder knows the secrets by their names */
+    turbohttp_hpack_encode(&h->encoder, &field, &h->out);
+}
+
+/* §8.2.2: what speaks about an HTTP/1.1 connection. Host is `:authority`. */
+static bool tbh_mux_is_dropped(turbohttp_span name) {
+    switch (tbh_header_id(name.data, name.length)) {
+    case TURBOHTTP_HEADER_HOST:
+    case TURBOHTTP_HEADER_CONNECTION:
+    case TURBOHTTP_HEADER_PROXY_CONNECTION:
+    case TURBOHTTP_HEADER_KEEP_ALIVE:
+    case TURBOHTTP_HEADER_TRANSFER_ENCODING:
+    case TURBOHTTP_HEADER_UPGRADE:
+    case TURBOHTTP_HEADER_HTTP2_SETTINGS: return true;
+    default: return false;
+    }
+}
+
+/* Name and value of a line. The name becomes lower case where it stands (§8.2): HTTP/1.1, which may
+ * send the same text after all, does not mind. */
+static turbohttp_span tbh_mux_split(turbohttp_span line, turbohttp_span *value) {
+    char *name = (char *)(uintptr_t)line.data;
+    size_t n = 0, at;
+    for (; n < line.length && name[n] != ':'; n++)
+        if ((uint8_t)(name[n] - 'A') < 26) name[n] = (char)(name[n] | 0x20);
+    at = n + 1;
+    while (at < line.length && (name[at] == ' ' || name[at] == '\t')) at++;
+    *value = at < line.length ? tbh_span(name + at, line.length - at) : tbh_span(NULL, 0);
+    while (value->length &&
+           (value->data[value->length - 1] == ' ' || value->data[value->length - 1] == '\t'))
+        value->length--;
+    return tbh_span(name, n);
+}
+
+/* Field lines up to the empty one; `rest` moves behind it. */
+static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span *rest) {
+    for (;;) { /* each turn takes a line */
+        turbohttp_span value, line = tbh_mux_line(rest);
+        if (line.length == 0) return;
+        turbohttp_span name = tbh_mux_split(line, &value);
+        if (!tbh_mux_is_dropped(name)) tbh_mux_put_field(h, name, value);
+    }
+}
+
+/* §8.3.1: all pseudo-headers first. The Host line is the one behind the request line. */
+static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span *rest) {
+    turbohttp_span authority, line = tbh_mux_line(rest), host = tbh_mux_line(rest);
+    turbohttp_span method = tbh_mux_word(&line), path = tbh_mux_word(&line);
+    tbh_mux_split(host, &authority);
+    tbh_mux_put_field(h, tbh_span_of(":method"), method);
+    tbh_mux_put_field(h, tbh_span_of(":scheme"), h->scheme);
+    tbh_mux_put_field(h, tbh_span_of(":authority"), authority);
+    tbh_mux_put_field(h, tbh_span_of(":path"), path);
+    tbh_mux_put_lines(h, rest);
+}
+
+/* A block that does not fit into one frame is moved apart, from its end, for the headers of
+ * CONTINUATION (§6.10). */
+static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame frame) {
+    char *unused;
+    size_t block = start + TURBOHTTP_H2_HEADER_BYTES, n = h->out.length - block;
+    size_t parts = n ? (n - 1) / TBH_MUX_FRAME : 0, extra = parts * TURBOHTTP_H2_HEADER_BYTES;
+    if (turbohttp_writer_reserve(&h->out, extra, &unused) != TURBOHTTP_OK) return;
+    turbohttp_writer_commit(&h->out, extra);
+    uint8_t *base = (uint8_t *)h->out.data + block;
+    for (size_t i = parts; i > 0; i--) {
+        size_t from = i * TBH_MUX_FRAME, to = from + i * TURBOHTTP_H2_HEADER_BYTES;
+        turbohttp_h2_frame more = frame;
+        more.type = TURBOHTTP_H2_CONTINUATION;
+        more.flags = i == parts ? TURBOHTTP_H2_END_HEADERS : 0;
+        more.length = (uint32_t)(i == parts ? n - from : (size_t)TBH_MUX_FRAME);
+        memmove(base + to, base + from, more.length);
+        turbohttp_h2_write_frame_header(base + to - TURBOHTTP_H2_HEADER_BYTES, &more);
+    }
+    frame.length = (uint32_t)(parts ? (size_t)TBH_MUX_FRAME : n);
+    if (parts) frame.flags = (uint8_t)(frame.flags & ~TURBOHTTP_H2_END_HEADERS);
+    turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
+}
+
+/* Lines become one block; `is_request`: the first two are the request line and Host. */
+static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines, bool is_request,
+                              bool ends) {
+    static const char empty[TURBOHTTP_H2_HEADER_BYTES] = {0};
+    tbh_mux *h = stream->mux;
+    size_t start = h->out.length;
+    turbohttp_h2_frame frame;
+    frame.length = 0;
+    frame.type = TURBOHTTP_H2_HEADERS;
+    frame.flags = (uint8_t)(TURBOHTTP_H2_END_HEADERS | (ends ? TURBOHTTP_H2_END_STREAM : 0));
+    frame.stream_id = stream->id;
+    turbohttp_writer_put(&h->out, empty, sizeof empty);
+    if (is_request) tbh_mux_put_request_fields(h, lines);
+    else tbh_mux_put_lines(h, lines);
+    if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
+    stream->sent_bytes += h->out.length - start;
+    if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
+}
+
+TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
+                                              const tbh_conn_request *request) {
+    turbohttp_span text = request->head;
+    const tbh_source *body = request->body;
+    size_t head = text.length;
+    if (!body) { /* where the head ends, a small body begins */
+        for (head = 0; head + 4 <= text.length; head++)
+            if (memcmp(text.data + head, "\r\n\r\n", 4) == 0) break;
+        head += 4;
+    }
+    if (!body && head < text.length) stream->small = tbh_span(text.data + head, text.length - head);
+    bool has_body = (body && (body->is_unknown || body->length > 0)) || stream->small.length;
+    stream->body = has_body ? request->body : NULL;
+    if (has_body) stream->trailers = request->trailers;
+    stream->awaits_continue = has_body && request->expects_continue;
+    tbh_mux_put_block(stream, &text, true, !has_body);
+    tbh_mux_resume_source(stream);
+    return stream->mux->out.status;
+}
+
+/* ------------------------------------------------------------ bodies */
+/* The next n ≤ room bytes. OK · PENDING (nothing yet) · DONE with the last of them · an error. */
+static turbohttp_status tbh_mux_pull(tbh_mux_stream *stream, uint8_t *to, size_t room, size_t *n) {
+    tbh_source *body = stream->body;
+    turbohttp_span small = stream->small;
+    turbohttp_status status = TURBOHTTP_OK;
+    if (!body) {
+        *n = tbh_min_size(room, small.length);
+        memcpy(to, small.data, *n);
+        stream->small = tbh_span(small.data + *n, small.length - *n);
+        return stream->small.length ? TURBOHTTP_OK : TURBOHTTP_DONE;
+    }
+    *n = 0;
+    if (!body->is_unknown) room = tbh_min_size(room, tbh_size_of_u64(body->length - body->taken));
+    if (body->data) {
+        *n = room;
+        memcpy(to, body->data + (size_t)body->taken, room);
+    } else if (room) {
+        status = body->fill(body->user, to, room, n);
+    }
+    if (status < 0) return status;
+    if (*n > room || (status == TURBOHTTP_PENDING && *n > 0)) return TURBOHTTP_ERR_BODY_SOURCE;
+    body->taken += *n;
+    if (body->is_unknown) return *n || status == TURBOHTTP_DONE ? status : TURBOHTTP_PENDING;
+    if (body->taken == body->length) return TURBOHTTP_DONE;
+    if (status == TURBOHTTP_DONE) return TURBOHTTP_ERR_BODY_SOURCE;
+    return *n ? TURBOHTTP_OK : TURBOHTTP_PENDING;
+}
+
+static bool tbh_mux_has_trailers(const tbh_mux_stream *stream) {
+    return stream->trailers.length > 2;
+}
+
+/* The frame in front of n bytes of body that are in place, with END_STREAM if they are the last. */
+static void tbh_mux_put_data(tbh_mux_stream *stream, size_t n, bool is_last) {
+    turbohttp_writer *out = &stream->mux->out;
+    bool ends = is_last && !tbh_mux_has_trailers(stream);
+    turbohttp_h2_frame frame;
+    frame.length = (uint32_t)n;
+    frame.type = TURBOHTTP_H2_DATA;
+    frame.flags = ends ? TURBOHTTP_H2_END_STREAM : 0;
+    frame.stream_id = stream->id;
+    if (n || ends) {
+        turbohttp_h2_write_frame_header((uint8_t *)out->data + out->length, &frame);
+        turbohttp_writer_commit(out, TURBOHTTP_H2_HEADER_BYTES + n);
+        stream->sent_bytes += TURBOHTTP_H2_HEADER_BYTES + n;
+        tbh_mux_spend_window(stream, n);
+    }
+    if (!is_last) return;
+    tbh_mux_dequeue(stream, TBH_MUX_SENDER);
+    stream->body = NULL;
+    if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
+    else tbh_mux_put_block(stream, &stream->trailers, false, true);
+}
+
+/* One frame of a stream's body; it then stands last in the queue, or in none. */
+static void tbh_mux_send_piece(tbh_mux_stream *stream) {
+    tbh_mux *h = stream->mux;
+    char *frame;
+    size_t n = 0, room = tbh_mux_allowance(stream);
+    tbh_mux_dequeue(stream, TBH_MUX_SENDER);
+    if (room == 0) return; /* a WINDOW_UPDATE puts it back */
+    if (turbohttp_writer_reserve(&h->out, TURBOHTTP_H2_HEADER_BYTES + room, &frame) != TURBOHTTP_OK)
+        return;
+    turbohttp_status status =
+        tbh_mux_pull(stream, (uint8_t *)frame + TURBOHTTP_H2_HEADER_BYTES, room, &n);
+    if (status < 0) {
+        tbh_mux_reset_stream(stream, status, TURBOHTTP_H2_CANCEL);
+        return;
+    }
+    if (stream->body) stream->body->is_blocked = status == TURBOHTTP_PENDING;
+    if (status == TURBOHTTP_PENDING) return;
+    if (status == TURBOHTTP_OK) tbh_mux_enqueue(stream, TBH_MUX_SENDER);
+    tbh_mux_put_data(stream, n, status == TURBOHTTP_DONE);
+}
+
+/* ------------------------------------------------------------ the port */
+static void tbh_mux_refill_out(tbh_mux *h) {
+    if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
+    else turbohttp_writer_reset(&h->out); /* an idle connection keeps no block */
+    h->out_at = 0;
+    h->control_frames = 0;
+    tbh_mux_write_credit(h);
+    tbh_mux_stream *stream;
+    while (!h->is_failed && h->send_window > 0 && h->out.length < TBH_MUX_FILL &&
+           (stream = h->queues[TBH_MUX_SENDER].first) != NULL)
+        tbh_mux_send_piece(stream);
+}
+
+TBH_FN turbohttp_status tbh_mux_out_peek(tbh_mux *h, uint64_t now_us, turbohttp_span *out) {
+    h->now_us = now_us;
+    if (h->out.status == TURBOHTTP_OK && h->out_at == h->out.length) tbh_mux_refill_out(h);
+    *out = tbh_span(NULL, 0);
+    if (h->out.status != TURBOHTTP_OK) return h->out.status;
+    if (h->out_at == h->out.length) return TURBOHTTP_PENDING;
+    *out = tbh_span(h->out.data + h->out_at, h->out.length - h->out_at);
+    return TURBOHTTP_OK;
+}
+
+TBH_FN void tbh_mux_out_consume(tbh_mux *h, size_t n) {
+    h->out_at += n;
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/engine/h2_head.c
+ * ======================================================================= */
+/* HTTP/2 header blocks that come in: fields become a table of C strings (RFC 9113 §8, RFC 7541).
+ *
+ * Owns the block's section until a stream gets it, and the decoder's scratch while a block is open.
+ * Invariants: every block is decoded to its end, also one that nobody wants, for the peer's table
+ * goes on with it (§4.3); what breaks a rule never reaches the user (S-48); texts grow with what was
+ * decoded, up to limits.head_bytes.
+ * Does not know: frames, states. */
+
+enum { TBH_MUX_TEXT_GUESS = 1000 };
+
+/* ------------------------------------------------------------ the section */
+static size_t tbh_mux_table_bytes(const tbh_mux *h) {
+    return h->limits->header_count * sizeof(turbohttp_header);
+}
+
+/* Moves the texts to a block with room for `needed` of them; the rows follow. */
+static bool tbh_mux_section_grow(tbh_mux *h, tbh_mux_section *section, size_t needed) {
+    size_t bytes, table = tbh_mux_table_bytes(h);
+    turbohttp_header *rows =
+        (turbohttp_header *)turbohttp_byte_pool_rent(h->pool, table + needed, &bytes);
+    if (!rows) return false;
+    if (section->table) {
+        const char *from = (const char *)section->table + table;
+        char *to = (char *)rows + table;
+        memcpy(to, from, section->text_bytes);
+        for (uint32_t i = 0; i < section->count; i++) {
+            rows[i] = section->table[i];
+            rows[i].name = to + (rows[i].name - from);
+            rows[i].value = to + (rows[i].value - from);
+        }
+        tbh_wipe(section->table, section->bytes); /* it may hold cookies (RELIABILITY 3.6) */
+        turbohttp_byte_pool_return(h->pool, section->table, section->bytes);
+    }
+    section->table = rows;
+    section->bytes = bytes;
+    return true;
+}
+
+static bool tbh_mux_section_has_room(tbh_mux *h, tbh_mux_section *section, size_t n) {
+    size_t needed = section->text_bytes + n;
+    if (section->table && needed <= section->bytes - tbh_mux_table_bytes(h)) return true;
+    size_t wanted = section->table ? needed * 2 : tbh_max_size(needed, TBH_MUX_TEXT_GUESS);
+    return tbh_mux_section_grow(h, section, wanted);
+}
+
+static const char *tbh_mux_section_put(const tbh_mux *h, tbh_mux_section *section,
+                                       turbohttp_span text) {
+    char *to = (char *)section->table + tbh_mux_table_bytes(h) + section->text_bytes;
+    if (text.length) memcpy(to, text.data, text.length);
+    to[text.length] = 0;
+    section->text_bytes += text.length + 1;
+    return to;
+}
+
+/* ------------------------------------------------------------ fields that frame the message */
+/* Equal values count as one (RFC 9110 §8.6). */
+static turbohttp_status tbh_mux_content_length(tbh_mux_block *block, turbohttp_span value) {
+    uint64_t n;
+    if (!tbh_parse_u64(value.data, value.length, INT64_MAX, &n))
+        return TURBOHTTP_ERR_CONTENT_LENGTH;
+    if (block->has_content_length && n != block->content_length)
+        return TURBOHTTP_ERR_CONTENT_LENGTH;
+    block->has_content_length = true;
+    block->content_length = n;
+    return TURBOHTTP_OK;
+}
+
+static void tbh_mux_content_encoding(tbh_mux_block *block, turbohttp_span rest) {
+    turbohttp_span layer;
+    while (tbh_list_next(&rest, &layer)) {
+        if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
+        bool is_first = block->coding == TURBOHTTP_CODING_IDENTITY;
+        block->coding = is_first ? tbh_h1_coding_of(layer) : TURBOHTTP_CODING_OTHER;
+    }
+}
+
+static turbohttp_status tbh_mux_note(tbh_mux_block *block, const turbohttp_header *row) {
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (block->fields.section != TURBOHTTP_H2_RESPONSE) return TURBOHTTP_OK;
+    if (row->id == TURBOHTTP_HEADER_CONTENT_LENGTH) return tbh_mux_content_length(block, value);
+    if (row->id == TURBOHTTP_HEADER_CONTENT_ENCODING) tbh_mux_content_encoding(block, value);
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_mux_keep_field(tbh_mux *h, const turbohttp_hpack_field *field) {
+    tbh_mux_block *block = &h->head;
+    tbh_mux_section *section = &block->section;
+    size_t n = field->name.length + field->value.length + 2;
+    turbohttp_status status = turbohttp_h2_fields_check(&block->fields, field);
+    if (status != TURBOHTTP_OK) return status;
+    if (field->name.data[0] == ':') return TURBOHTTP_OK;
+    if (section->count == h->limits->header_count) return TURBOHTTP_ERR_TOO_MANY_HEADERS;
+    if (field->name.length > UINT16_MAX || n > h->limits->line_bytes)
+        return TURBOHTTP_ERR_LINE_TOO_LONG;
+    if (!tbh_mux_section_has_room(h, section, n)) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_header *row = &section->table[section->count++];
+    row->name = tbh_mux_section_put(h, section, field->name);
+    row->value = tbh_mux_section_put(h, section, field->value);
+    row->name_length = (uint16_t)field->name.length;
+    row->value_length = (uint32_t)field->value.length;
+    row->id = tbh_header_id(row->name, row->name_length);
+    return tbh_mux_note(block, row);
+}
+
+/* ------------------------------------------------------------ the block */
+/* Scratch is lent for the time of a block: an idle connection needs none. */
+TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends) {
+    tbh_mux_block *block = &h->head;
+    bool has_head = h->reading && h->reading->has_head;
+    block->ends = ends;
+    block->status = TURBOHTTP_OK;
+    block->coding = TURBOHTTP_CODING_IDENTITY;
+    block->has_content_length = false;
+    block->widest = 0;
+    block->section.count = 0;
+    block->section.text_bytes = 0;
+    turbohttp_h2_fields_init(&block->fields,
+                             has_head ? TURBOHTTP_H2_TRAILERS : TURBOHTTP_H2_RESPONSE);
+    h->decoder.scratch = (uint8_t *)turbohttp_byte_pool_rent(
+        h->pool, tbh_max_size(h->limits->line_bytes, h->decoder.table.capacity), &h->scratch_bytes);
+    h->decoder.scratch_bytes = h->decoder.scratch ? h->scratch_bytes : 0;
+    if (!h->decoder.scratch)
+        tbh_mux_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_H2_INTERNAL_ERROR);
+}
+
+TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
+    const uint8_t *in = (const uint8_t *)bytes.data;
+    size_t n = bytes.length;
+    turbohttp_hpack_field field;
+    turbohttp_status status;
+    while ((status = turbohttp_hpack_decode(&h->decoder, &in, &n, &field)) == TURBOHTTP_OK) {
+        h->head.widest = tbh_max_size(h->head.widest, field.name.length + field.value.length);
+        if (h->reading && h->head.status == TURBOHTTP_OK)
+            h->head.status = tbh_mux_keep_field(h, &field);
+    }
+    if (status == TURBOHTTP_ERR_HPACK) tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
+    else if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
+}
+
+static void tbh_mux_return_scratch(tbh_mux *h) {
+    if (!h->decoder.scratch) return;
+    tbh_wipe(h->decoder.scratch, tbh_min_size(h->scratch_bytes, h->head.widest));
+    turbohttp_byte_pool_return(h->pool, h->decoder.scratch, h->scratch_bytes);
+    h->decoder.scratch = NULL;
+    h->decoder.scratch_bytes = 0;
+}
+
+/* §8.3.2, §8.6: interim heads are told and forgotten; their number is limited. */
+static void tbh_mux_on_interim(tbh_mux *h, tbh_mux_event *event) {
+    tbh_mux_stream *stream = h->reading;
+    if (++stream->interims > h->limits->interim_count) {
+        tbh_mux_reset_stream(stream, TURBOHTTP_ERR_TOO_MANY_INTERIM,
+                             TURBOHTTP_H2_ENHANCE_YOUR_CALM);
+        return;
+    }
+    if (h->head.fields.status == 100) tbh_mux_continue(stream);
+    stream->status = h->head.fields.status;
+    event->kind = TBH_MUX_INTERIM;
+    event->stream = stream;
+}
+
+static void tbh_mux_on_final(tbh_mux *h, tbh_mux_event *event) {
+    tbh_mux_stream *stream = h->reading;
+    const tbh_mux_block *block = &h->head;
+    uint16_t status = block->fields.status;
+    bool is_bodiless = stream->is_head || status == 204 || status == 304; /* RFC 9110 §6.4.1 */
+    stream->has_head = true;
+    stream->status = status;
+    stream->coding = block->coding;
+    stream->has_expected = is_bodiless || block->has_content_length;
+    stream->expected = is_bodiless ? 0 : block->content_length;
+    stream->head = block->section;
+    memset(&h->head.section, 0, sizeof h->head.section);
+    event->kind = TBH_MUX_HEAD;
+    event->stream = stream;
+}
+
+static void tbh_mux_on_trailers(tbh_mux *h) {
+    h->reading->trailer = h->head.section;
+    memset(&h->head.section, 0, sizeof h->head.section);
+}
+
+static tbh_mux_input tbh_mux_classify(const tbh_mux_block *block) {
+    bool is_interim = block->fields.status >= 100 && block->fields.status < 200;
+    if (is_interim) return block->ends ? TBH_MUX_IN_INTERIM_END : TBH_MUX_IN_INTERIM;
+    return block->ends ? TBH_MUX_IN_HEAD_END : TBH_MUX_IN_HEAD;
+}
+
+/* Which code a fault is told with: sizes are ours to limit, the rest is against the rules. */
+static uint32_t tbh_mux_code_of(turbohttp_status status) {
+    bool is_limit = status == TURBOHTTP_ERR_HEAD_TOO_LARGE ||
+                    status == TURBOHTTP_ERR_TOO_MANY_HEADERS ||
+                    status == TURBOHTTP_ERR_LINE_TOO_LONG;
+    if (status == TURBOHTTP_ERR_OUT_OF_MEMORY) return TURBOHTTP_H2_INTERNAL_ERROR;
+    return is_limit ? TURBOHTTP_H2_CANCEL : TURBOHTTP_H2_PROTOCOL_ERROR;
+}
+
+static void tbh_mux_take_block(tbh_mux *h, tbh_mux_event *event) {
+    tbh_mux_stream *stream = h->reading;
+    tbh_mux_block *block = &h->head;
+    bool had_head = stream->has_head;
+    if (block->status == TURBOHTTP_OK) block->status = turbohttp_h2_fields_end(&block->fields);
+    if (block->status != TURBOHTTP_OK) {
+        tbh_mux_reset_stream(stream, block->status, tbh_mux_code_of(block->status));
+        return;
+    }
+    tbh_mux_input input = tbh_mux_classify(block);
+    uint32_t code = tbh_mux_step(stream, input);
+    if (code) {
+        tbh_mux_reset_stream(stream, TURBOHTTP_ERR_H2_PROTOCOL, code);
+        return;
+    }
+    if (input == TBH_MUX_IN_INTERIM) tbh_mux_on_interim(h, event);
+    else if (had_head) tbh_mux_on_trailers(h);
+    else tbh_mux_on_final(h, event);
+    if (input == TBH_MUX_IN_HEAD_END) tbh_mux_end_received(stream);
+}
+
+TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
+    turbohttp_status status = turbohttp_hpack_decode_end(&h->decoder);
+    tbh_mux_return_scratch(h);
+    if (status == TURBOHTTP_ERR_HPACK) {
+        tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
+        return;
+    }
+    if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
+    if (h->reading && h->reading->state != TBH_MUX_CLOSED) tbh_mux_take_block(h, event);
+    h->reading = NULL;
+    tbh_mux_section_drop(h->pool, &h->head.section);
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/engine/conn_h2.c
+ * ======================================================================= */
+/* HTTP/2 connection: its life, and the frames that come in (RFC 9113 §3, §5, §6).
+ *
+ * Owns the receive block, the header tables of both directions and every deadline.
+ * Invariants: the first frame is SETTINGS; streams are found by number, and a number that was given
+ * back is remembered only by being below `next_id`; after a failure nothing that comes is looked at
+ * (S-46).
+ * Input: any bytes in any split. Does not know: sockets, clocks, what a response is for. */
+
+/* ------------------------------------------------------------ life */
+static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
+    tbh_mux_options o;
+    memset(&o, 0, sizeof o);
+    if (given) o = *given;
+    if (!o.stream_window) o.stream_window = TBH_SMALL ? 8192 : 1u << 20;
+    if (!o.connection_window) o.connection_window = TBH_SMALL ? 65535 : 4u << 20;
+    if (!o.streams) o.streams = TBH_SMALL ? 4 : 100;
+    if (!o.settings_us) o.settings_us = 10000000;
+    if (!o.ping_us) o.ping_us = 30000000;
+    if (!o.ping_answer_us) o.ping_answer_us = 10000000;
+    if (!o.first_id) o.first_id = 1;
+    if (o.connection_window < 65535) o.connection_window = 65535; /* it cannot be made smaller */
+    return o;
+}
+
+/* Both tables, with the size that both sides begin with (RFC 7541 §4.2). */
+static turbohttp_status tbh_mux_init_tables(tbh_mux *h) {
+    enum { SIZE = 4096 };
+    size_t scratch = h->limits->line_bytes > SIZE ? h->limits->line_bytes : SIZE;
+    h->decoder_memory =
+        turbohttp_byte_pool_rent(h->pool, TURBOHTTP_HPACK_DECODER_BYTES(SIZE), &h->decoder_bytes);
+    h->encoder_memory =
+        turbohttp_byte_pool_rent(h->pool, TURBOHTTP_HPACK_ENCODER_BYTES(SIZE), &h->encoder_bytes);
+    void *lent = turbohttp_byte_pool_rent(h->pool, scratch, &h->scratch_bytes);
+    turbohttp_status status = TURBOHTTP_ERR_OUT_OF_MEMORY;
+    if (h->decoder_memory && h->encoder_memory && lent)
+        status = turbohttp_hpack_decoder_init(&h->decoder, h->decoder_memory, h->decoder_bytes,
+                                              SIZE, lent, h->scratch_bytes, h->limits->head_bytes);
+    if (status == TURBOHTTP_OK)
+        status =
+            turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes, SIZE);
+    if (lent) turbohttp_byte_pool_return(h->pool, lent, h->scratch_bytes);
+    h->decoder.scratch = NULL; /* lent again for each block */
+    return status;
+}
+
+TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
+                                     const turbohttp_limits *limits, const tbh_mux_options *options,
+                                     bool is_tls, uint64_t now_us) {
+    memset(h, 0, sizeof *h);
+    h->pool = pool;
+    h->limits = limits;
+    h->options = tbh_mux_with_defaults(options);
+    h->scheme = tbh_span_of(is_tls ? "https" : "http");
+    h->now_us = h->last_receive_us = now_us;
+    h->next_id = h->options.first_id;
+    h->peer_streams = UINT32_MAX;
+    h->goaway_last = UINT32_MAX;
+    h->send_window = h->window = h->peer_window = 65535; /* §6.9.2 */
+    h->settings_due_us = now_us + h->options.settings_us;
+    h->ping_at_us = h->ping_due_us = UINT64_MAX;
+    tbh_mux_bucket_init(&h->control, TBH_SMALL ? 100 : 1000, TBH_SMALL ? 10 : 100, now_us);
+    tbh_mux_bucket_init(&h->resets, TBH_SMALL ? 20 : 100, TBH_SMALL ? 2 : 10, now_us);
+    turbohttp_h2_reader_init(&h->reader, NULL);
+    turbohttp_writer_init(&h->out, pool, 0);
+    turbohttp_status status = tbh_mux_init_tables(h);
+    return status == TURBOHTTP_OK ? tbh_mux_write_preface(h) : status;
+}
+
+static void tbh_mux_drop_block(tbh_mux *h) {
+    if (h->block) turbohttp_byte_pool_return(h->pool, h->block, h->block_bytes);
+    h->block = h->at = h->fill = NULL;
+}
+
+TBH_FN void tbh_mux_reset(tbh_mux *h) {
+    tbh_mux_drop_block(h);
+    tbh_mux_section_drop(h->pool, &h->head.section);
+    if (h->decoder.scratch)
+        turbohttp_byte_pool_return(h->pool, h->decoder.scratch, h->scratch_bytes);
+    if (h->decoder_memory) { /* tables hold header values */
+        tbh_wipe(h->decoder_memory, h->decoder_bytes);
+        turbohttp_byte_pool_return(h->pool, h->decoder_memory, h->decoder_bytes);
+    }
+    if (h->encoder_memory) {
+        tbh_wipe(h->encoder_memory, h->encoder_bytes);
+        turbohttp_byte_pool_return(h->pool, h->encoder_memory, h->encoder_bytes);
+    }
+    h->decoder.scratch = NULL;
+    h->decoder_memory = h->encoder_memory = NULL;
+    turbohttp_writer_reset(&h->out);
+}
+
+TBH_FN bool tbh_mux_can_start(const tbh_mux *h) {
+    uint32_t live = h->queues[TBH_MUX_LIVE].count;
+    return !h->is_failed && !h->is_draining && !h->is_ended && live < h->options.streams &&
+           live < h->peer_streams;
+}
+
+TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code) {
+    if (h->is_failed) return;
+    h->is_failed = h->failed_due = h->is_draining = true;
+    h->status = status;
+    h->code = code;
+    h->at = h->fill;
+    h->settings_due_us = h->ping_at_us = h->ping_due_us = UINT64_MAX;
+    if (!h->is_ended) turbohttp_h2_write_goaway(&h->out, 0, code, tbh_span(NULL, 0));
+    tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
+    for (; stream; stream = stream->nodes[TBH_MUX_LIVE].next)
+        tbh_mux_lose_stream(stream, status, code, false);
+}
+
+/* ------------------------------------------------------------ the input port */
+/* Two full receives in a row double the next one; a small one makes a step back. */
+static size_t tbh_mux_wanted_bytes(const tbh_mux *h) {
+    size_t bytes = h->limits->block_bytes;
+    for (uint8_t i = 1; i < h->full_receives && bytes < h->limits->receive_bytes; i++) bytes *= 2;
+    return bytes;
+}
+
+TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room) {
+    size_t wanted = tbh_mux_wanted_bytes(h);
+    *room = 0;
+    if (h->at != h->fill) return NULL;
+    tbh_mux_settle(h); /* what was offered lies in the block */
+    if (h->block && h->block_bytes < wanted) tbh_mux_drop_block(h);
+    if (!h->block) h->block = (uint8_t *)turbohttp_byte_pool_rent(h->pool, wanted, &h->block_bytes);
+    if (!h->block) return NULL;
+    h->at = h->fill = h->block;
+    *room = h->block_bytes;
+    return h->block;
+}
+
+TBH_FN void tbh_mux_in_commit(tbh_mux *h, size_t n) {
+    h->fill += n;
+    if (h->is_failed) h->at = h->fill;
+    if (n == h->block_bytes && tbh_mux_wanted_bytes(h) < h->limits->receive_bytes)
+        h->full_receives++;
+    else if (n < h->block_bytes / 4 && h->full_receives > 0) h->full_receives--;
+}
+
+TBH_FN void tbh_mux_in_end(tbh_mux *h) {
+    h->is_ended = true;
+}
+
+TBH_FN bool tbh_mux_in_wanted(const tbh_mux *h) {
+    return !h->is_failed && !h->is_ended && h->at == h->fill;
+}
+
+/* ------------------------------------------------------------ which stream */
+/* §5.1: numbers that were never used are nobody's; those below `next_id` had their time. */
+static bool tbh_mux_is_idle(const tbh_mux *h, uint32_t id) {
+    return id % 2 == 0 || id >= h->next_id || id < h->options.first_id;
+}
+
+static bool tbh_mux_select(tbh_mux *h, uint32_t id) {
+    h->reading = tbh_mux_find(h, id);
+    if (h->reading || !tbh_mux_is_idle(h, id)) return true;
+    tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_PROTOCOL_ERROR);
+    return false;
+}
+
+/* ------------------------------------------------------------ DATA (§6.1) */
+/* More than the head said is refused before a byte of it is shown (§8.1.1). */
+static uint32_t tbh_mux_count_body(tbh_mux_stream *stream, uint32_t n) {
+    stream->received += n;
+    bool is_too_much = stream->has_expected && stream->received > stream->expected;
+    return is_too_much ? (uint32_t)TURBOHTTP_H2_PROTOCOL_ERROR : 0;
+}
+
+static void tbh_mux_on_data(tbh_mux *h, const turbohttp_h2_frame *frame) {
+    bool is_connection, ends = (frame->flags & TURBOHTTP_H2_END_STREAM) != 0;
+    if (!tbh_mux_select(h, frame->stream_id)) return;
+    tbh_mux_stream *stream = h->reading;
+    if (frame->length == 0 && !ends && !tbh_mux_count_control(h)) return;
+    if (stream && stream->state == TBH_MUX_CLOSED) stream = h->reading = NULL;
+    uint32_t code = tbh_mux_charge(h, stream, frame->length, &is_connection);
+    if (code && is_connection) {
+        tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, code);
+        return;
+    }
+    /* END_STREAM is looked at when the bytes in front of it have come. */
+    if (stream && !code && !stream->has_head) code = TURBOHTTP_H2_PROTOCOL_ERROR;
+    if (stream && !code) code = tbh_mux_step(stream, TBH_MUX_IN_DATA);
+    if (stream && !code) code = tbh_mux_count_body(stream, h->reader.left - h->reader.padding);
+    if (!stream || !code) return;
+    tbh_mux_reset_stream(stream, TURBOHTTP_ERR_H2_PROTOCOL, code);
+    h->reading = NULL;
+}
+
+/* Straight to the consumer, unless older bytes of the stream wait. */
+static void tbh_mux_on_data_bytes(tbh_mux *h, turbohttp_span bytes, tbh_mux_event *event) {
+    tbh_mux_stream *stream = h->reading;
+    if (!stream || stream->state == TBH_MUX_CLOSED) return; /* given back with the frame's end */
+    h->seen += (uint32_t)bytes.length;
+    tbh_mux_offer(stream, bytes, event);
+    if (!stream->held.length && !stream->is_paused) return;
+    tbh_mux_settle(h);
+    memset(event, 0, sizeof *event);
+}
+
+/* Padding, and bytes that nobody wants, are used up at once. */
+static void tbh_mux_on_data_end(tbh_mux *h, const turbohttp_h2_frame *frame) {
+    tbh_mux_stream *stream = h->reading;
+    bool ends = (frame->flags & TURBOHTTP_H2_END_STREAM) != 0;
+    if (stream && stream->state == TBH_MUX_CLOSED) stream = NULL;
+    tbh_mux_credit(h, stream, frame->length - h->seen);
+    h->reading = NULL;
+    if (!stream || !ends) return;
+    tbh_mux_step(stream, TBH_MUX_IN_DATA_END);
+    tbh_mux_end_received(stream);
+}
+
+/* ------------------------------------------------------------ HEADERS, CONTINUATION (§6.2, §6.10) */
+static void tbh_mux_on_headers(tbh_mux *h, const turbohttp_h2_frame *frame) {
+    if (!tbh_mux_select(h, frame->stream_id)) return;
+    tbh_mux_stream *stream = h->reading;
+    if (stream && stream->state == TBH_MUX_CLOSED) stream = h->reading = NULL;
+    if (!stream && !tbh_mux_count_control(h)) return;
+    if (stream && stream->state == TBH_MUX_ENDED) { /* §5.1: the block is decoded all the same */
+        tbh_mux_reset_stream(stream, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_STREAM_CLOSED);
+        h->reading = NULL;
+    }
+    tbh_mux_block_begin(h, (frame->flags & TURBOHTTP_H2_END_STREAM) != 0);
+}
+
+/* ------------------------------------------------------------ RST_STREAM (§6.4), GOAWAY (§6.8) */
+static void tbh_mux_on_rst_stream(tbh_mux *h, uint32_t id, uint32_t code) {
+    if (!tbh_mux_select(h, id)) return;
+    tbh_mux_stream *stream = h->reading;
+    h->reading = NULL;
+    if (!tbh_mux_bucket_take(&h->resets, h->now_us)) { /* S-43 */
+        tbh_mux_fail(h, TURBOHTTP_ERR_H2_FLOOD, TURBOHTTP_H2_ENHANCE_YOUR_CALM);
+        return;
+    }
+    if (stream)
+        tbh_mux_lose_stream(stream, TURBOHTTP_ERR_H2_RESET, code,
+                            code == TURBOHTTP_H2_REFUSED_STREAM);
+}
+
+/* What the peer will not look at any more can be repeated elsewhere. */
+static void tbh_mux_on_goaway(tbh_mux *h, uint32_t last, uint32_t code) {
+    if (!tbh_mux_count_control(h)) return;
+    h->is_draining = h->goaway_due = true;
+    h->code = code;
+    if (last < h->goaway_last) h->goaway_last = last;
+    tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
+    for (; stream; stream = stream->nodes[TBH_MUX_LIVE].next)
+        if (stream->id > h->goaway_last)
+            tbh_mux_lose_stream(stream, TURBOHTTP_ERR_H2_GOAWAY, code, true);
+}
+
+/* ------------------------------------------------------------ SETTINGS (§6.5), PING (§6.7) */
+static void tbh_mux_on_setting(tbh_mux *h, turbohttp_h2_setting setting) {
+    switch (setting.id) {
+    case TURBOHTTP_H2_HEADER_TABLE_SIZE:
+        turbohttp_hpack_encoder_resize(&h->encoder, setting.value);
+        break;
+    case TURBOHTTP_H2_MAX_CONCURRENT_STREAMS: h->peer_streams = setting.value; break;
+    case TURBOHTTP_H2_INITIAL_WINDOW_SIZE: tbh_mux_on_initial_window(h, setting.value); break;
+    default: break; /* our frames and lists are smaller than any peer's limit may be */
+    }
+}
+
+static void tbh_mux_on_settings_ack(tbh_mux *h) {
+    if (h->settings_due_us == UINT64_MAX) return; /* one too many brings nothing, and was counted */
+    h->settings_due_us = UINT64_MAX;
+    h->ack_due = true;
+}
+
+static void tbh_mux_on_settings_end(tbh_mux *h, const turbohttp_h2_frame *frame) {
+    if (frame->flags & TURBOHTTP_H2_ACK) tbh_mux_on_settings_ack(h);
+    else if (tbh_mux_may_control(h)) turbohttp_h2_write_settings_ack(&h->out);
+}
+
+static void tbh_mux_on_ping(tbh_mux *h, const turbohttp_h2_event *in) {
+    if (!tbh_mux_count_control(h)) return;
+    if (!(in->frame.flags & TURBOHTTP_H2_ACK)) {
+        if (tbh_mux_may_control(h)) turbohttp_h2_write_ping(&h->out, in->ping, true);
+    } else if (h->ping_due_us != UINT64_MAX && tbh_load32_be(in->ping + 4) == h->pings) {
+        h->ping_due_us = UINT64_MAX;
+    }
+}
+
+/* ------------------------------------------------------------ the driver */
+/* §3.4: the preface of a server is SETTINGS. */
+static bool tbh_mux_is_in_order(tbh_mux *h, const turbohttp_h2_frame *frame) {
+    bool is_settings = frame->type == TURBOHTTP_H2_SETTINGS && !(frame->flags & TURBOHTTP_H2_ACK);
+    if (h->settings_seen || is_settings) return h->settings_seen = true;
+    tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_PROTOCOL_ERROR);
+    return false;
+}
+
+static void tbh_mux_on_frame(tbh_mux *h, const turbohttp_h2_event *in) {
+    const turbohttp_h2_frame *frame = &in->frame;
+    h->seen = 0;
+    if (!tbh_mux_is_in_order(h, frame)) return;
+    switch (frame->type) {
+    case TURBOHTTP_H2_DATA: tbh_mux_on_data(h, frame); break;
+    case TURBOHTTP_H2_HEADERS: tbh_mux_on_headers(h, frame); break;
+    case TURBOHTTP_H2_RST_STREAM: tbh_mux_on_rst_stream(h, frame->stream_id, in->error); break;
+    case TURBOHTTP_H2_PUSH_PROMISE: /* ENABLE_PUSH is 0 (§8.4, S-44) */
+        tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_PROTOCOL_ERROR);
+        break;
+    case TURBOHTTP_H2_PING: tbh_mux_on_ping(h, in); break;
+    case TURBOHTTP_H2_GOAWAY: tbh_mux_on_goaway(h, in->other_id, in->error); break;
+    case TURBOHTTP_H2_WINDOW_UPDATE:
+        if (frame->stream_id == 0 || tbh_mux_select(h, frame->stream_id))
+            tbh_mux_on_window_update(h, frame->stream_id, in->increment);
+        h->reading = NULL;
+        break;
+    case TURBOHTTP_H2_CONTINUATION: break;
+    default: tbh_mux_count_control(h); break; /* SETTINGS, PRIORITY and what we do not know */
+    }
+}
+
+static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
+    if (in->frame.type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, in->bytes, event);
+    else if (in->frame.type == TURBOHTTP_H2_HEADERS || in->frame.type == TURBOHTTP_H2_CONTINUATION)
+        tbh_mux_block_bytes(h, in->bytes);
+}
+
+static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_event *event) {
+    bool is_block = frame->type == TURBOHTTP_H2_HEADERS || frame->type == TURBOHTTP_H2_CONTINUATION;
+    if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_end(h, frame);
+    else if (is_block && (frame->flags & TURBOHTTP_H2_END_HEADERS)) tbh_mux_block_end(h, event);
+    else if (frame->type == TURBOHTTP_H2_SETTINGS) tbh_mux_on_settings_end(h, frame);
+}
+
+static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
+    if (!tbh_mux_is_in_order(h, &in->frame) || !tbh_mux_count_control(h)) return;
+    tbh_mux_stream *stream = tbh_mux_find(h, in->frame.stream_id);
+    if (stream) tbh_mux_reset_stream(stream, TURBOHTTP_ERR_H2_PROTOCOL, in->error);
+}
+
+static void tbh_mux_on_event(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
+    switch (in->kind) {
+    case TURBOHTTP_H2_EVENT_FRAME: tbh_mux_on_frame(h, in); break;
+    case TURBOHTTP_H2_EVENT_SETTING: tbh_mux_on_setting(h, in->setting); break;
+    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, in, event); break;
+    case TURBOHTTP_H2_EVENT_STREAM_ERROR: tbh_mux_on_stream_error(h, in); break;
+    case TURBOHTTP_H2_EVENT_END: tbh_mux_on_end(h, &in->frame, event); break;
+    }
+}
+
+static bool tbh_mux_next_notice(tbh_mux *h, tbh_mux_event *event) {
+    event->kind = h->ack_due      ? TBH_MUX_SETTINGS_ACK
+                  : h->goaway_due ? TBH_MUX_GOAWAY
+                  : h->failed_due ? TBH_MUX_FAILED
+                                  : TBH_MUX_NOTHING;
+    if (h->ack_due) h->ack_due = false;
+    else if (h->goaway_due) h->goaway_due = false;
+    else h->failed_due = false;
+    return event->kind != TBH_MUX_NOTHING;
+}
+
+/* The peer has gone: what is not whole now will never be. */
+static void tbh_mux_on_peer_end(tbh_mux *h) {
+    tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
+    for (; stream; stream = stream->nodes[TBH_MUX_LIVE].next)
+        if (stream->has_head) tbh_mux_lose_stream(stream, TURBOHTTP_ERR_BODY_TRUNCATED, 0, false);
+    tbh_mux_fail(h, TURBOHTTP_ERR_NO_RESPONSE, TURBOHTTP_H2_NO_ERROR);
+}
+
+/* False: bytes are missing. The end of a frame is said without any. */
+static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
+    turbohttp_h2_event in;
+    const uint8_t *at = h->at;
+    size_t left = (size_t)(h->fill - h->at);
+    if (!h->block) return false;
+    if (left) h->last_receive_us = h->now_us;
+    turbohttp_status status = turbohttp_h2_read(&h->reader, &at, &left, &in);
+    h->at += at - h->at;
+    if (status == TURBOHTTP_OK) tbh_mux_on_event(h, &in, event);
+    else if (status < 0) tbh_mux_fail(h, status, in.error);
+    return status != TURBOHTTP_PENDING;
+}
+
+/* Each turn takes something off a queue, or bytes off the input. */
+TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_event *event) {
+    h->now_us = now_us;
+    tbh_mux_settle(h);
+    memset(event, 0, sizeof *event);
+    for (;;) {
+        if (tbh_mux_next_ready(h, event)) return event->kind;
+        if (tbh_mux_next_notice(h, event)) return event->kind;
+        if (h->is_failed) return TBH_MUX_NOTHING;
+        if (tbh_mux_read(h, event)) {
+            if (event->kind != TBH_MUX_NOTHING) return event->kind;
+        } else if (h->is_ended) {
+            tbh_mux_on_peer_end(h);
+        } else {
+            if (h->queues[TBH_MUX_LIVE].count == 0) tbh_mux_drop_block(h);
+            return TBH_MUX_NOTHING;
+        }
+    }
+}
+
+/* ------------------------------------------------------------ time */
+static void tbh_mux_ping(tbh_mux *h) {
+    uint8_t bytes[8] = {'t', 'u', 'r', 'b', 0, 0, 0, 0};
+    tbh_store32_be(bytes + 4, ++h->pings);
+    h->ping_due_us = h->now_us + h->options.ping_answer_us;
+    if (tbh_mux_may_control(h)) turbohttp_h2_write_ping(&h->out, bytes, false);
+}
+
+TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us) {
+    h->now_us = now_us;
+    if (now_us >= h->settings_due_us)
+        tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_SETTINGS_TIMEOUT);
+    if (now_us >= h->ping_due_us) tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
+    if (h->is_failed || now_us < h->ping_at_us) return;
+    uint64_t quiet_until_us = h->last_receive_us + h->options.ping_us;
+    bool is_silent = now_us >= quiet_until_us;
+    h->ping_at_us = is_silent ? now_us + h->options.ping_us : quiet_until_us;
+    if (is_silent && h->ping_due_us == UINT64_MAX) tbh_mux_ping(h);
+}
+
+TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h) {
+    uint64_t due = h->settings_due_us;
+    if (h->ping_at_us < due) due = h->ping_at_us;
+    return h->ping_due_us < due ? h->ping_due_us : due;
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
 /* ========================================================================
  * src/engine/body.h
@@ -17832,6 +19532,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_ALWAYS_INLINE
 #undef TBH_ASAN
 #undef TBH_AVX2
+#undef TBH_BAD
 #undef TBH_BLOCK
 #undef TBH_BLOCK_SHIFT
 #undef TBH_BODY_RATIO_FROM
@@ -17846,6 +19547,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_CHUNK_NO
 #undef TBH_CHUNK_OVERHEAD
 #undef TBH_CHUNK_PER_BYTE
+#undef TBH_CLO
 #undef TBH_CODINGS_LINE
 #undef TBH_COPY_TEXT
 #undef TBH_CRC_16
@@ -17868,6 +19570,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_DIAL_DELAY_US
 #undef TBH_DNS_STUB
 #undef TBH_DORMANT_ORIGINS
+#undef TBH_END
 #undef TBH_EPOLL
 #undef TBH_EPOLL_FROM
 #undef TBH_FN
@@ -17935,14 +19638,18 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_INFLATE_SPECIAL
 #undef TBH_LANE
 #undef TBH_LANE_SHIFT
+#undef TBH_LAT
 #undef TBH_LIKELY
 #undef TBH_LINK_LIFETIME_US
 #undef TBH_LITTLE_ENDIAN
+#undef TBH_MUX_LARGEST_WINDOW
 #undef TBH_NAME
 #undef TBH_NEON
 #undef TBH_NOINLINE
 #undef TBH_NO_FILE
 #undef TBH_NO_SOCKET
+#undef TBH_O_B
+#undef TBH_O_H
 #undef TBH_POISON
 #undef TBH_RECEIVE_WAIT_MS
 #undef TBH_ROW
@@ -17957,6 +19664,8 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_STUB_CONF_BYTES
 #undef TBH_STUB_DELAY_US
 #undef TBH_STUB_HOSTS_BYTES
+#undef TBH_S_B
+#undef TBH_S_H
 #undef TBH_THREADS
 #undef TBH_TLS
 #undef TBH_TLS_TEXTS

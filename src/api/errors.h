@@ -62,6 +62,11 @@ typedef enum turbohttp_status {
     TURBOHTTP_ERR_BODY_SINK = -77,       /**< the response body's sink failed */
     TURBOHTTP_ERR_TOO_MANY_INTERIM = -78, /**< limit on 1xx responses */
     TURBOHTTP_ERR_UNEXPECTED_UPGRADE = -79, /**< 101 that nobody asked for */
+    TURBOHTTP_ERR_H2_PROTOCOL = -80,     /**< HTTP/2: a rule was broken */
+    TURBOHTTP_ERR_H2_RESET = -81,        /**< HTTP/2: the server gave it up */
+    TURBOHTTP_ERR_H2_GOAWAY = -82,       /**< HTTP/2: not processed any more */
+    TURBOHTTP_ERR_H2_FLOOD = -83,        /**< HTTP/2: limit on idle frames */
+    TURBOHTTP_ERR_H2_SILENCE = -84,      /**< HTTP/2: no ACK, or no PING back */
 
     /* input and output */
     TURBOHTTP_ERR_RESOLVE = -100,       /**< the name does not resolve */

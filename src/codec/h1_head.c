@@ -322,7 +322,7 @@ static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
     return TURBOHTTP_OK;
 }
 
-static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
+TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
     if (tbh_h1_is(name, "gzip", 4)) return TURBOHTTP_CODING_GZIP;
     if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
     if (tbh_h1_is(name, "deflate", 7)) return TURBOHTTP_CODING_DEFLATE;

@@ -1,0 +1,231 @@
+/* HTTP/2 header blocks that come in: fields become a table of C strings (RFC 9113 §8, RFC 7541).
+ *
+ * Owns the block's section until a stream gets it, and the decoder's scratch while a block is open.
+ * Invariants: every block is decoded to its end, also one that nobody wants, for the peer's table
+ * goes on with it (§4.3); what breaks a rule never reaches the user (S-48); texts grow with what was
+ * decoded, up to limits.head_bytes.
+ * Does not know: frames, states. */
+#include "conn_h2.h"
+
+enum { TBH_MUX_TEXT_GUESS = 1000 };
+
+/* ------------------------------------------------------------ the section */
+static size_t tbh_mux_table_bytes(const tbh_mux *h) {
+    return h->limits->header_count * sizeof(turbohttp_header);
+}
+
+/* Moves the texts to a block with room for `needed` of them; the rows follow. */
+static bool tbh_mux_section_grow(tbh_mux *h, tbh_mux_section *section, size_t needed) {
+    size_t bytes, table = tbh_mux_table_bytes(h);
+    turbohttp_header *rows =
+        (turbohttp_header *)turbohttp_byte_pool_rent(h->pool, table + needed, &bytes);
+    if (!rows) return false;
+    if (section->table) {
+        const char *from = (const char *)section->table + table;
+        char *to = (char *)rows + table;
+        memcpy(to, from, section->text_bytes);
+        for (uint32_t i = 0; i < section->count; i++) {
+            rows[i] = section->table[i];
+            rows[i].name = to + (rows[i].name - from);
+            rows[i].value = to + (rows[i].value - from);
+        }
+        tbh_wipe(section->table, section->bytes); /* it may hold cookies (RELIABILITY 3.6) */
+        turbohttp_byte_pool_return(h->pool, section->table, section->bytes);
+    }
+    section->table = rows;
+    section->bytes = bytes;
+    return true;
+}
+
+static bool tbh_mux_section_has_room(tbh_mux *h, tbh_mux_section *section, size_t n) {
+    size_t needed = section->text_bytes + n;
+    if (section->table && needed <= section->bytes - tbh_mux_table_bytes(h)) return true;
+    size_t wanted = section->table ? needed * 2 : tbh_max_size(needed, TBH_MUX_TEXT_GUESS);
+    return tbh_mux_section_grow(h, section, wanted);
+}
+
+static const char *tbh_mux_section_put(const tbh_mux *h, tbh_mux_section *section,
+                                       turbohttp_span text) {
+    char *to = (char *)section->table + tbh_mux_table_bytes(h) + section->text_bytes;
+    if (text.length) memcpy(to, text.data, text.length);
+    to[text.length] = 0;
+    section->text_bytes += text.length + 1;
+    return to;
+}
+
+/* ------------------------------------------------------------ fields that frame the message */
+/* Equal values count as one (RFC 9110 §8.6). */
+static turbohttp_status tbh_mux_content_length(tbh_mux_block *block, turbohttp_span value) {
+    uint64_t n;
+    if (!tbh_parse_u64(value.data, value.length, INT64_MAX, &n))
+        return TURBOHTTP_ERR_CONTENT_LENGTH;
+    if (block->has_content_length && n != block->content_length)
+        return TURBOHTTP_ERR_CONTENT_LENGTH;
+    block->has_content_length = true;
+    block->content_length = n;
+    return TURBOHTTP_OK;
+}
+
+static void tbh_mux_content_encoding(tbh_mux_block *block, turbohttp_span rest) {
+    turbohttp_span layer;
+    while (tbh_list_next(&rest, &layer)) {
+        if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
+        bool is_first = block->coding == TURBOHTTP_CODING_IDENTITY;
+        block->coding = is_first ? tbh_h1_coding_of(layer) : TURBOHTTP_CODING_OTHER;
+    }
+}
+
+static turbohttp_status tbh_mux_note(tbh_mux_block *block, const turbohttp_header *row) {
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (block->fields.section != TURBOHTTP_H2_RESPONSE) return TURBOHTTP_OK;
+    if (row->id == TURBOHTTP_HEADER_CONTENT_LENGTH) return tbh_mux_content_length(block, value);
+    if (row->id == TURBOHTTP_HEADER_CONTENT_ENCODING) tbh_mux_content_encoding(block, value);
+    return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_mux_keep_field(tbh_mux *h, const turbohttp_hpack_field *field) {
+    tbh_mux_block *block = &h->head;
+    tbh_mux_section *section = &block->section;
+    size_t n = field->name.length + field->value.length + 2;
+    turbohttp_status status = turbohttp_h2_fields_check(&block->fields, field);
+    if (status != TURBOHTTP_OK) return status;
+    if (field->name.data[0] == ':') return TURBOHTTP_OK;
+    if (section->count == h->limits->header_count) return TURBOHTTP_ERR_TOO_MANY_HEADERS;
+    if (field->name.length > UINT16_MAX || n > h->limits->line_bytes)
+        return TURBOHTTP_ERR_LINE_TOO_LONG;
+    if (!tbh_mux_section_has_room(h, section, n)) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_header *row = &section->table[section->count++];
+    row->name = tbh_mux_section_put(h, section, field->name);
+    row->value = tbh_mux_section_put(h, section, field->value);
+    row->name_length = (uint16_t)field->name.length;
+    row->value_length = (uint32_t)field->value.length;
+    row->id = tbh_header_id(row->name, row->name_length);
+    return tbh_mux_note(block, row);
+}
+
+/* ------------------------------------------------------------ the block */
+/* Scratch is lent for the time of a block: an idle connection needs none. */
+TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends) {
+    tbh_mux_block *block = &h->head;
+    bool has_head = h->reading && h->reading->has_head;
+    block->ends = ends;
+    block->status = TURBOHTTP_OK;
+    block->coding = TURBOHTTP_CODING_IDENTITY;
+    block->has_content_length = false;
+    block->widest = 0;
+    block->section.count = 0;
+    block->section.text_bytes = 0;
+    turbohttp_h2_fields_init(&block->fields,
+                             has_head ? TURBOHTTP_H2_TRAILERS : TURBOHTTP_H2_RESPONSE);
+    h->decoder.scratch = (uint8_t *)turbohttp_byte_pool_rent(
+        h->pool, tbh_max_size(h->limits->line_bytes, h->decoder.table.capacity), &h->scratch_bytes);
+    h->decoder.scratch_bytes = h->decoder.scratch ? h->scratch_bytes : 0;
+    if (!h->decoder.scratch)
+        tbh_mux_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_H2_INTERNAL_ERROR);
+}
+
+TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
+    const uint8_t *in = (const uint8_t *)bytes.data;
+    size_t n = bytes.length;
+    turbohttp_hpack_field field;
+    turbohttp_status status;
+    while ((status = turbohttp_hpack_decode(&h->decoder, &in, &n, &field)) == TURBOHTTP_OK) {
+        h->head.widest = tbh_max_size(h->head.widest, field.name.length + field.value.length);
+        if (h->reading && h->head.status == TURBOHTTP_OK)
+            h->head.status = tbh_mux_keep_field(h, &field);
+    }
+    if (status == TURBOHTTP_ERR_HPACK) tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
+    else if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
+}
+
+static void tbh_mux_return_scratch(tbh_mux *h) {
+    if (!h->decoder.scratch) return;
+    tbh_wipe(h->decoder.scratch, tbh_min_size(h->scratch_bytes, h->head.widest));
+    turbohttp_byte_pool_return(h->pool, h->decoder.scratch, h->scratch_bytes);
+    h->decoder.scratch = NULL;
+    h->decoder.scratch_bytes = 0;
+}
+
+/* §8.3.2, §8.6: interim heads are told and forgotten; their number is limited. */
+static void tbh_mux_on_interim(tbh_mux *h, tbh_mux_event *event) {
+    tbh_mux_stream *stream = h->reading;
+    if (++stream->interims > h->limits->interim_count) {
+        tbh_mux_reset_stream(stream, TURBOHTTP_ERR_TOO_MANY_INTERIM,
+                             TURBOHTTP_H2_ENHANCE_YOUR_CALM);
+        return;
+    }
+    if (h->head.fields.status == 100) tbh_mux_continue(stream);
+    stream->status = h->head.fields.status;
+    event->kind = TBH_MUX_INTERIM;
+    event->stream = stream;
+}
+
+static void tbh_mux_on_final(tbh_mux *h, tbh_mux_event *event) {
+    tbh_mux_stream *stream = h->reading;
+    const tbh_mux_block *block = &h->head;
+    uint16_t status = block->fields.status;
+    bool is_bodiless = stream->is_head || status == 204 || status == 304; /* RFC 9110 §6.4.1 */
+    stream->has_head = true;
+    stream->status = status;
+    stream->coding = block->coding;
+    stream->has_expected = is_bodiless || block->has_content_length;
+    stream->expected = is_bodiless ? 0 : block->content_length;
+    stream->head = block->section;
+    memset(&h->head.section, 0, sizeof h->head.section);
+    event->kind = TBH_MUX_HEAD;
+    event->stream = stream;
+}
+
+static void tbh_mux_on_trailers(tbh_mux *h) {
+    h->reading->trailer = h->head.section;
+    memset(&h->head.section, 0, sizeof h->head.section);
+}
+
+static tbh_mux_input tbh_mux_classify(const tbh_mux_block *block) {
+    bool is_interim = block->fields.status >= 100 && block->fields.status < 200;
+    if (is_interim) return block->ends ? TBH_MUX_IN_INTERIM_END : TBH_MUX_IN_INTERIM;
+    return block->ends ? TBH_MUX_IN_HEAD_END : TBH_MUX_IN_HEAD;
+}
+
+/* Which code a fault is told with: sizes are ours to limit, the rest is against the rules. */
+static uint32_t tbh_mux_code_of(turbohttp_status status) {
+    bool is_limit = status == TURBOHTTP_ERR_HEAD_TOO_LARGE ||
+                    status == TURBOHTTP_ERR_TOO_MANY_HEADERS ||
+                    status == TURBOHTTP_ERR_LINE_TOO_LONG;
+    if (status == TURBOHTTP_ERR_OUT_OF_MEMORY) return TURBOHTTP_H2_INTERNAL_ERROR;
+    return is_limit ? TURBOHTTP_H2_CANCEL : TURBOHTTP_H2_PROTOCOL_ERROR;
+}
+
+static void tbh_mux_take_block(tbh_mux *h, tbh_mux_event *event) {
+    tbh_mux_stream *stream = h->reading;
+    tbh_mux_block *block = &h->head;
+    bool had_head = stream->has_head;
+    if (block->status == TURBOHTTP_OK) block->status = turbohttp_h2_fields_end(&block->fields);
+    if (block->status != TURBOHTTP_OK) {
+        tbh_mux_reset_stream(stream, block->status, tbh_mux_code_of(block->status));
+        return;
+    }
+    tbh_mux_input input = tbh_mux_classify(block);
+    uint32_t code = tbh_mux_step(stream, input);
+    if (code) {
+        tbh_mux_reset_stream(stream, TURBOHTTP_ERR_H2_PROTOCOL, code);
+        return;
+    }
+    if (input == TBH_MUX_IN_INTERIM) tbh_mux_on_interim(h, event);
+    else if (had_head) tbh_mux_on_trailers(h);
+    else tbh_mux_on_final(h, event);
+    if (input == TBH_MUX_IN_HEAD_END) tbh_mux_end_received(stream);
+}
+
+TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
+    turbohttp_status status = turbohttp_hpack_decode_end(&h->decoder);
+    tbh_mux_return_scratch(h);
+    if (status == TURBOHTTP_ERR_HPACK) {
+        tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
+        return;
+    }
+    if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
+    if (h->reading && h->reading->state != TBH_MUX_CLOSED) tbh_mux_take_block(h, event);
+    h->reading = NULL;
+    tbh_mux_section_drop(h->pool, &h->head.section);
+}
