@@ -233,6 +233,7 @@ TBH_BEAR_FN uint64_t tbh_der_time(unsigned tag, tbh_der text) {
         !tbh_der_digits(&text, 2, &second) || text.length != 1 || text.data[0] != 'Z')
         return 0;
     if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31) return 0;
+    if (hour > 23 || minute > 59 || second > 59) return 0;
     bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     uint64_t days = tbh_der_days_before(year) - 719528u + before[month - 1] + day - 1;
     if (is_leap && month > 2) days++;
@@ -617,7 +618,7 @@ TBH_BEAR_FN bool tbh_pem_find(tbh_der in, size_t from, tbh_pem *pem, size_t *beg
         return false;
     }
     size_t text = tbh_pem_search(in, label, "-----");
-    size_t close = tbh_pem_search(in, text, tbh_pem_closing);
+    size_t close = tbh_pem_search(in, text + 5, tbh_pem_closing); /* "-----" is not shared */
     if (close == in.length) return false;
     pem->begin = open;
     pem->end = close + sizeof tbh_pem_closing - 1;
@@ -678,7 +679,7 @@ typedef struct tbh_roots {
     const char *path; /* of the file in use; NULL: ca_data, or only ca_path */
     tbh_root *index;
     uint32_t count, capacity;
-    bool is_loaded, is_out_of_memory;
+    bool is_loaded, is_starved;
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8
@@ -692,6 +693,7 @@ typedef struct tbh_anchors { /* those of one handshake */
     tbh_anchor *first;
     br_x509_trust_anchor table[TBH_ANCHORS_MAX];
     unsigned count;
+    bool is_starved; /* one was not loaded for want of memory */
 } tbh_anchors;
 
 /* Reads the index, once; ERR_TLS_ROOTS with a sentence when there is nothing to trust. */
@@ -756,6 +758,7 @@ static bool tbh_roots_grow(tbh_roots *roots) {
     if (roots->count < roots->capacity) return true;
     if (roots->count >= TBH_ROOTS_MAX) return false;
     tbh_root *index = (tbh_root *)tbh_bear_allocate(roots->host, capacity * sizeof *index);
+    if (!index) roots->is_starved = true;
     if (!index) return false;
     if (roots->count) memcpy(index, roots->index, roots->count * sizeof *index);
     tbh_bear_release(roots->host, roots->index, roots->capacity * sizeof *index);
@@ -774,7 +777,7 @@ static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base) {
     size_t room = pem->content.length;
     if (!tbh_roots_is_certificate(pem) || room == 0) return;
     unsigned char *scratch = (unsigned char *)tbh_bear_allocate(roots->host, room);
-    roots->is_out_of_memory = scratch == NULL;
+    if (!scratch) roots->is_starved = true;
     if (!scratch) return;
     tbh_der der = {scratch, tbh_pem_decode(pem, scratch)};
     if (tbh_cert_read(&cert, der) && tbh_roots_grow(roots)) {
@@ -832,8 +835,12 @@ static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
 
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
+    roots->is_starved = false;
     turbohttp_status status = tbh_roots_scan(roots);
-    if (status == TURBOHTTP_OK && roots->is_out_of_memory) status = TURBOHTTP_ERR_OUT_OF_MEMORY;
+    if (roots->is_starved) { /* half of the roots would be a riddle: all, or an error */
+        roots->count = 0;
+        return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    }
     if (status != TURBOHTTP_OK) return status;
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
@@ -869,6 +876,7 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
     size_t begin, bytes = sizeof(tbh_anchor) + 2 * (size_t)length;
     if (anchors->count >= TBH_ANCHORS_MAX) return;
     tbh_anchor *anchor = (tbh_anchor *)tbh_bear_allocate(roots->host, bytes);
+    anchors->is_starved = anchors->is_starved || !anchor;
     if (!anchor) return;
     anchor->bytes = bytes;
     unsigned char *der_bytes = (unsigned char *)(anchor + 1);
@@ -975,8 +983,11 @@ TBH_BEAR_FN void tbh_anchors_free(const tbh_roots *roots, tbh_anchors *anchors) 
  * ======================================================================= */
 /* The peer's certificates: collected while BearSSL reads them, verified in slices. */
 
-#define TBH_CHAIN_CERTS 16 /* that a peer may send */
-#define TBH_CHAIN_PATH  10 /* from the leaf to the last intermediate */
+#define TBH_CHAIN_CERTS   16 /* that a peer may send */
+#define TBH_CHAIN_PATH    10 /* from the leaf to the last intermediate */
+
+/* Beside BearSSL's numbers: the allocator gave nothing. */
+#define TBH_CHAIN_STARVED 1001
 
 typedef enum tbh_chain_state {
     TBH_CHAIN_COLLECTING,
@@ -1003,7 +1014,7 @@ typedef struct tbh_chain {
     size_t fill, capacity;
     size_t starts[TBH_CHAIN_CERTS + 1];
     unsigned count;
-    bool is_too_large, is_out_of_memory;
+    bool is_too_large, is_starved;
     tbh_cert path[TBH_CHAIN_PATH]; /* leaf first */
     unsigned path_length, next;    /* the certificate that the next slice verifies */
     br_x509_pkey leaf_key;
@@ -1056,7 +1067,7 @@ static bool tbh_chain_grow(tbh_chain *chain, size_t wanted) {
     while (capacity < wanted) capacity *= 2;
     if (capacity > TBH_CHAIN_BYTES_MAX) return false;
     unsigned char *bytes = (unsigned char *)tbh_bear_allocate(host, capacity);
-    chain->is_out_of_memory = bytes == NULL;
+    chain->is_starved = !bytes;
     if (!bytes) return false;
     if (chain->fill) memcpy(bytes, chain->bytes, chain->fill);
     tbh_bear_release(host, chain->bytes, chain->capacity);
@@ -1089,6 +1100,7 @@ static tbh_der tbh_chain_cert(const tbh_chain *chain, unsigned i) {
 /* BearSSL only wants the kind of key here; the verdict follows in slices. */
 static unsigned tbh_chain_end(const br_x509_class **engine) {
     tbh_chain *chain = tbh_chain_of(engine);
+    if (chain->is_starved) return TBH_CHAIN_STARVED;
     if (chain->is_too_large) return BR_ERR_X509_LIMIT_EXCEEDED;
     if (chain->count == 0) return BR_ERR_X509_EMPTY_CHAIN;
     if (!tbh_cert_read(&chain->path[0], tbh_chain_cert(chain, 0))) return BR_ERR_X509_INVALID_VALUE;
@@ -1326,9 +1338,11 @@ static turbohttp_status tbh_chain_begin(tbh_chain *chain, turbohttp_error *error
     if (!ignores_dates && tbh_chain_now(chain) == 0)
         return tbh_chain_fail(error, TURBOHTTP_ERR_TLS_CLOCK);
     turbohttp_status status = tbh_roots_load(rules->roots, error);
+    if (status == TURBOHTTP_ERR_OUT_OF_MEMORY) return tbh_chain_fail(error, status);
     if (status != TURBOHTTP_OK) return status;
     tbh_chain_sort(chain);
     tbh_chain_find_anchors(chain);
+    if (chain->anchors.is_starved) return tbh_chain_fail(error, TURBOHTTP_ERR_OUT_OF_MEMORY);
     tbh_chain_prepare_minimal(chain);
     /* An address is never given as a name: "127.0.0.1" would match a dNSName (S-71). */
     chain->minimal.vtable->start_chain(&chain->minimal.vtable,
@@ -1479,16 +1493,12 @@ static void tbh_identity_parse(tbh_identity *identity, unsigned char *bytes, siz
 }
 
 /* ------------------------------------------------------------ a key and its certificate */
-/* BearSSL 0.6 has no modulus of a private key: a signature tells whether the two belong together. */
 static bool tbh_identity_is_rsa_pair(const br_rsa_private_key *own,
                                      const br_rsa_public_key *shown) {
-    unsigned char hash[br_sha256_SIZE] = {1}, back[br_sha256_SIZE], signature[512];
-    size_t n = (own->n_bitlen + 7) / 8;
-    return n <= sizeof signature && n == shown->nlen &&
-           br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, hash, sizeof hash, own, signature) &&
-           br_rsa_pkcs1_vrfy_get_default()(signature, n, BR_HASH_OID_SHA256, sizeof back, shown,
-                                           back) &&
-           memcmp(hash, back, sizeof hash) == 0;
+    unsigned char modulus[512];
+    if ((own->n_bitlen + 7) / 8 != shown->nlen || shown->nlen > sizeof modulus) return false;
+    size_t n = br_rsa_compute_modulus_get_default()(modulus, own);
+    return n == shown->nlen && memcmp(modulus, shown->n, n) == 0;
 }
 
 static bool tbh_identity_is_ec_pair(const br_ec_private_key *own, const br_ec_public_key *shown) {
@@ -1754,9 +1764,8 @@ typedef struct tbh_bear {
 } tbh_bear;
 
 /* failure.c */
-/* Beside BearSSL's numbers: the first record is none; no room for the chain. */
-#define TBH_BEAR_NOT_TLS   1000
-#define TBH_BEAR_NO_MEMORY 1001
+/* Beside BearSSL's numbers: the first record is none. */
+#define TBH_BEAR_NOT_TLS 1000
 TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp_error *error);
 
 /* ========================================================================
@@ -1784,7 +1793,6 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {TBH_ALERT_RECEIVED(40), TURBOHTTP_ERR_TLS_CIPHER,
      "the server refused the handshake: it has no TLS 1.2 or no cipher suite in common, or wants a "
      "client certificate (tls.cert_file)"},
-    {TBH_BEAR_NO_MEMORY, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_BAD_CIPHER_SUITE, TURBOHTTP_ERR_TLS_CIPHER, NULL},
     {TBH_ALERT_RECEIVED(120), TURBOHTTP_ERR_TLS_ALPN, NULL},
     {BR_ERR_UNEXPECTED, TURBOHTTP_ERR_TLS_HANDSHAKE,
@@ -1799,6 +1807,7 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {TBH_ALERT_RECEIVED(48), TURBOHTTP_ERR_TLS_ALERT,
      "the server does not trust the client certificate's issuer"},
     {BR_ERR_NO_CLIENT_AUTH, TURBOHTTP_ERR_TLS_CERT_REQUIRED, NULL},
+    {TBH_CHAIN_STARVED, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_NO_RANDOM, TURBOHTTP_ERR_RANDOM, NULL},
     {BR_ERR_BAD_MAC, TURBOHTTP_ERR_TLS_INTEGRITY, NULL},
     {BR_ERR_BAD_FINISHED, TURBOHTTP_ERR_TLS_INTEGRITY, NULL},
@@ -2057,7 +2066,6 @@ static void tbh_bear_feed(tbh_bear *bear) {
 /* What BearSSL takes for a strange version is no TLS at all when the record does not look like it. */
 static int tbh_bear_cause(const tbh_bear *bear, int code) {
     const tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
-    if (s && bear->handshake->chain.is_out_of_memory) return TBH_BEAR_NO_MEMORY;
     bool is_version = code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION;
     return s && is_version && s->record_fill == 5 && s->record[1] != 3 ? TBH_BEAR_NOT_TLS : code;
 }
@@ -2265,10 +2273,10 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_BEAR_IN_OVERHEAD
 #undef TBH_BEAR_LEAST
 #undef TBH_BEAR_NOT_TLS
-#undef TBH_BEAR_NO_MEMORY
 #undef TBH_CHAIN_BYTES_MAX
 #undef TBH_CHAIN_CERTS
 #undef TBH_CHAIN_PATH
+#undef TBH_CHAIN_STARVED
 #undef TBH_IDENTITY_CERTS
 #undef TBH_IDENTITY_FILE_MAX
 #undef TBH_IDENTITY_PINS

@@ -116,7 +116,7 @@ def fuzz_steps():
     for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
         corpus = ROOT / "tests/fuzz/corpus" / path.stem[5:]
         work = f"build/{path.stem}.corpus"
-        libs = ["-lz"] if "zlib.h" in path.read_text() else []
+        libs = (["-lz"] if "zlib.h" in path.read_text() else []) + bearssl(path)
         step = compiled(path.stem, f"tests/fuzz/{path.name}",
                         ["-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"],
                         compiler="clang", libs=libs,
@@ -131,11 +131,11 @@ def e2e_steps():
     tools = [["make", "-s", "tools"]]
     for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
         yield Step(f"e2e.{path.stem}", tools, [sys.executable, str(path)])
-        if path.stem in ("test_servers", "test_misbehaving", "test_tls"):
+        if path.stem in ("test_servers", "test_misbehaving", "test_tls", "test_tls_faults"):
             sanitized = ["gcc", "-std=c99", *SANITIZE, "-I.", "examples/turboget.c", "-o",
                          "build/turboget.sanitized", "-pthread", "-lbearssl"]
             yield Step(f"e2e.{path.stem}.sanitized", [sanitized], [sys.executable, str(path)],
-                       {"TURBOGET": "turboget.sanitized"})
+                       {"TURBOGET": "turboget.sanitized", "TLS_FAULT_STEP": "5"})
         if path.stem in ("test_servers", "test_misbehaving", "test_names", "test_game_loop"):
             epoll = [["make", "-s", "tools", "BUILD=build/epoll", f"CFLAGS=-O2 -g {ALWAYS_EPOLL[0]}"]]
             yield Step(f"e2e.{path.stem}.epoll", epoll, [sys.executable, str(path)], {"TOOLS": "epoll"})

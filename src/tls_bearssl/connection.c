@@ -205,7 +205,6 @@ static void tbh_bear_feed(tbh_bear *bear) {
 /* What BearSSL takes for a strange version is no TLS at all when the record does not look like it. */
 static int tbh_bear_cause(const tbh_bear *bear, int code) {
     const tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
-    if (s && bear->handshake->chain.is_out_of_memory) return TBH_BEAR_NO_MEMORY;
     bool is_version = code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION;
     return s && is_version && s->record_fill == 5 && s->record[1] != 3 ? TBH_BEAR_NOT_TLS : code;
 }

@@ -74,6 +74,7 @@ TBH_BEAR_FN uint64_t tbh_der_time(unsigned tag, tbh_der text) {
         !tbh_der_digits(&text, 2, &second) || text.length != 1 || text.data[0] != 'Z')
         return 0;
     if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31) return 0;
+    if (hour > 23 || minute > 59 || second > 59) return 0;
     bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     uint64_t days = tbh_der_days_before(year) - 719528u + before[month - 1] + day - 1;
     if (is_leap && month > 2) days++;

@@ -90,16 +90,12 @@ static void tbh_identity_parse(tbh_identity *identity, unsigned char *bytes, siz
 }
 
 /* ------------------------------------------------------------ a key and its certificate */
-/* BearSSL 0.6 has no modulus of a private key: a signature tells whether the two belong together. */
 static bool tbh_identity_is_rsa_pair(const br_rsa_private_key *own,
                                      const br_rsa_public_key *shown) {
-    unsigned char hash[br_sha256_SIZE] = {1}, back[br_sha256_SIZE], signature[512];
-    size_t n = (own->n_bitlen + 7) / 8;
-    return n <= sizeof signature && n == shown->nlen &&
-           br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, hash, sizeof hash, own, signature) &&
-           br_rsa_pkcs1_vrfy_get_default()(signature, n, BR_HASH_OID_SHA256, sizeof back, shown,
-                                           back) &&
-           memcmp(hash, back, sizeof hash) == 0;
+    unsigned char modulus[512];
+    if ((own->n_bitlen + 7) / 8 != shown->nlen || shown->nlen > sizeof modulus) return false;
+    size_t n = br_rsa_compute_modulus_get_default()(modulus, own);
+    return n == shown->nlen && memcmp(modulus, shown->n, n) == 0;
 }
 
 static bool tbh_identity_is_ec_pair(const br_ec_private_key *own, const br_ec_public_key *shown) {

@@ -43,7 +43,7 @@ TBH_BEAR_FN bool tbh_pem_find(tbh_der in, size_t from, tbh_pem *pem, size_t *beg
         return false;
     }
     size_t text = tbh_pem_search(in, label, "-----");
-    size_t close = tbh_pem_search(in, text, tbh_pem_closing);
+    size_t close = tbh_pem_search(in, text + 5, tbh_pem_closing); /* "-----" is not shared */
     if (close == in.length) return false;
     pem->begin = open;
     pem->end = close + sizeof tbh_pem_closing - 1;

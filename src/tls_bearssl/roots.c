@@ -51,6 +51,7 @@ static bool tbh_roots_grow(tbh_roots *roots) {
     if (roots->count < roots->capacity) return true;
     if (roots->count >= TBH_ROOTS_MAX) return false;
     tbh_root *index = (tbh_root *)tbh_bear_allocate(roots->host, capacity * sizeof *index);
+    if (!index) roots->is_starved = true;
     if (!index) return false;
     if (roots->count) memcpy(index, roots->index, roots->count * sizeof *index);
     tbh_bear_release(roots->host, roots->index, roots->capacity * sizeof *index);
@@ -69,7 +70,7 @@ static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base) {
     size_t room = pem->content.length;
     if (!tbh_roots_is_certificate(pem) || room == 0) return;
     unsigned char *scratch = (unsigned char *)tbh_bear_allocate(roots->host, room);
-    roots->is_out_of_memory = scratch == NULL;
+    if (!scratch) roots->is_starved = true;
     if (!scratch) return;
     tbh_der der = {scratch, tbh_pem_decode(pem, scratch)};
     if (tbh_cert_read(&cert, der) && tbh_roots_grow(roots)) {
@@ -127,8 +128,12 @@ static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
 
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
+    roots->is_starved = false;
     turbohttp_status status = tbh_roots_scan(roots);
-    if (status == TURBOHTTP_OK && roots->is_out_of_memory) status = TURBOHTTP_ERR_OUT_OF_MEMORY;
+    if (roots->is_starved) { /* half of the roots would be a riddle: all, or an error */
+        roots->count = 0;
+        return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    }
     if (status != TURBOHTTP_OK) return status;
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
@@ -164,6 +169,7 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
     size_t begin, bytes = sizeof(tbh_anchor) + 2 * (size_t)length;
     if (anchors->count >= TBH_ANCHORS_MAX) return;
     tbh_anchor *anchor = (tbh_anchor *)tbh_bear_allocate(roots->host, bytes);
+    anchors->is_starved = anchors->is_starved || !anchor;
     if (!anchor) return;
     anchor->bytes = bytes;
     unsigned char *der_bytes = (unsigned char *)(anchor + 1);
