@@ -2,6 +2,7 @@
 against one made of frames that misbehaves on purpose (B5, B6, C2, E4, S-40 to S-48)."""
 import os
 import shutil
+import socket
 import struct
 import subprocess
 import tempfile
@@ -133,7 +134,10 @@ def script(*answers):
                 continue
             if kind == 1:
                 answer = answers[min(number, len(answers) - 1)](stream)
-                if answer is None:
+                if answer is None:  # the end without a reset: what still comes is read
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
                     return
                 connection.sendall(answer)
     return Raw(behave)
