@@ -258,8 +258,8 @@ def protocol(trust):
     for curve in ("P-256", "P-384", "P-521", "X25519"):
         spoken(0, "-curves", curve)
     spoken(0, "-alpn", "http/1.1")
-    spoken(0, "-alpn", "h2,http/1.1")
-    spoken(35, "-alpn", "h2", says="ALPN")
+    spoken(0, "-alpn", "h2,http/1.1", options=["--http1.1"])  # it would promise h2, and not speak it
+    spoken(35, "-alpn", "h2", options=["--http1.1"], says="ALPN")
     spoken(0, "-servername", "server.test", "-cert2", trust.ec.path, "-key2", trust.ec.key)
     spoken(35, "-servername", "else.test", "-servername_fatal", "-cert2", trust.ec.path, "-key2", trust.ec.key)
 
