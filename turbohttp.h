@@ -12892,7 +12892,7 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
 /* Both tables, with the size that both sides begin with (RFC 7541 §4.2). */
 static turbohttp_status tbh_mux_init_tables(tbh_mux *h) {
     enum { SIZE = 4096 };
-    size_t scratch = h->limits->line_bytes > SIZE ? h->limits->line_bytes : SIZE;
+    size_t scratch = tbh_max_size(h->limits->line_bytes, SIZE);
     h->decoder_memory =
         turbohttp_byte_pool_rent(h->pool, TURBOHTTP_HPACK_DECODER_BYTES(SIZE), &h->decoder_bytes);
     h->encoder_memory =
