@@ -6,8 +6,9 @@ BUILD     = build
 EXAMPLES  = $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/*.c))
 RUN_PACKAGES   = gcc libc6-dev python3 nginx-light libnginx-mod-http-echo libbearssl-dev openssl
 TEST_PACKAGES  = $(RUN_PACKAGES) g++ clang libclang-rt-14-dev valgrind strace apache2 dnsmasq-base zlib1g-dev \
-                 clang-format
+                 clang-format python3-hpack
 BENCH_PACKAGES = $(RUN_PACKAGES) valgrind strace libcurl4-openssl-dev libhttp-parser-dev zlib1g-dev libdeflate-dev \
+                 libnghttp2-dev \
                  gcc-arm-none-eabi libnewlib-arm-none-eabi
 URL ?=
 
@@ -42,7 +43,8 @@ $(BUILD)/%: examples/%.c turbohttp.h turbohttp_tls_bearssl.h | $(BUILD)
 $(BUILD)/%: tests/tools/%.c turbohttp.h | $(BUILD)
 	$(CC) -std=c99 $(CFLAGS) $(WARNINGS) -I. $< -o $@ -pthread
 
-tools: $(EXAMPLES) $(BUILD)/inflate_batch $(BUILD)/resolve $(BUILD)/many_requests
+tools: $(EXAMPLES) $(BUILD)/inflate_batch $(BUILD)/resolve $(BUILD)/many_requests $(BUILD)/hpack_decode \
+       $(BUILD)/hpack_encode
 
 run:
 	@tests/support/install.sh $(RUN_PACKAGES)

@@ -141,9 +141,10 @@ def compose_tls(entries):
         "#endif\n",
         "#if defined(TURBOHTTP_IMPLEMENTATION) && !defined(TURBOHTTP_TLS_BEARSSL_IMPLEMENTED)",
         "#define TURBOHTTP_TLS_BEARSSL_IMPLEMENTED",
+        "#define TBH_BEAR_AMALGAM 1",
         section_text(entries, "tls-impl"),
         "",
-        "\n".join(f"#undef {m}" for m in private_macros(entries, ("tls-impl",))),
+        "\n".join(f"#undef {m}" for m in private_macros(entries, ("tls-impl",)) + ["TBH_BEAR_AMALGAM"]),
         "#endif /* TURBOHTTP_IMPLEMENTATION */",
         "",
         license_comment(),
@@ -154,6 +155,74 @@ def with_prefix(text, prefix):
     text = re.sub(r"\bturbohttp_", prefix + "_", text)
     text = re.sub(r"\bTURBOHTTP_", prefix.upper() + "_", text)
     return re.sub(r"\btbh_", prefix + "_tbh_", re.sub(r"\bTBH_", prefix.upper() + "_TBH_", text))
+
+
+# ------------------------------------------------------------------ BearSSL's sources in the same file
+def flatten(path, folders, seen):
+    """A header with its own headers in it, each once; system headers stay."""
+    lines = []
+    for line in path.read_text().splitlines():
+        include = INCLUDE.match(line)
+        found = [f / include.group(2) for f in folders if (f / include.group(2)).is_file()] if include else []
+        if not found:
+            lines.append(line)
+        elif found[0] not in seen:
+            seen.add(found[0])
+            lines += flatten(found[0], folders, seen)
+    return lines
+
+
+def file_level(text):
+    """The source without comments, strings, preprocessor lines and everything inside braces."""
+    text = re.sub(r"(?m)^[ \t]*#(?:.*\\\n)*.*$", "", strip_comments(text))
+    out, depth = [], 0
+    for c in text:
+        depth -= c == "}"
+        if depth == 0:
+            out.append(c)
+        depth += c == "{"
+    return "".join(out)
+
+
+def private_names(text):
+    """What a .c file of BearSSL declares for itself: static functions and tables, types."""
+    names, flat = set(), file_level(text)
+    for declaration in re.findall(r"\bstatic\b([^;={(\[]*)", flat):
+        words = re.findall(r"\w+", declaration)
+        names.update(words[-1:])
+    names.update(re.findall(r"\}\s*(\w+)\s*;", flat))
+    names.update(re.findall(r"\b(?:struct|union|enum)\s+(\w+)\s*\{", flat))
+    return sorted(n for n in names if not n.startswith("BR_") and n not in ("inline", "const", "void"))
+
+
+def bearssl_unit(path, number):
+    """One source file, its private names made unique and its macros forgotten."""
+    text = path.read_text()
+    macros = sorted(set(re.findall(r"(?m)^\s*#\s*define\s+(\w+)", text)) - {"BR_ENABLE_INTRINSICS"})
+    names = [n for n in private_names(text) if n not in macros]
+    body = [line for line in text.splitlines()
+            if not (INCLUDE.match(line) and INCLUDE.match(line).group(1) == '"') and "define BR_ENABLE_INTRINSICS" not in line]
+    return "\n".join([f"/* {path.name} */", *(f"#define {n} {n}__{number}" for n in names), *body,
+                      *(f"#undef {n}" for n in names + macros)])
+
+
+def compose_with_bearssl(entries, tree):
+    """Everything in one C file, for those who have BearSSL's sources and no library."""
+    sources = sorted((tree / "src").rglob("*.c"))
+    if not sources or not (tree / "inc/bearssl.h").is_file():
+        fail([(f"--bearssl {tree}: not BearSSL's source tree", "it must have inc/bearssl.h and src/**/*.c",
+               "unpack the release, or run: apt-get source bearssl")])
+    seen = {tree / "inc/bearssl.h"}
+    public = flatten(tree / "inc/bearssl.h", [tree / "inc"], seen)
+    inner = flatten(tree / "src/inner.h", [tree / "inc", tree / "src"], seen)
+    second = re.sub(r"(?m)^#include [<\"](bearssl|turbohttp)\.h[>\"]$", "", compose_tls(entries))
+    return "\n".join([
+        "/* TurboHTTP and BearSSL in one file: compile it, and include turbohttp.h elsewhere. Both are under",
+        " * the MIT license: see the texts below. */",
+        "#define TURBOHTTP_IMPLEMENTATION",
+        compose(entries), "/* ==== BearSSL, its public part */", *public, second,
+        "/* ==== BearSSL */", "#define BR_ENABLE_INTRINSICS 1", *inner,
+        *(bearssl_unit(path, i) for i, path in enumerate(sources)), ""])
 
 
 # ------------------------------------------------------------------ checks
@@ -186,7 +255,8 @@ def check_includes(entry, order):
 
 
 def check_banned(entry):
-    if LAYERS.index(entry.layer) >= LAYERS.index("io") or entry.layer == "api":
+    may_call = entry.layer == "api" or entry.layer in ("io", "client", "testkit")
+    if may_call:
         return []
     problems = []
     for number, line in enumerate(strip_comments(entry.path.read_text()).splitlines(), 1):
@@ -265,19 +335,21 @@ def main():
     parser.add_argument("--check", action="store_true", help="verify only; write nothing")
     parser.add_argument("--without", action="append", default=[], metavar="FEATURE", help="leave a feature out")
     parser.add_argument("--prefix", metavar="NAME", help="rename every public and private symbol")
+    parser.add_argument("--bearssl", metavar="DIR", type=Path,
+                        help="BearSSL's source tree: write both headers and it into one C file (needs -o)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default turbohttp.h)")
     options = parser.parse_args()
     entries = read_manifest()
     if options.check:
         return check(entries)
-    if (options.without or options.prefix) and not options.output:
+    if (options.without or options.prefix or options.bearssl) and not options.output:
         fail([("a changed header needs a place of its own", "turbohttp.h is always the whole, unrenamed one",
                "add -o FILE")])
     if options.prefix and not re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", options.prefix):
         fail([(f"--prefix {options.prefix}: not usable", "it becomes the start of C names, in lower and upper case",
                "use lower-case letters, digits and inner underscores, such as `mygame_http`")])
     entries, without = drop_features(entries, options.without)
-    text = compose(entries, without)
+    text = compose_with_bearssl(entries, options.bearssl) if options.bearssl else compose(entries, without)
     if options.prefix:
         text = with_prefix(text, options.prefix)
     output = Path(options.output) if options.output else ROOT / "turbohttp.h"

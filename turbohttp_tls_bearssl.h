@@ -58,6 +58,7 @@ TURBOHTTP_API const turbohttp_tls_provider *turbohttp_tls_bearssl(void);
 
 #if defined(TURBOHTTP_IMPLEMENTATION) && !defined(TURBOHTTP_TLS_BEARSSL_IMPLEMENTED)
 #define TURBOHTTP_TLS_BEARSSL_IMPLEMENTED
+#define TBH_BEAR_AMALGAM 1
 /* ========================================================================
  * src/tls_bearssl/base.h
  * ======================================================================= */
@@ -65,7 +66,12 @@ TURBOHTTP_API const turbohttp_tls_provider *turbohttp_tls_bearssl(void);
 #include <bearssl.h>
 #include <string.h>
 
+/* Private to the header; external when a file of src/ is compiled alone. */
+#ifdef TBH_BEAR_AMALGAM
 #define TBH_BEAR_FN static
+#else
+#define TBH_BEAR_FN extern
+#endif
 
 TBH_BEAR_FN void *tbh_bear_allocate(const turbohttp_tls_host *host, size_t size);
 TBH_BEAR_FN void tbh_bear_release(const turbohttp_tls_host *host, void *block, size_t size);
@@ -110,8 +116,9 @@ TBH_BEAR_FN void tbh_bear_say(turbohttp_error *error, turbohttp_status status, c
 }
 
 TBH_BEAR_FN void tbh_bear_wipe(void *p, size_t n) {
-    volatile unsigned char *at = (volatile unsigned char *)p;
-    while (n-- > 0) *at++ = 0;
+    /* Which function it is, no compiler may know: so the call stays, at memset's speed. */
+    static void *(*const volatile set)(void *, int, size_t) = memset;
+    set(p, 0, n);
 }
 
 /* ========================================================================
@@ -400,6 +407,7 @@ static bool tbh_cert_same_text(const unsigned char *a, const char *b, size_t n) 
  * directly before the last label ("*.com"). */
 static bool tbh_cert_name_matches(tbh_der name, const char *host) {
     size_t n = strlen(host);
+    if (n == 0) return false;
     if (name.length < 2 || name.data[0] != '*' || name.data[1] != '.')
         return name.length == n && tbh_cert_same_text(name.data, host, n);
     const char *dot = strchr(host, '.');
@@ -672,7 +680,7 @@ typedef struct tbh_roots {
     const char *path; /* of the file in use; NULL: ca_data, or only ca_path */
     tbh_root *index;
     uint32_t count, capacity;
-    bool is_loaded, is_starved;
+    bool is_loaded, is_out_of_memory;
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8
@@ -686,7 +694,7 @@ typedef struct tbh_anchors { /* those of one handshake */
     tbh_anchor *first;
     br_x509_trust_anchor table[TBH_ANCHORS_MAX];
     unsigned count;
-    bool is_starved; /* one was not loaded for want of memory */
+    bool is_out_of_memory; /* one that may be needed is missing */
 } tbh_anchors;
 
 /* Reads the index, once; ERR_TLS_ROOTS with a sentence when there is nothing to trust. */
@@ -751,7 +759,7 @@ static bool tbh_roots_grow(tbh_roots *roots) {
     if (roots->count < roots->capacity) return true;
     if (roots->count >= TBH_ROOTS_MAX) return false;
     tbh_root *index = (tbh_root *)tbh_bear_allocate(roots->host, capacity * sizeof *index);
-    roots->is_starved = !index;
+    if (!index) roots->is_out_of_memory = true;
     if (!index) return false;
     if (roots->count) memcpy(index, roots->index, roots->count * sizeof *index);
     tbh_bear_release(roots->host, roots->index, roots->capacity * sizeof *index);
@@ -765,63 +773,74 @@ static bool tbh_roots_is_certificate(const tbh_pem *pem) {
            tbh_pem_is(pem, "X509 CERTIFICATE");
 }
 
-/* `scratch` has room for a window. */
-static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base,
-                          unsigned char *scratch) {
+static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base) {
     tbh_cert cert;
-    tbh_der der = {scratch, 0};
-    if (!tbh_roots_is_certificate(pem)) return;
-    der.length = tbh_pem_decode(pem, scratch);
-    if (!tbh_cert_read(&cert, der) || !tbh_roots_grow(roots)) return;
-    tbh_root *root = &roots->index[roots->count++];
-    tbh_roots_hash(cert.subject, root->subject_hash);
-    root->offset = (uint32_t)(base + pem->begin);
-    root->length = (uint32_t)(pem->end - pem->begin);
+    size_t room = pem->content.length;
+    if (!tbh_roots_is_certificate(pem) || room == 0) return;
+    unsigned char *scratch = (unsigned char *)tbh_bear_allocate(roots->host, room);
+    if (!scratch) roots->is_out_of_memory = true;
+    if (!scratch) return;
+    tbh_der der = {scratch, tbh_pem_decode(pem, scratch)};
+    if (tbh_cert_read(&cert, der) && tbh_roots_grow(roots)) {
+        tbh_root *root = &roots->index[roots->count++];
+        tbh_roots_hash(cert.subject, root->subject_hash);
+        root->offset = (uint32_t)(base + pem->begin);
+        root->length = (uint32_t)(pem->end - pem->begin);
+    }
+    tbh_bear_release(roots->host, scratch, room);
 }
 
-/* Slides a window over the source; a block that does not fit into it is skipped. */
-static void tbh_roots_scan(tbh_roots *roots, const char *path, unsigned char *window) {
+/* Where the first block begins that is not whole, for the next look. */
+static size_t tbh_roots_add_all(tbh_roots *roots, tbh_der in, uint64_t base) {
+    tbh_pem pem;
+    size_t at = 0, begin = 0;
+    while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
+        tbh_roots_add(roots, &pem, base);
+        begin = at = pem.end;
+        while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
+    }
+    return begin;
+}
+
+/* Slides a window over the file; a block that does not fit into it is skipped. */
+static turbohttp_status tbh_roots_scan_file(tbh_roots *roots, const char *path) {
     uint64_t base = 0;
-    tbh_der in = {window, 0};
-    while (base < TBH_ROOTS_FILE_MAX) {
-        tbh_pem pem;
-        size_t at = 0, begin = 0;
+    tbh_der in = {NULL, TBH_ROOTS_WINDOW};
+    unsigned char *window = (unsigned char *)tbh_bear_allocate(roots->host, TBH_ROOTS_WINDOW);
+    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    in.data = window;
+    while (base < TBH_ROOTS_FILE_MAX && in.length == TBH_ROOTS_WINDOW) {
         in.length = tbh_roots_get(roots, path, base, window, TBH_ROOTS_WINDOW);
-        while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
-            tbh_roots_add(roots, &pem, base, window + TBH_ROOTS_WINDOW);
-            at = pem.end;
-            while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
-        }
-        if (in.length < TBH_ROOTS_WINDOW) return;
+        size_t begin = tbh_roots_add_all(roots, in, base);
         base += begin > 0 ? begin : in.length;
     }
+    tbh_bear_release(roots->host, window, TBH_ROOTS_WINDOW);
+    return TURBOHTTP_OK;
 }
 
-static void tbh_roots_scan_all(tbh_roots *roots, unsigned char *window) {
+static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
     const turbohttp_tls_options *o = roots->options;
-    if (o->ca_data && !o->ca_file) tbh_roots_scan(roots, NULL, window);
+    turbohttp_status status = TURBOHTTP_OK;
+    tbh_der memory = {(const unsigned char *)o->ca_data, o->ca_bytes};
     roots->path = o->ca_file;
-    if (o->ca_file) tbh_roots_scan(roots, o->ca_file, window);
-    if (o->ca_data || o->ca_file || o->ca_path) return;
+    if (o->ca_file) return tbh_roots_scan_file(roots, o->ca_file);
+    if (o->ca_data) tbh_roots_add_all(roots, memory, 0);
+    if (o->ca_data || o->ca_path) return TURBOHTTP_OK;
     for (size_t i = 0; i < sizeof tbh_roots_bundles / sizeof tbh_roots_bundles[0]; i++) {
         roots->path = tbh_roots_bundles[i];
-        tbh_roots_scan(roots, roots->path, window);
-        if (roots->count) return;
+        status = tbh_roots_scan_file(roots, roots->path);
+        if (status != TURBOHTTP_OK || roots->count) break;
     }
+    return status;
 }
 
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
-    unsigned char *window =
-        (unsigned char *)tbh_bear_allocate(roots->host, 2 * (size_t)TBH_ROOTS_WINDOW);
-    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    roots->is_starved = false;
-    tbh_roots_scan_all(roots, window);
-    tbh_bear_release(roots->host, window, 2 * (size_t)TBH_ROOTS_WINDOW);
-    if (roots->is_starved) { /* half of the roots would be a riddle: all, or an error */
-        roots->count = 0;
-        return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    }
+    roots->is_out_of_memory = false;
+    roots->count = 0; /* of a load that failed: all of the roots, or an error */
+    turbohttp_status status = tbh_roots_scan(roots);
+    if (status == TURBOHTTP_OK && roots->is_out_of_memory) status = TURBOHTTP_ERR_OUT_OF_MEMORY;
+    if (status != TURBOHTTP_OK) return status;
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)
@@ -856,7 +875,7 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
     size_t begin, bytes = sizeof(tbh_anchor) + 2 * (size_t)length;
     if (anchors->count >= TBH_ANCHORS_MAX) return;
     tbh_anchor *anchor = (tbh_anchor *)tbh_bear_allocate(roots->host, bytes);
-    anchors->is_starved = anchors->is_starved || !anchor;
+    if (!anchor) anchors->is_out_of_memory = true;
     if (!anchor) return;
     anchor->bytes = bytes;
     unsigned char *der_bytes = (unsigned char *)(anchor + 1);
@@ -963,11 +982,8 @@ TBH_BEAR_FN void tbh_anchors_free(const tbh_roots *roots, tbh_anchors *anchors) 
  * ======================================================================= */
 /* The peer's certificates: collected while BearSSL reads them, verified in slices. */
 
-#define TBH_CHAIN_CERTS   16 /* that a peer may send */
-#define TBH_CHAIN_PATH    10 /* from the leaf to the last intermediate */
-
-/* Beside BearSSL's numbers: the allocator gave nothing. */
-#define TBH_CHAIN_STARVED 1001
+#define TBH_CHAIN_CERTS 16 /* that a peer may send */
+#define TBH_CHAIN_PATH  10 /* from the leaf to the last intermediate */
 
 typedef enum tbh_chain_state {
     TBH_CHAIN_COLLECTING,
@@ -994,7 +1010,7 @@ typedef struct tbh_chain {
     size_t fill, capacity;
     size_t starts[TBH_CHAIN_CERTS + 1];
     unsigned count;
-    bool is_too_large, is_starved;
+    bool is_too_large, is_out_of_memory;
     tbh_cert path[TBH_CHAIN_PATH]; /* leaf first */
     unsigned path_length, next;    /* the certificate that the next slice verifies */
     br_x509_pkey leaf_key;
@@ -1047,7 +1063,7 @@ static bool tbh_chain_grow(tbh_chain *chain, size_t wanted) {
     while (capacity < wanted) capacity *= 2;
     if (capacity > TBH_CHAIN_BYTES_MAX) return false;
     unsigned char *bytes = (unsigned char *)tbh_bear_allocate(host, capacity);
-    chain->is_starved = !bytes;
+    chain->is_out_of_memory = bytes == NULL;
     if (!bytes) return false;
     if (chain->fill) memcpy(bytes, chain->bytes, chain->fill);
     tbh_bear_release(host, chain->bytes, chain->capacity);
@@ -1080,7 +1096,6 @@ static tbh_der tbh_chain_cert(const tbh_chain *chain, unsigned i) {
 /* BearSSL only wants the kind of key here; the verdict follows in slices. */
 static unsigned tbh_chain_end(const br_x509_class **engine) {
     tbh_chain *chain = tbh_chain_of(engine);
-    if (chain->is_starved) return TBH_CHAIN_STARVED;
     if (chain->is_too_large) return BR_ERR_X509_LIMIT_EXCEEDED;
     if (chain->count == 0) return BR_ERR_X509_EMPTY_CHAIN;
     if (!tbh_cert_read(&chain->path[0], tbh_chain_cert(chain, 0))) return BR_ERR_X509_INVALID_VALUE;
@@ -1322,7 +1337,7 @@ static turbohttp_status tbh_chain_begin(tbh_chain *chain, turbohttp_error *error
     if (status != TURBOHTTP_OK) return status;
     tbh_chain_sort(chain);
     tbh_chain_find_anchors(chain);
-    if (chain->anchors.is_starved) return tbh_chain_fail(error, TURBOHTTP_ERR_OUT_OF_MEMORY);
+    if (chain->anchors.is_out_of_memory) return tbh_chain_fail(error, TURBOHTTP_ERR_OUT_OF_MEMORY);
     tbh_chain_prepare_minimal(chain);
     /* An address is never given as a name: "127.0.0.1" would match a dNSName (S-71). */
     chain->minimal.vtable->start_chain(&chain->minimal.vtable,
@@ -1744,8 +1759,9 @@ typedef struct tbh_bear {
 } tbh_bear;
 
 /* failure.c */
-/* Beside BearSSL's numbers: the first record is none. */
-#define TBH_BEAR_NOT_TLS 1000
+/* Beside BearSSL's numbers: the first record is none; no room for the chain. */
+#define TBH_BEAR_NOT_TLS   1000
+#define TBH_BEAR_NO_MEMORY 1001
 TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp_error *error);
 
 /* ========================================================================
@@ -1773,6 +1789,7 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {TBH_ALERT_RECEIVED(40), TURBOHTTP_ERR_TLS_CIPHER,
      "the server refused the handshake: it has no TLS 1.2 or no cipher suite in common, or wants a "
      "client certificate (tls.cert_file)"},
+    {TBH_BEAR_NO_MEMORY, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_BAD_CIPHER_SUITE, TURBOHTTP_ERR_TLS_CIPHER, NULL},
     {TBH_ALERT_RECEIVED(120), TURBOHTTP_ERR_TLS_ALPN, NULL},
     {BR_ERR_UNEXPECTED, TURBOHTTP_ERR_TLS_HANDSHAKE,
@@ -1787,7 +1804,6 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {TBH_ALERT_RECEIVED(48), TURBOHTTP_ERR_TLS_ALERT,
      "the server does not trust the client certificate's issuer"},
     {BR_ERR_NO_CLIENT_AUTH, TURBOHTTP_ERR_TLS_CERT_REQUIRED, NULL},
-    {TBH_CHAIN_STARVED, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_NO_RANDOM, TURBOHTTP_ERR_RANDOM, NULL},
     {BR_ERR_BAD_MAC, TURBOHTTP_ERR_TLS_INTEGRITY, NULL},
     {BR_ERR_BAD_FINISHED, TURBOHTTP_ERR_TLS_INTEGRITY, NULL},
@@ -2046,6 +2062,7 @@ static void tbh_bear_feed(tbh_bear *bear) {
 /* What BearSSL takes for a strange version is no TLS at all when the record does not look like it. */
 static int tbh_bear_cause(const tbh_bear *bear, int code) {
     const tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
+    if (s && bear->handshake->chain.is_out_of_memory) return TBH_BEAR_NO_MEMORY;
     bool is_version = code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION;
     return s && is_version && s->record_fill == 5 && s->record[1] != 3 ? TBH_BEAR_NOT_TLS : code;
 }
@@ -2075,7 +2092,7 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
 static uint32_t tbh_bear_wants(const void *tls) {
     const tbh_bear *bear = (const tbh_bear *)tls;
     unsigned state = br_ssl_engine_current_state(&bear->client.eng);
-    uint32_t wants = bear->wants_step ? TURBOHTTP_TLS_STEP : 0u;
+    uint32_t wants = bear->wants_step ? (uint32_t)TURBOHTTP_TLS_STEP : 0u;
     if (state & BR_SSL_SENDREC || bear->alert_left) wants |= TURBOHTTP_TLS_WIRE_OUT;
     if (state & BR_SSL_RECVREC) wants |= TURBOHTTP_TLS_WIRE_IN;
     if (state & BR_SSL_SENDAPP && bear->is_up) wants |= TURBOHTTP_TLS_PLAIN_IN;
@@ -2243,7 +2260,7 @@ TURBOHTTP_API const turbohttp_tls_provider *turbohttp_tls_bearssl(void) {
 static const turbohttp_tls_provider *turbohttp_tls_bearssl_first(void) {
     return turbohttp_tls_bearssl();
 }
-#else
+#elif defined(TBH_BEAR_AMALGAM)
 static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = turbohttp_tls_bearssl;
 #endif
 
@@ -2253,10 +2270,10 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_BEAR_IN_OVERHEAD
 #undef TBH_BEAR_LEAST
 #undef TBH_BEAR_NOT_TLS
+#undef TBH_BEAR_NO_MEMORY
 #undef TBH_CHAIN_BYTES_MAX
 #undef TBH_CHAIN_CERTS
 #undef TBH_CHAIN_PATH
-#undef TBH_CHAIN_STARVED
 #undef TBH_IDENTITY_CERTS
 #undef TBH_IDENTITY_FILE_MAX
 #undef TBH_IDENTITY_PINS
@@ -2266,6 +2283,7 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_ROOTS_PATH_ROOM
 #undef TBH_ROOTS_WINDOW
 #undef TBH_SPLITTER_ROOM
+#undef TBH_BEAR_AMALGAM
 #endif /* TURBOHTTP_IMPLEMENTATION */
 
 /*

@@ -2,8 +2,8 @@
  *
  *     bench_requests MODE HOST PORT PATH REQUESTS CONNECTIONS
  *
- * MODE: ours (blocking, one connection) · ours-poll · raw (send and recv in turn) · raw-epoll ·
- * curl (easy) · curl-multi. Prints "cpu_us_per_request N"; run under strace -c or callgrind for
+ * MODE: ours (blocking, one connection) · ours-poll · ours-epoll · ours-auto (the
+ * default) · raw (send and recv in turn) · raw-epoll · curl (easy) · curl-multi. Prints "cpu_us_per_request N"; run under strace -c or callgrind for
  * system calls and instructions. bench/run.py makes ratios of it. */
 #define _GNU_SOURCE
 #define TURBOHTTP_IMPLEMENTATION
@@ -63,11 +63,12 @@ static void on_done(void *user, turbohttp_request request, turbohttp_response *r
     if (run->started < total) start_one(run);
 }
 
-static void run_ours_poll(void) {
+static void run_ours_wide(turbohttp_io io) {
     poll_run run;
     turbohttp_client_desc desc = {0};
     memset(&run, 0, sizeof run);
     desc.limits.connections = desc.limits.connections_per_host = (uint32_t)width;
+    desc.io = io;
     if (turbohttp_client_create(&run.client, &desc)) die("client");
     run.desc.url = url;
     run.desc.on_done = on_done;
@@ -76,6 +77,18 @@ static void run_ours_poll(void) {
     while (turbohttp_poll(run.client, 1000) == TURBOHTTP_PENDING) {
     }
     turbohttp_client_destroy(run.client);
+}
+
+static void run_ours_poll(void) {
+    run_ours_wide(TURBOHTTP_IO_POLL);
+}
+
+static void run_ours_auto(void) {
+    run_ours_wide(TURBOHTTP_IO_DEFAULT);
+}
+
+static void run_ours_epoll(void) {
+    run_ours_wide(TURBOHTTP_IO_EPOLL);
 }
 
 /* ------------------------------------------------------------ raw loops: what anybody would write */
@@ -216,8 +229,9 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } modes[] = {{"ours", run_ours}, {"ours-poll", run_ours_poll}, {"raw", run_raw},
-                 {"raw-epoll", run_raw_epoll}, {"curl", run_curl}, {"curl-multi", run_curl_multi}};
+    } modes[] = {{"ours", run_ours}, {"ours-poll", run_ours_poll}, {"ours-epoll", run_ours_epoll},
+                 {"ours-auto", run_ours_auto},
+                 {"raw", run_raw}, {"raw-epoll", run_raw_epoll}, {"curl", run_curl}, {"curl-multi", run_curl_multi}};
     if (argc < 7) return fprintf(stderr, "usage: bench_requests MODE HOST PORT PATH REQUESTS CONNECTIONS\n"), 2;
     host = argv[2];
     port = atoi(argv[3]);

@@ -23,8 +23,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 sys.path.insert(0, str(ROOT / "tests/e2e"))
+from certificates import Certificates  # noqa: E402
 from counting import instructions, per_request, strace_works, system_calls  # noqa: E402
+from hpack_stories import bench_text  # noqa: E402
 from servers import Nginx  # noqa: E402
+from tls_servers import SecureNginx  # noqa: E402
 
 QUICK = False
 QUESTIONS = {}
@@ -89,8 +92,8 @@ def compare(values, peer, ours="ours"):
     return statistics.median(values[ours]), statistics.median(values[peer]), ratio
 
 
-class Server(Nginx):
-    """nginx on the last processor, with what the questions fetch. Clients take the first."""
+class Pinned:
+    """A server on the last processor, with what the questions fetch. Clients take the first."""
 
     def __enter__(self):
         super().__enter__()
@@ -109,6 +112,22 @@ class Server(Nginx):
 
     def run(self, program, mode, path, *arguments):
         return sh(*self.client, program, mode, "127.0.0.1", self.port, path, *arguments)
+
+
+class Server(Pinned, Nginx):
+    """nginx."""
+
+
+class SecureServer(Pinned, SecureNginx):
+    """nginx with TLS for "localhost", by a certificate (RSA 2048, of an authority) made on the spot."""
+
+    def __init__(self, certificates):
+        self.authority = certificates.authority("Authority of the bench")
+        leaf = certificates.issue("localhost", self.authority, names=("DNS:localhost",))
+        super().__init__(leaf, servers=[("localhost", "")])
+
+    def measure(self, program, mode, path, count):
+        return sh(*self.client, program, mode, self.tls_port, self.authority.path, path, count)
 
 
 def requests_program():
@@ -139,8 +158,9 @@ def syscalls():
             return per_request(system_calls, lambda n: [program, mode, "127.0.0.1", str(server.port), "/small",
                                                         str(n), str(width)], 500, 2500, 1 if QUICK else 3)
         curl, multi = calls("curl", 1), calls("curl-multi", 16)
-        for mode, what, width, most in [("ours", "blocking", 1, 3), ("ours-poll", "polled", 1, 3),
-                                        ("ours-poll", "16 connections", 16, 2.1)]:
+        for mode, what, width, most in [("ours", "blocking", 1, 3), ("ours-auto", "polled", 1, 3),
+                                        ("ours-poll", "16 connections, poll", 16, 2.1),
+                                        ("ours-epoll", "16 connections, epoll", 16, 2.1)]:
             peer = f"libcurl {curl if width == 1 else multi:.2f}"
             # One call more in a whole run (a clock tick, a late wake-up) is not one more per request.
             yield most_row(f"system calls per request, {what}", round(calls(mode, width), 2), most, "{:.2f}", peer)
@@ -166,8 +186,10 @@ def cpu_alone():
 @question
 def cpu_wide():
     """Client CPU per request, 128 in flight."""
-    yield from cpu_rows(["ours-poll", "raw-epoll", "curl-multi"], 128, 40000, "client CPU per request, 128 in flight",
-                        [("raw-epoll", "an epoll loop", 1.20), ("curl-multi", "libcurl multi", 0.6)])
+    yield from cpu_rows(["ours-auto", "ours-poll", "raw-epoll", "curl-multi"], 128, 40000,
+                        "client CPU per request, 128 in flight",
+                        [("raw-epoll", "an epoll loop", 1.20), ("curl-multi", "libcurl multi", 0.6),
+                         ("ours-poll", "ours with poll(2)", None)])
 
 
 @question
@@ -195,6 +217,67 @@ def download():
     for peer, name, most in [("raw", "a loop of 256 KiB recv", 1.05), ("curl", "libcurl", None)]:
         ours, theirs, ratio = compare(values, peer)
         yield ratio_row(f"1 GiB download, client CPU, against {name}", f"{ours:.0f} ms", f"{theirs:.0f} ms", ratio, most)
+
+
+# ------------------------------------------------------------------ questions: TLS
+def tls_program():
+    return build("bench_tls", "bench/bench_tls.c", "-lcurl", "-lbearssl")
+
+
+def tls_values(server, program, modes, path, count, rounds):
+    return rotating(modes, rounds, lambda mode: number(server.measure(program, mode, path, count), "cpu_us"))
+
+
+@question
+def tls_requests():
+    """Requests over one kept TLS connection: CPU, system calls, allocator calls."""
+    program = tls_program()
+    with Certificates() as certificates, SecureServer(certificates) as server:
+        values = tls_values(server, program, ["requests", "raw-requests", "curl-requests"], "/small", 2000 if QUICK else 10000,
+                            3 if QUICK else 7)
+        for peer, name, most in [("raw-requests", "a loop on BearSSL's engine", 1.10), ("curl-requests", "libcurl + OpenSSL", None)]:
+            ours, theirs, ratio = compare(values, peer, "requests")
+            yield ratio_row(f"HTTPS request on a kept connection, CPU, against {name}", f"{ours:.1f} µs", f"{theirs:.1f} µs",
+                            ratio, most)
+        if strace_works():
+            calls = per_request(system_calls, lambda n: [program, "requests", str(server.tls_port),
+                                str(server.authority.path), "/small", str(n)], 500, 1500, 1 if QUICK else 3)
+            yield most_row("system calls per HTTPS request", round(calls, 2), 2.2, "{:.2f}")
+        out = server.measure(program, "memory", "/small", 200)
+        yield most_row("allocator calls per HTTPS request", number(out, "calls_per_request"), 0, "{:g}")
+        for name, what in [("connection", "memory of a TLS connection"), ("small", "the same with tls.buffer_bytes = 837")]:
+            own = number(out, f"{name}_bytes_own")
+            most = own + 1024 if name == "connection" else 8192
+            yield most_row(what, number(out, f"{name}_bytes"), most, "{:,.0f} B", f"BearSSL {own:,.0f} B")
+        out = server.measure(program, "roots", "/small", 50)
+        yield most_row("loading the system's roots", number(out, "cpu_us") / 1000, 10, "{:.2f} ms")
+        yield most_row("kept of them until one is needed", number(out, "kept_bytes"), 16384, "{:,.0f} B")
+
+
+@question
+def tls_handshakes():
+    """A full handshake and one that continues a session, with connect and one request."""
+    program = tls_program()
+    with Certificates() as certificates, SecureServer(certificates) as server:
+        values = tls_values(server, program, ["resumed", "full"], "/small", 100 if QUICK else 300, 3 if QUICK else 7)
+    ours, full, ratio = compare(values, "full", "resumed")
+    yield ratio_row("second connection to a host, CPU, against a full handshake", f"{ours / 1000:.2f} ms",
+                    f"{full / 1000:.2f} ms", ratio, 0.15)
+
+
+@question
+def tls_download():
+    """Client CPU of 1 GiB over AES-128-GCM to a sink."""
+    program = tls_program()
+    with Certificates() as certificates, SecureServer(certificates) as server:
+        server.file("big", b"")
+        os.truncate(server.root / "big", 1 << 30)
+        values = tls_values(server, program, ["download", "raw-download", "curl-download"], "/big", 1, 3 if QUICK else 9)
+    for peer, name, most in [("raw-download", "a loop on BearSSL's engine", 1.10),
+                             ("curl-download", "libcurl + OpenSSL", 0.95)]:
+        ours, theirs, ratio = compare(values, peer, "download")
+        yield ratio_row(f"1 GiB over HTTPS, client CPU, against {name}", f"{ours / 1000:.0f} ms",
+                        f"{theirs / 1000:.0f} ms", ratio, most)
 
 
 # ------------------------------------------------------------------ questions: codecs
@@ -239,6 +322,31 @@ def inflate():
         sh(*CORTEX, "-std=c99", "-c", f"src/format/{stem}.c", "-o", objects[-1])
     code = sum(text_of(o, "arm-none-eabi-size")[0] for o in objects)
     yield most_row("inflate with CRC, code on Cortex-M4", code, 5632, "{:,} B")
+
+
+@question
+def hpack():
+    """HPACK beside libnghttp2: speed, size of what is written, and code on a Cortex-M4."""
+    program = build("bench_hpack", "bench/bench_hpack.c", "-l:libnghttp2.a")
+    text, source = bench_text()
+    lists = BUILD / "hpack_lists.txt"
+    lists.write_text(text)
+    out = sh(program, lists)
+    for name, what, least in [("decode", f"HPACK decoding of {source}, each field", 2),
+                              ("huffman", "Huffman decoding of their values, each string", 2.3),
+                              ("encode", "HPACK encoding of the same lists, each field", 1.4)]:
+        line = next(line for line in out.splitlines() if line.startswith(name))
+        yield ratio_row(f"{what}, against nghttp2", f"{number(line, 'turbohttp'):.0f} ns",
+                        f"{number(line, 'nghttp2'):.0f} ns", number(line, "ratio"), least=least)
+    line = next(line for line in out.splitlines() if line.startswith("size"))
+    ours, theirs = number(line, "turbohttp"), number(line, "nghttp2")
+    yield ratio_row("HPACK, size of what is written", f"{ours:,.0f} B", f"{theirs:,.0f} B", ours / theirs, most=1)
+    objects = []
+    for stem in ("huffman", "table", "decode", "encode"):
+        objects.append(f"build/size_hpack_{stem}.o")
+        sh(*CORTEX, "-std=c99", "-c", f"src/codec/hpack_{stem}.c", "-o", objects[-1])
+    code = sum(text_of(o, "arm-none-eabi-size")[0] for o in objects)
+    yield most_row("HPACK both ways with its tables, on Cortex-M4", code, 9216, "{:,} B")
 
 
 # ------------------------------------------------------------------ questions: sizes and compile time

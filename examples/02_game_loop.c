@@ -1,9 +1,11 @@
 /* A game's loop: 60 frames a second, 20 requests in flight, and no call of turbohttp_poll that
  * anybody would notice. One host never answers, one name does not resolve, one server drips a byte
- * a second. Usage: 02_game_loop BASE_URL SILENT_URL DRIP_URL [FRAMES] */
+ * a second. Handshakes of https:// are spread over frames, one public-key operation in each.
+ * Usage: 02_game_loop BASE_URL SILENT_URL DRIP_URL [FRAMES [CA_FILE]] */
 #define _GNU_SOURCE
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
+#include "turbohttp_tls_bearssl.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -60,9 +62,11 @@ int main(int argc, char **argv) {
     uint64_t longest = 0;
     turbohttp_client *client;
     game g = {0};
-    if (argc < 4) return fprintf(stderr, "usage: %s BASE_URL SILENT_URL DRIP_URL [FRAMES]\n", argv[0]), 2;
+    turbohttp_client_desc desc = {0};
+    if (argc < 4) return fprintf(stderr, "usage: %s BASE_URL SILENT_URL DRIP_URL [FRAMES [CA_FILE]]\n", argv[0]), 2;
     int frames = argc > 4 ? atoi(argv[4]) : 240;
-    if (turbohttp_client_create(&client, NULL) != TURBOHTTP_OK) return 1;
+    desc.tls.ca_file = argc > 5 ? argv[5] : NULL;
+    if (turbohttp_client_create(&client, &desc) != TURBOHTTP_OK) return 1;
     start(client, &g, argv[2]);
     start(client, &g, "http://no-such-name.invalid/");
     start(client, &g, argv[3]);

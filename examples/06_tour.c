@@ -1,8 +1,9 @@
 /* A tour of the main job against a real server: a plain GET, a chunked gzip body, a POST that comes
- * back, and a pair of requests on one connection, each with its timings. `make run` starts the server.
- * Usage: 06_tour BASE_URL */
+ * back, a pair of requests on one connection, and the same over HTTPS, each with its timings.
+ * `make run` starts the server. Usage: 06_tour BASE_URL [HTTPS_BASE_URL CA_FILE] */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
+#include "turbohttp_tls_bearssl.h"
 #include <stdio.h>
 
 static const char *framing(const turbohttp_response *r) {
@@ -26,6 +27,10 @@ static int show(const char *title, turbohttp_response *r) {
            r->reason.data, framing(r), coding(r));
     printf("  %llu bytes on the wire, %llu decoded, over a %s connection\n", (unsigned long long)r->wire_bytes,
            (unsigned long long)r->body_bytes, r->is_reused ? "kept" : "new");
+    if (r->tls.provider)
+        printf("  TLS 1.%d by %s, suite 0x%04x, session %s, secured %llu us\n", (r->tls.version & 0xff) - 1,
+               r->tls.provider, r->tls.cipher_suite, r->tls.is_resumed ? "continued" : "new",
+               (unsigned long long)t->secured_us);
     printf("  connected %llu us, sent %llu us, first byte %llu us, complete %llu us\n",
            (unsigned long long)t->connected_us, (unsigned long long)t->sent_us,
            (unsigned long long)t->first_byte_us, (unsigned long long)t->total_us);
@@ -34,12 +39,13 @@ static int show(const char *title, turbohttp_response *r) {
 }
 
 static int fetch(turbohttp_client *client, const char *title, const char *base, const char *path,
-                 const char *posted) {
+                 const char *posted, bool is_alone) {
     turbohttp_request_desc desc = {0};
     turbohttp_response response;
     char url[512];
     snprintf(url, sizeof url, "%s%s", base, path);
     desc.url = url;
+    desc.disable_reuse = is_alone;
     desc.body.data = posted;
     desc.body.length = posted ? strlen(posted) : 0;
     desc.body.content_type = "text/plain";
@@ -49,20 +55,31 @@ static int fetch(turbohttp_client *client, const char *title, const char *base, 
     return failed;
 }
 
+static int tour(turbohttp_client *client, const char *base) {
+    return fetch(client, "GET, plain", base, "/hello.txt", NULL, false) |
+           fetch(client, "GET, a gzip body in chunks", base, "/gzip/poem.txt", NULL, false) |
+           fetch(client, "POST, echoed back", base, "/echo", "What goes out comes back.", false) |
+           fetch(client, "keep-alive, first of a pair", base, "/hello.txt", NULL, false) |
+           fetch(client, "keep-alive, second of a pair", base, "/hello.txt", NULL, false);
+}
+
+static int secure_tour(turbohttp_client *client, const char *base) {
+    return fetch(client, "HTTPS, a full handshake, everything verified", base, "/hello.txt", NULL, true) |
+           fetch(client, "HTTPS, a new connection that continues the session", base, "/hello.txt", NULL, false) |
+           fetch(client, "HTTPS, the same connection, gzip in chunks", base, "/gzip/poem.txt", NULL, false);
+}
+
 int main(int argc, char **argv) {
-    const char *base = argc > 1 ? argv[1] : "http://localhost";
+    turbohttp_client_desc desc = {0};
     turbohttp_client_stats stats;
     turbohttp_client *client;
-    int failed;
-    if (turbohttp_client_create(&client, NULL) != TURBOHTTP_OK) return 1;
-    failed = fetch(client, "GET, plain", base, "/hello.txt", NULL);
-    failed |= fetch(client, "GET, a gzip body in chunks", base, "/gzip/poem.txt", NULL);
-    failed |= fetch(client, "POST, echoed back", base, "/echo", "What goes out comes back.");
-    failed |= fetch(client, "keep-alive, first of a pair", base, "/hello.txt", NULL);
-    failed |= fetch(client, "keep-alive, second of a pair", base, "/hello.txt", NULL);
+    desc.tls.ca_file = argc > 3 ? argv[3] : NULL;
+    if (turbohttp_client_create(&client, &desc) != TURBOHTTP_OK) return 1;
+    int failed = tour(client, argc > 1 ? argv[1] : "http://localhost");
     turbohttp_client_stats_get(client, &stats);
     printf("\n5 requests, %llu connection%s opened\n", (unsigned long long)stats.connects,
            stats.connects == 1 ? "" : "s");
+    if (argc > 3) failed |= secure_tour(client, argv[2]);
     turbohttp_client_destroy(client);
     return failed || stats.connects != 1;
 }

@@ -546,11 +546,10 @@ static void print_peer(const turbohttp_response *r) {
 }
 
 static bool print_time(const char *name, size_t n, const turbohttp_timing *timing) {
-    uint64_t ready = timing->secured_us ? timing->secured_us : timing->connected_us;
     if (same_text(name, n, "time_namelookup")) print_seconds(timing->resolved_us);
     else if (same_text(name, n, "time_connect")) print_seconds(timing->connected_us);
     else if (same_text(name, n, "time_appconnect")) print_seconds(timing->secured_us);
-    else if (same_text(name, n, "time_pretransfer")) print_seconds(ready);
+    else if (same_text(name, n, "time_pretransfer")) print_seconds(timing->ready_us);
     else if (same_text(name, n, "time_starttransfer")) print_seconds(timing->first_byte_us);
     else if (same_text(name, n, "time_total")) print_seconds(timing->total_us);
     else return false;

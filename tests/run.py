@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 WARN = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror".split()
 SANITIZE = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer".split()
+MEMORY = "-g -O1 -fsanitize=memory -fno-sanitize-recover=all -fno-omit-frame-pointer".split()
+ALWAYS_EPOLL = ["-DTBH_EPOLL_FROM=1"]  # from the first socket on
 INCLUDES = ["-I.", "-Itests/support"]
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
 FUZZ_SECONDS = 5
@@ -49,6 +51,10 @@ def unit_steps():
         libs = (["-lz"] if "zlib.h" in text else []) + bearssl(path)
         yield compiled(f"{stem}.sanitized", source, [*SANITIZE], libs=libs)
         yield compiled(f"{stem}.fast", source, ["-O2", *WARN], libs=libs)
+        if path.stem in ("test_sockets", "test_threads", "test_resolver_stub"):
+            yield compiled(f"{stem}.epoll", source, [*SANITIZE, *ALWAYS_EPOLL], libs=libs)
+        if path.stem == "test_sockets":
+            yield compiled(f"{stem}.memory", source, MEMORY, compiler="clang", libs=libs)
         if "NO_SIMD" in text:
             yield compiled(f"{stem}.portable", source, [*SANITIZE, "-DTURBOHTTP_NO_SIMD"], libs=libs)
             yield compiled(f"{stem}.avx2", source, ["-O2", "-mavx2"], libs=libs)
@@ -59,7 +65,9 @@ def unit_steps():
 def script_steps():
     source = "tests/script_player.c"
     yield compiled("scripts.sanitized", source, SANITIZE)
+    yield compiled("scripts.secured", source, [*SANITIZE, "-DPLAYER_SECURED"])
     yield compiled("scripts.guards", source, ["-g", "-O1", "-DTURBOHTTP_DEBUG_GUARDS"])
+    yield compiled("scripts.memory", source, MEMORY, compiler="clang")
     yield compiled("scripts.portable", source, ["-g", "-O1", "-DTURBOHTTP_NO_SIMD"])
     yield compiled("scripts.valgrind", source, ["-g", "-O1"],
                    run=["valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
@@ -77,7 +85,15 @@ def matrix_steps():
             yield Step(f"compile.{compiler}.{std}",
                        [[*flags, *lang, *two, "-o", out, "-pthread"],
                         [*flags, *lang, "-DTURBOHTTP_STATIC", *two, "-o", out + ".static", "-pthread"]], [out])
-    for switch in ["NO_SOCKETS", "NO_THREADS", "NO_DNS_STUB", "NO_INFLATE", "NO_SIMD", "DEBUG_GUARDS",
+    for compiler, std in [("gcc", "c99"), ("clang", "c17"), ("g++", "c++11"), ("clang++", "c++20")]:
+        for first in ["tls_first", "tls_late"][:1 if "++" in compiler else 2]:
+            lang = ["-x", "c++"] if "++" in compiler else []
+            out = f"build/compile.{first}.{compiler}"
+            yield Step(f"compile.{first}.{compiler}",
+                       [[compiler, f"-std={std}", "-O2", *WARN, *INCLUDES, *lang, *static, f"tests/compile/{first}.c",
+                         "tests/compile/tls_two.c", "-o", out, "-pthread", "-lbearssl"]
+                        for static in (["-DTURBOHTTP_STATIC"], [])], [out])
+    for switch in ["NO_SOCKETS", "NO_THREADS", "NO_EPOLL", "NO_DNS_STUB", "NO_INFLATE", "NO_TLS", "NO_HTTP2", "NO_SIMD", "DEBUG_GUARDS",
                    "NO_SOCKETS -DTURBOHTTP_NO_INFLATE", "NO_THREADS -DTURBOHTTP_NO_DNS_STUB"]:
         name = f"compile.{switch.split()[0]}{len(switch.split())}"
         flags = ["-std=c99", "-O1", *WARN, *INCLUDES, *f"-DTURBOHTTP_{switch}".split(), *two, "-pthread"]
@@ -120,6 +136,9 @@ def e2e_steps():
                          "build/turboget.sanitized", "-pthread", "-lbearssl"]
             yield Step(f"e2e.{path.stem}.sanitized", [sanitized], [sys.executable, str(path)],
                        {"TURBOGET": "turboget.sanitized", "TLS_FAULT_STEP": "5"})
+        if path.stem in ("test_servers", "test_misbehaving", "test_names", "test_game_loop"):
+            epoll = [["make", "-s", "tools", "BUILD=build/epoll", f"CFLAGS=-O2 -g {ALWAYS_EPOLL[0]}"]]
+            yield Step(f"e2e.{path.stem}.epoll", epoll, [sys.executable, str(path)], {"TOOLS": "epoll"})
 
 
 def format_steps():

@@ -1,13 +1,19 @@
 /* Plays the scripts of tests/scripts over an in-memory transport and a virtual clock: each in five
  * deliveries, then once for each allocation with that allocation failing. A script passes when
  * what it expects happens in every delivery; with a failing allocation when it happens, or every
- * request ends exactly once, and nothing is leaked. */
+ * request ends exactly once, and nothing is leaked. Compiled with PLAYER_SECURED, all of it goes
+ * through the TLS box and a provider that secures nothing. */
 #define _GNU_SOURCE
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "counting_allocator.h"
+#include "record_tls.h"
 #include "script.h"
 #include <dirent.h>
+
+#ifndef PLAYER_SECURED
+#define PLAYER_SECURED 0
+#endif
 
 enum { MAX_WIRES = 32, MAX_REQUESTS = 32, WIRE_BYTES = 1 << 18 };
 
@@ -21,6 +27,7 @@ typedef struct wire {
     size_t put, got;       /* to_client: written by the script, received */
     size_t sent, matched;  /* to_server: written by the client, expected so far */
     bool has_end, has_reset, is_shut, is_stuck;
+    record_server secure; /* with PLAYER_SECURED: between the wire and the two above */
 } wire;
 
 typedef struct player {
@@ -105,15 +112,49 @@ static turbohttp_status net_ready(void *user, void *connection, turbohttp_error 
 static turbohttp_status net_send(void *user, void *connection, const void *data, size_t length,
                                  size_t *sent) {
     player *p = (player *)user;
+    COUNTING_CHECK_WRITTEN(data, length); /* S-87 */
     wire *w = (wire *)connection;
     size_t n = player_portion(p, length);
     if (length == 0) player_fail(p, "a send of nothing", "");
     if (w->has_reset && w->sent > 0) return TURBOHTTP_ERR_SEND;
     if (p->how != WHOLE && player_random(p, 3) == 0) return TURBOHTTP_PENDING;
     if (w->sent + n > WIRE_BYTES) return TURBOHTTP_ERR_SEND;
-    memcpy(w->to_server + w->sent, data, n);
-    w->sent += n;
+    if (PLAYER_SECURED) w->sent += record_server_put(&w->secure, data, n, w->to_server + w->sent);
+    else {
+        memcpy(w->to_server + w->sent, data, n);
+        w->sent += n;
+    }
     *sent = n;
+    return TURBOHTTP_OK;
+}
+
+/* The next record for the client; false when there is nothing to say. */
+static bool net_wrap(player *p, wire *w) {
+    record_server *s = &w->secure;
+    size_t n = player_portion(p, tbh_min_size(w->put - w->got, RECORD_ROOM));
+    s->at = s->fill = 0;
+    if (s->has_hello && !s->has_answered) {
+        s->has_answered = true;
+        s->fill = record_wrap(s->out, RECORD_HELLO, NULL, 0);
+    } else if (n) {
+        s->fill = record_wrap(s->out, RECORD_DATA, w->to_client + w->got, n);
+        w->got += n;
+    } else if (w->has_end && !s->has_closed) {
+        s->has_closed = true;
+        s->fill = record_wrap(s->out, RECORD_CLOSE, NULL, 0);
+    }
+    return s->fill > 0;
+}
+
+static turbohttp_status net_receive_secured(player *p, wire *w, void *data, size_t room,
+                                            size_t *received) {
+    record_server *s = &w->secure;
+    if (s->at == s->fill && !net_wrap(p, w))
+        return w->has_reset ? TURBOHTTP_ERR_RECEIVE : w->has_end ? TURBOHTTP_DONE : TURBOHTTP_PENDING;
+    *received = player_portion(p, tbh_min_size(room, s->fill - s->at));
+    memcpy(data, s->out + s->at, *received);
+    s->at += *received;
+    s->moved += *received;
     return TURBOHTTP_OK;
 }
 
@@ -123,6 +164,7 @@ static turbohttp_status net_receive(void *user, void *connection, void *data, si
     wire *w = (wire *)connection;
     size_t n = player_portion(p, tbh_min_size(room, w->put - w->got));
     if (room == 0) player_fail(p, "a receive into nothing", "");
+    if (PLAYER_SECURED) return net_receive_secured(p, w, data, room, received);
     if (n == 0 && w->has_reset) return TURBOHTTP_ERR_RECEIVE;
     if (n == 0) return w->has_end && w->put == w->got ? TURBOHTTP_DONE : TURBOHTTP_PENDING;
     memcpy(data, w->to_client + w->got, n);
@@ -197,7 +239,7 @@ static turbohttp_status on_read(void *user, void *data, size_t room, size_t *len
 static uint64_t player_progress(const player *p) {
     uint64_t sum = p->wire_count;
     for (uint32_t i = 0; i < p->wire_count; i++)
-        sum += p->wires[i].got + p->wires[i].sent + p->wires[i].is_shut;
+        sum += p->wires[i].got + p->wires[i].sent + p->wires[i].is_shut + p->wires[i].secure.moved;
     for (uint32_t i = 0; i < p->request_count; i++)
         sum += p->requests[i].streamed_length + (uint64_t)p->requests[i].dones;
     for (uint32_t i = 0; i < p->client->completions.capacity; i++) {
@@ -254,7 +296,8 @@ static void word_request(player *p, const script_line *line) {
     memset(r, 0, sizeof *r);
     r->player = p;
     snprintf(p->method, sizeof p->method, "%.*s", (int)(space ? space - line->text : 0), line->text);
-    snprintf(p->url, sizeof p->url, "%s", space ? space + 1 : "");
+    bool is_secured = PLAYER_SECURED && space && !strncmp(space + 1, "http://", 7);
+    snprintf(p->url, sizeof p->url, "%s%s", is_secured ? "https" : "", space ? space + (is_secured ? 5 : 1) : "");
     p->desc.method = p->method;
     p->desc.url = p->url;
     p->desc.disable_decompression = true;
@@ -545,8 +588,16 @@ static void player_check_end(player *p) {
     }
 }
 
+/* A script that writes https:// itself is about a client that has no provider. */
+static bool player_asks_for_https(const script *s) {
+    for (size_t i = 0; i < s->count; i++)
+        if (!strcmp(s->lines[i].word, "R:") && strstr(s->lines[i].text, "https://")) return true;
+    return false;
+}
+
 /* Returns the number of allocations asked for. */
 static uint64_t play(const script *s, delivery how, uint64_t seed, uint64_t fail_at, player *p) {
+    static const turbohttp_tls_provider *const providers[] = {&record_provider};
     turbohttp_transport transport = {p, net_open, net_ready, net_send, net_receive, net_shut, NULL};
     turbohttp_client_desc desc;
     memset(p, 0, sizeof *p);
@@ -559,6 +610,8 @@ static uint64_t play(const script *s, delivery how, uint64_t seed, uint64_t fail
     p->is_lenient = fail_at != 0;
     desc.allocator = counting_allocator_hooks(&p->memory);
     desc.transport = &transport;
+    desc.tls_providers = providers;
+    desc.tls_provider_count = PLAYER_SECURED && !player_asks_for_https(s);
     desc.clock.user = p;
     desc.clock.now_us = net_now;
     desc.random.user = p;

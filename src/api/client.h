@@ -57,17 +57,27 @@ typedef struct turbohttp_timeouts {
 #define TURBOHTTP_NO_TIMEOUT 0xffffffffu
 
 /** Everything a client can be told; zero-initialise, then set what differs.
- *  Texts and tables must stay valid until the client is destroyed. */
+ *  Texts and tables must stay valid until the client is destroyed. In a child
+ *  of `fork` a client begins anew: requests complete with CANCELLED there and
+ *  go on in the parent, connections are not shared. */
 typedef struct turbohttp_client_desc {
     turbohttp_allocator allocator; /**< malloc and free */
     void *memory;        /**< fixed-memory mode: the one block to live in */
     size_t memory_bytes; /**< its size; see TURBOHTTP_FIXED_BYTES */
     const turbohttp_transport *transport; /**< the system's sockets */
+    turbohttp_io io;                      /**< how to wait for sockets */
     const turbohttp_resolver *resolver;   /**< `name_service` */
     turbohttp_name_service name_service;  /**< which built-in look-up */
     turbohttp_stub_options stub;          /**< settings of the stub */
     const turbohttp_name_override *names; /**< fixed names */
     size_t name_count;                    /**< how many */
+    /** Asked before each connection attempt, with the address that it goes
+     *  to (after the look-up, so that no second answer can replace it); false
+     *  refuses, and the next address is tried. Not asked for Unix sockets.
+     *  Must not call the client. NULL: all are allowed. */
+    bool (*allow_address)(void *user, const turbohttp_address *address,
+                          uint16_t port);
+    void *allow_user;                     /**< for `allow_address` */
     turbohttp_clock clock;                /**< the system's monotonic one */
     turbohttp_random random;              /**< the system's */
     turbohttp_wall_clock wall_clock;      /**< the system's */
@@ -113,7 +123,8 @@ typedef void (*turbohttp_progress)(void *user, uint64_t sent,
 typedef struct turbohttp_body {
     const void *data; /**< bytes, borrowed until the request is complete */
     uint64_t length;  /**< of data or read; 0 with `read`: see is_unknown */
-    const char *path; /**< file to send; its length is taken at submit */
+    const char *path; /**< file to send; its length is taken at submit, a
+                           pipe or device is sent chunked up to its end */
     turbohttp_body_read read; /**< callback; chunked when is_unknown */
     bool is_unknown;  /**< length is not known: chunked (HTTP/1.1) */
     void *user;       /**< for `read` and `release` */
@@ -157,11 +168,12 @@ typedef struct turbohttp_request_desc {
 } turbohttp_request_desc;
 
 /** Points in time of a request, microseconds after its submission; 0 means
- *  not reached (or at once, for the first three). */
+ *  not reached (or at once, for the first four). */
 typedef struct turbohttp_timing {
     uint64_t resolved_us;   /**< name known */
     uint64_t connected_us;  /**< connection up (0 when reused) */
     uint64_t secured_us;    /**< TLS handshake over (0 without, or reused) */
+    uint64_t ready_us;      /**< has a connection, sending begins */
     uint64_t sent_us;       /**< request handed over in full */
     uint64_t first_byte_us; /**< first byte of the response */
     uint64_t total_us;      /**< complete */
@@ -358,6 +370,7 @@ typedef struct turbohttp_client_stats {
     uint64_t connects;           /**< connections opened so far */
     uint64_t replays;            /**< requests sent again */
     turbohttp_pool_stats blocks; /**< of the byte pool */
+    turbohttp_io io;             /**< the mode in use; DEFAULT: no sockets */
 } turbohttp_client_stats;
 
 /** Fill *stats. Thread: the client's. Blocks: never. */

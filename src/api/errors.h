@@ -47,6 +47,9 @@ typedef enum turbohttp_status {
     TURBOHTTP_ERR_TRANSFER_ENCODING = -57, /**< unknown, doubled, with CL */
     TURBOHTTP_ERR_CHUNK = -58,           /**< malformed chunk framing */
     TURBOHTTP_ERR_CHUNK_OVERHEAD = -59,  /**< limit on chunk framing bytes */
+    TURBOHTTP_ERR_HPACK = -60,           /**< malformed header compression */
+    TURBOHTTP_ERR_H2_FRAME = -61,        /**< a frame breaks a rule */
+    TURBOHTTP_ERR_H2_FIELD = -62,        /**< a field that HTTP/2 forbids */
 
     /* engines */
     TURBOHTTP_ERR_NO_RESPONSE = -70,     /**< closed before any byte came */
@@ -70,6 +73,7 @@ typedef enum turbohttp_status {
     TURBOHTTP_ERR_FILE = -106,          /**< a file could not be used */
     TURBOHTTP_ERR_TIMEOUT = -107,       /**< a time limit; see the phase */
     TURBOHTTP_ERR_RANDOM = -108,        /**< no entropy from the system */
+    TURBOHTTP_ERR_ADDRESS_REFUSED = -109, /**< by `allow_address` */
 
     /* client */
     TURBOHTTP_ERR_QUEUE_FULL = -120,    /**< limit on waiting requests */

@@ -11,7 +11,7 @@
  *         turbohttp_response_free(&response);
  *     }
  *
- * HTTPS: not in this version; https:// URLs say TURBOHTTP_ERR_TLS_MISSING.
+ * HTTPS: also #include "turbohttp_tls_bearssl.h" there, and link -lbearssl.
  *
  * LIMITS (all in turbohttp_limits, all can be changed): response head 64 KiB,
  * 128 headers, buffered body 32 MiB, 256 requests in flight, 64 connections,
@@ -28,8 +28,9 @@
  *     once a frame (never blocks with a timeout of 0), and turbohttp_take or
  *     an on_done callback for the result.
  *  3. The codecs alone: turbohttp_h1_head_parse, turbohttp_chunked_next,
- *     turbohttp_inflate_run, turbohttp_url_parse and their neighbours do no
- *     input or output and allocate nothing.
+ *     turbohttp_inflate_run, turbohttp_url_parse, turbohttp_hpack_decode,
+ *     turbohttp_h2_read and their neighbours do no input or output and
+ *     allocate nothing.
  *
  * Errors: every failure is a turbohttp_error: a code, the phase, the system's
  * code, and a sentence that names the remedy. A response that ends early is
@@ -46,8 +47,9 @@
  *
  * Security: header injection is refused when the request is submitted; heads,
  * framing and compressed data are parsed strictly and within limits; a
- * connection about which there is any doubt is never used again. The library
- * reads no environment variable and writes no file that it was not told to.
+ * connection about which there is any doubt is never used again. Certificates
+ * are verified; the only way off has INSECURE in its name. The library reads no
+ * environment variable and writes no file that it was not told to.
  *
  * SWITCHES, defined before the include in the file with the implementation
  * (and before every include where marked *):
@@ -55,7 +57,10 @@
  *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock
  *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
+ *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
+ *   TURBOHTTP_NO_TLS         no https://, whatever is included
+ *   TURBOHTTP_NO_HTTP2 *     no header compression and frames of HTTP/2
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */

@@ -46,6 +46,18 @@ typedef struct turbohttp_address {
     uint32_t scope;    /**< IPv6 zone index, 0 if none */
 } turbohttp_address;
 
+/**
+ * Say whether an address is not on the open Internet: loopback, private,
+ * link-local (clouds' metadata), unique local, shared, documentation,
+ * multicast, reserved; or an IPv6 form that leads to such an IPv4 address.
+ *
+ * Returns: true also for what is no address. Thread: any. Blocks: never.
+ * See: `allow_address` of the client, where it guards against requests that
+ * others make you send to your own network.
+ */
+TURBOHTTP_API bool
+turbohttp_address_is_private(const turbohttp_address *address);
+
 /** Addresses that one name may lead to; more are ignored. */
 #define TURBOHTTP_MAX_ADDRESSES 16
 
@@ -85,6 +97,14 @@ typedef struct turbohttp_name_override {
     uint16_t port;         /**< 0: any port */
     const char *addresses; /**< "192.0.2.1 2001:db8::1", blanks between */
 } turbohttp_name_override;
+
+/** How a client waits for its sockets; the stats say which way is in use.
+ *  All behave alike, and `turbohttp_watches` serves each of them. */
+typedef enum turbohttp_io {
+    TURBOHTTP_IO_DEFAULT = 0, /**< poll; epoll from 16 sockets on */
+    TURBOHTTP_IO_POLL,        /**< poll(2): everywhere, any number */
+    TURBOHTTP_IO_EPOLL /**< epoll(7), Linux; poll where it cannot be had */
+} turbohttp_io;
 
 /** A monotonic clock. */
 typedef struct turbohttp_clock {

@@ -40,6 +40,14 @@ TBH_ALWAYS_INLINE uint32_t tbh_load32_be(const void *p) {
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | (uint32_t)b[3];
 }
 
+TBH_ALWAYS_INLINE uint64_t tbh_load64_be(const void *p) {
+#if TBH_LITTLE_ENDIAN && defined(__GNUC__)
+    return __builtin_bswap64(tbh_load64(p));
+#else
+    return (uint64_t)tbh_load32_be(p) << 32 | tbh_load32_be((const uint8_t *)p + 4);
+#endif
+}
+
 TBH_ALWAYS_INLINE uint16_t tbh_load16_be(const void *p) {
     const uint8_t *b = (const uint8_t *)p;
     return (uint16_t)((uint32_t)b[0] << 8 | b[1]);
@@ -53,10 +61,26 @@ TBH_ALWAYS_INLINE void tbh_store32_be(void *p, uint32_t v) {
     b[3] = (uint8_t)v;
 }
 
+TBH_ALWAYS_INLINE void tbh_store64_be(void *p, uint64_t v) {
+#if TBH_LITTLE_ENDIAN && defined(__GNUC__)
+    v = __builtin_bswap64(v);
+    memcpy(p, &v, 8);
+#else
+    tbh_store32_be(p, (uint32_t)(v >> 32));
+    tbh_store32_be((uint8_t *)p + 4, (uint32_t)v);
+#endif
+}
+
 TBH_ALWAYS_INLINE void tbh_store16_be(void *p, uint16_t v) {
     uint8_t *b = (uint8_t *)p;
     b[0] = (uint8_t)(v >> 8);
     b[1] = (uint8_t)v;
+}
+
+TBH_ALWAYS_INLINE void tbh_store16_le(void *p, uint16_t v) {
+    uint8_t *b = (uint8_t *)p;
+    b[0] = (uint8_t)v;
+    b[1] = (uint8_t)(v >> 8);
 }
 
 /* ------------------------------------------------------------ ASCII (locale never matters) */

@@ -14,6 +14,12 @@
 #define TBH_THREADS 1
 #endif
 
+#if defined(__linux__) && !defined(TURBOHTTP_NO_EPOLL) && !defined(TURBOHTTP_NO_SOCKETS)
+#define TBH_EPOLL 1
+#else
+#define TBH_EPOLL 0
+#endif
+
 #ifdef TURBOHTTP_NO_INFLATE
 #define TBH_INFLATE 0
 #else

@@ -47,6 +47,9 @@ static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server"),
     TBH_ROW(ERR_CHUNK, "malformed chunked framing from the server"),
     TBH_ROW(ERR_CHUNK_OVERHEAD, "too much chunk framing for too little data"),
+    TBH_ROW(ERR_HPACK, "malformed HTTP/2 header compression from the server"),
+    TBH_ROW(ERR_H2_FRAME, "malformed HTTP/2 frame from the server"),
+    TBH_ROW(ERR_H2_FIELD, "a header field that HTTP/2 forbids from the server"),
     TBH_ROW(ERR_NO_RESPONSE, "the server closed the connection without an answer: try again"),
     TBH_ROW(ERR_HEAD_TRUNCATED, "the server closed the connection inside the response head"),
     TBH_ROW(ERR_BODY_TRUNCATED, "the response body ended early: it is incomplete, try again"),
@@ -66,6 +69,7 @@ static const tbh_status_row tbh_status_rows[] = {
     TBH_ROW(ERR_FILE, "file error: check path, permissions and free space"),
     TBH_ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts"),
     TBH_ROW(ERR_RANDOM, "no random bytes from the system: set the random hook"),
+    TBH_ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host"),
     TBH_ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests"),
     TBH_ROW(ERR_TLS_MISSING, "https:// needs TLS: include turbohttp_tls_bearssl.h where "
                              "TURBOHTTP_IMPLEMENTATION is defined"),

@@ -5,6 +5,9 @@
  * Does not know: framing, names, how a request is built. */
 #include "internal.h"
 
+/* What is left of a poll's budget below this is not worth a system call. */
+#define TBH_CRUMBS_BYTES 1024u
+
 /* ------------------------------------------------------------ defaults: the one place */
 static uint32_t tbh_or(uint32_t value, uint32_t otherwise) {
     return value ? value : otherwise;
@@ -60,17 +63,24 @@ static void tbh_client_choose_allocator(turbohttp_client_desc *desc, turbohttp_a
 }
 
 #if TBH_SOCKETS
-static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
+static turbohttp_status tbh_client_init_poller(turbohttp_client *client) {
     tbh_io *io = &client->io;
     int32_t code;
+    tbh_poller_init(&io->poller, io->allocator,
+                    io->transport ? TURBOHTTP_IO_POLL : client->desc.io);
     turbohttp_status status = tbh_os_wake_open(&io->wake, &code);
     if (status == TURBOHTTP_OK)
         status = tbh_poller_add(&io->poller, &io->wake_watch, io->wake.listen_end, TBH_WANT_RECEIVE,
                                 NULL);
-    if (status == TURBOHTTP_OK && !io->transport)
-        status = tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake,
-                                     &client->desc);
     return status;
+}
+
+static turbohttp_status tbh_client_init_sockets(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    turbohttp_status status = tbh_client_init_poller(client);
+    if (status != TURBOHTTP_OK || io->transport) return status;
+    tbh_os_birth_note(&io->birth);
+    return tbh_resolver_create(&io->resolver, io->allocator, &io->poller, &io->wake, &client->desc);
 }
 
 static void tbh_client_fini_sockets(turbohttp_client *client) {
@@ -79,6 +89,7 @@ static void tbh_client_fini_sockets(turbohttp_client *client) {
     tbh_poller_remove(&io->poller, &io->wake_watch);
     tbh_os_wake_shut(&io->wake);
     tbh_poller_fini(&io->poller);
+    tbh_os_birth_forget(&io->birth);
 }
 #endif
 
@@ -96,7 +107,6 @@ static turbohttp_status tbh_client_init_io(turbohttp_client *client) {
     if (!io->random.fill) io->random.fill = tbh_os_random;
     if (!client->desc.wall_clock.unix_seconds)
         client->desc.wall_clock.unix_seconds = tbh_os_unix_seconds;
-    tbh_poller_init(&io->poller, io->allocator);
     turbohttp_status status = tbh_client_init_sockets(client);
 #else
     turbohttp_status status =
@@ -173,20 +183,57 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
 }
 
 /* ------------------------------------------------------------ shutdown */
+/* `why` may be NULL: the status says it. */
+static void tbh_client_end_all(turbohttp_client *client, turbohttp_status status, const char *why) {
+    for (uint32_t i = 0; i < client->completions.capacity; i++) {
+        tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
+        if (!request || request->state == TBH_REQUEST_DONE) continue;
+        tbh_error_set(&request->response.error, status, request->phase);
+        if (why) tbh_error_text(&request->response.error, why);
+        tbh_request_complete_recorded(request);
+    }
+    while (client->links) tbh_link_destroy(client->links);
+}
+
 static void tbh_client_tear_down(turbohttp_client *client) {
     client->is_shut = true;
     client->must_tear_down = false;
-    for (uint32_t i = 0; i < client->completions.capacity; i++) {
-        tbh_request *request = (tbh_request *)tbh_completion_at(&client->completions, i);
-        if (request && request->state != TBH_REQUEST_DONE)
-            tbh_request_complete(request, TURBOHTTP_ERR_SHUTDOWN);
-    }
-    while (client->links) tbh_link_destroy(client->links);
+    tbh_client_end_all(client, TURBOHTTP_ERR_SHUTDOWN, NULL);
+}
+
+#if TBH_SOCKETS
+/* The sockets, the set of them and the wake-up are shared with the parent, the helper threads are
+ * not here: all are given up quietly, and made anew. */
+static void tbh_client_leave_parent(turbohttp_client *client) {
+    tbh_io *io = &client->io;
+    client->is_polling = true; /* releasing a body calls out: the client must not go meanwhile */
+    tbh_poller_disown(&io->poller);
+    tbh_resolver_disown(io->resolver);
+    tbh_client_end_all(client, TURBOHTTP_ERR_CANCELLED,
+                       "the process was forked: this request goes on in the parent");
+    tbh_poller_remove(&io->poller, &io->wake_watch);
+    tbh_os_wake_shut(&io->wake);
+    tbh_poller_fini(&io->poller);
+    if (tbh_client_init_poller(client) != TURBOHTTP_OK) client->is_shut = true;
+    tbh_resolver_disown(io->resolver); /* with the new wake-up */
+    tbh_os_birth_note(&io->birth);
+    client->is_polling = false;
+}
+#endif
+
+TBH_FN void tbh_client_check_birth(turbohttp_client *client) {
+#if TBH_SOCKETS
+    if (!client->is_polling && tbh_os_birth_is_elsewhere(&client->io.birth))
+        tbh_client_leave_parent(client);
+#else
+    (void)client;
+#endif
 }
 
 /* Inside a callback the objects that called are still in use (S-80): the round tears them down. */
 TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client) {
     if (!client || client->is_shut) return;
+    tbh_client_check_birth(client);
     client->is_shut = client->must_tear_down = true;
     if (client->is_polling) return;
     client->is_polling = true; /* releasing a body calls out: the client must not go meanwhile */
@@ -226,6 +273,7 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
         client->is_doomed = true;
         return;
     }
+    tbh_client_check_birth(client);
     client->is_polling = client->is_doomed = true; /* the callbacks below may ask for it again */
     if (!client->is_shut || client->must_tear_down) tbh_client_tear_down(client);
     tbh_request_call_done(client);
@@ -237,6 +285,11 @@ TURBOHTTP_API void turbohttp_client_destroy(turbohttp_client *client) {
 TBH_FN void tbh_client_read_clock(turbohttp_client *client) {
     uint64_t now = client->io.clock.now_us(client->io.clock.user);
     if (now > client->io.now_us) client->io.now_us = now; /* never back (RELIABILITY 3.5) */
+}
+
+TBH_FN void tbh_client_spend(turbohttp_client *client, uint64_t n) {
+    bool is_worth_it = client->budget > TBH_CRUMBS_BYTES && n < client->budget - TBH_CRUMBS_BYTES;
+    client->budget = is_worth_it ? client->budget - (size_t)n : 0;
 }
 
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us) {
@@ -412,10 +465,11 @@ static void tbh_client_start_things(turbohttp_client *client, bool may_block) {
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
                                          bool may_block) {
     if (client->is_polling) return TURBOHTTP_ERR_STATE;
+    tbh_client_check_birth(client);
     client->is_polling = true;
     client->budget = may_block ? SIZE_MAX : client->limits.poll_bytes;
+    client->io.hard_steps = may_block ? UINT32_MAX : 1;
     uint32_t done_before = client->completions.done;
-    client->io.has_sliced = false;
     tbh_client_read_clock(client);
     tbh_client_start_things(client, false);
     bool is_done =
@@ -426,7 +480,6 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
         tbh_client_pump(client, true);
     } else if (!(tbh_client_has_work(client) || is_done) || !may_block) {
         tbh_client_wait(client, is_done ? 0 : timeout_ms);
-        client->io.has_sliced = client->io.has_sliced && !may_block;
         tbh_client_read_clock(client);
         tbh_client_start_things(client, false);
     }
@@ -462,6 +515,7 @@ TURBOHTTP_API void turbohttp_wake(turbohttp_client *client) {
 TURBOHTTP_API size_t turbohttp_watches(turbohttp_client *client, turbohttp_watch *watches,
                                        size_t room, uint32_t *timeout_ms) {
     size_t count = 0;
+    tbh_client_check_birth(client);
     tbh_client_read_clock(client);
     if (timeout_ms) *timeout_ms = tbh_client_wait_ms(client, TURBOHTTP_NO_TIMEOUT);
 #if TBH_SOCKETS
@@ -488,6 +542,9 @@ TURBOHTTP_API void turbohttp_client_stats_get(turbohttp_client *client,
     stats->connects = client->connects;
     stats->replays = client->replays;
     stats->blocks = turbohttp_byte_pool_stats(&client->heap->blocks);
+#if TBH_SOCKETS
+    if (!client->io.transport) stats->io = client->io.poller.backend->io;
+#endif
     for (const tbh_origin *origin = client->origins; origin; origin = origin->next)
         for (const tbh_request *r = origin->waiting_first; r; r = r->next)
             stats->requests_waiting++;

@@ -130,7 +130,7 @@ static turbohttp_status tbh_deliver_put(tbh_link *link, turbohttp_span span) {
     turbohttp_status status = tbh_body_put(&request->body, span, &taken);
     tbh_conn_body_consume(&link->h1, taken);
     uint64_t made = request->body.decoded - before;
-    client->budget = client->budget > made ? client->budget - (size_t)made : 0;
+    tbh_client_spend(client, made);
     if (status >= 0) tbh_deliver_progress(link);
     request->is_paused = status == TURBOHTTP_PENDING && request->body.is_refused;
     if (status == TURBOHTTP_PENDING && !request->is_paused) tbh_link_mark_dirty(link);

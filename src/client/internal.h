@@ -152,6 +152,11 @@ struct turbohttp_client {
 
 /* client.c */
 TBH_FN void tbh_client_read_clock(turbohttp_client *client);
+/* In a child of fork, once: everything that moves is the parent's (S-85). Called before anything
+ * that could touch it. */
+TBH_FN void tbh_client_check_birth(turbohttp_client *client);
+/* Takes n bytes of work off what is left for this poll. */
+TBH_FN void tbh_client_spend(turbohttp_client *client, uint64_t n);
 TBH_FN void tbh_client_arm(turbohttp_client *client, uint64_t deadline_us);
 /* One round of poll; may_block: nothing else runs in this thread until the request is complete. */
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,

@@ -7,10 +7,7 @@
 
 /* A connection that was used so recently is not asked whether it still lives: that would cost a
  * system call per request, and replaying covers the case. */
-#define TBH_FRESH_US     2000u
-
-/* What is left of a poll's budget below this is not worth a system call. */
-#define TBH_CRUMBS_BYTES 1024u
+#define TBH_FRESH_US 2000u
 
 /* ------------------------------------------------------------ lists */
 TBH_FN void tbh_link_mark_dirty(tbh_link *link) {
@@ -91,24 +88,28 @@ static void tbh_link_opened(tbh_link *link) {
     client->opening_count--;
     client->connects++;
     request->response.connects++;
-    turbohttp_timing *timing = &request->response.timing;
-    if (!link->origin->key.tls) timing->connected_us = now - request->started_us;
-    else timing->secured_us = now - request->started_us;
+    if (link->origin->key.tls) request->response.timing.secured_us = now - request->started_us;
     tbh_origin_keep_session(link->origin, &link->stream);
-    if (link->stream.resolved_at_us > request->started_us)
-        request->response.timing.resolved_us = link->stream.resolved_at_us - request->started_us;
     tbh_link_assign(link, request);
+}
+
+/* 0 stays what was there before the request, or is not reached. */
+static void tbh_link_note_times(const tbh_link *link) {
+    tbh_request *request = link->request;
+    turbohttp_timing *timing = &request->response.timing;
+    const tbh_stream *stream = &link->stream;
+    if (stream->resolved_at_us > request->started_us)
+        timing->resolved_us = stream->resolved_at_us - request->started_us;
+    if (stream->connected_at_us > request->started_us)
+        timing->connected_us = stream->connected_at_us - request->started_us;
 }
 
 static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     tbh_request *request = link->request;
+    tbh_link_note_times(link);
     if (status == TURBOHTTP_PENDING) {
         turbohttp_phase phase = tbh_stream_phase(&link->stream);
-        if (request->phase == phase) return;
-        if (phase == TURBOHTTP_PHASE_TLS)
-            request->response.timing.connected_us =
-                request->client->io.now_us - request->started_us;
-        tbh_request_set_phase(request, phase);
+        if (request->phase != phase) tbh_request_set_phase(request, phase);
     } else if (status == TURBOHTTP_OK) {
         tbh_link_opened(link);
     } else {
@@ -182,6 +183,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
     request->response.peer = link->stream.peer;
     request->response.peer_port =
         link->origin->key.connect_port ? link->origin->key.connect_port : link->origin->key.port;
+    request->response.timing.ready_us = link->client->io.now_us - request->started_us;
     const tbh_tls *tls = &link->stream.tls;
     if (tls->provider) tls->provider->info(tls->session, &request->response.tls);
     tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
@@ -201,11 +203,6 @@ TBH_FN void tbh_link_on_idle_ready(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ sending */
-static void tbh_link_spend(tbh_link *link, size_t n) {
-    turbohttp_client *client = link->client;
-    client->budget = client->budget > n + TBH_CRUMBS_BYTES ? client->budget - n : 0;
-}
-
 static void tbh_link_sent(tbh_link *link) {
     tbh_request *request = link->request;
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
@@ -249,7 +246,7 @@ static bool tbh_link_send_some(tbh_link *link) {
         if (link->is_send_blocked) break;
         tbh_conn_out_consume(&link->h1, sent);
         link->request->sent_bytes += sent;
-        tbh_link_spend(link, sent);
+        tbh_client_spend(link->client, sent);
         has_sent = true;
     }
     if (status >= 0 && !link->is_send_blocked) {
@@ -265,7 +262,7 @@ static bool tbh_link_send_some(tbh_link *link) {
 static void tbh_link_received(tbh_link *link, size_t n) {
     tbh_request *request = link->request;
     tbh_conn_in_commit(&link->h1, n);
-    tbh_link_spend(link, n);
+    tbh_client_spend(link->client, n);
     if (!request->has_response_byte) {
         request->has_response_byte = true;
         request->response.timing.first_byte_us = link->client->io.now_us - request->started_us;

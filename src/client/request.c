@@ -363,6 +363,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
                                                 turbohttp_request *handle, turbohttp_error *error) {
     handle->id = 0;
+    tbh_client_check_birth(client);
     if (client->is_shut || client->is_doomed)
         return tbh_submit_unstarted(desc, TURBOHTTP_ERR_SHUTDOWN, error);
     tbh_request *request = (tbh_request *)turbohttp_object_pool_rent(&client->request_pool);

@@ -191,6 +191,7 @@ static turbohttp_status tbh_source_open_file(tbh_request *request, const char *p
     turbohttp_status status = tbh_os_file_open(path, false, &request->upload, &length, &code);
     request->source.fill = tbh_source_read_file;
     request->source.user = request;
+    if (length == UINT64_MAX) request->source.is_unknown = true; /* sent as it comes, chunked */
     if (!request->source.is_unknown) request->source.length = length;
     if (status == TURBOHTTP_OK) return status;
     tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
@@ -248,7 +249,7 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
     bool has_body = body->data || body->path || body->read;
     /* RFC 9110 §10.1.1: no expectation without content, which nobody would wait for. */
     request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 && has_body &&
-                                     (body->is_unknown || request->source.length > 0);
+                                     (request->source.is_unknown || request->source.length > 0);
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !request->wire.expects_continue;
     turbohttp_status status = tbh_head_line(w, target);

@@ -13,12 +13,18 @@
 /* A second header that is included later in the same file defines this (a tentative definition
  * until then). C++ has no such thing: there it must come first, and says so. */
 #if defined(TURBOHTTP_TLS_BEARSSL_FIRST)
-static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) =
-    turbohttp_tls_bearssl_first;
+static const turbohttp_tls_provider *tbh_secure_included(void) {
+    return turbohttp_tls_bearssl_first();
+}
 #elif defined(__cplusplus)
-static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = NULL;
+static const turbohttp_tls_provider *tbh_secure_included(void) {
+    return NULL;
+}
 #else
 static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void);
+static const turbohttp_tls_provider *tbh_secure_included(void) {
+    return turbohttp_tls_included ? turbohttp_tls_included() : NULL;
+}
 #endif
 
 /* Every field of the options is part of the identity: a new one belongs into one of these. */
@@ -28,8 +34,8 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void);
     X(ca_data)                                                                                     \
     X(ca_bytes)                                                                                    \
     X(min_version)                                                                                 \
-    X(max_version)                                                                                 \
-    X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates) X(INSECURE_skip_verification)
+    X(max_version) X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates)               \
+        X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -79,7 +85,7 @@ static const turbohttp_tls_provider *tbh_secure_provider_at(const turbohttp_clie
                                                             size_t i) {
     size_t own = client->desc.tls_provider_count;
     if (i < own) return client->desc.tls_providers[i];
-    return i == own && turbohttp_tls_included ? turbohttp_tls_included() : NULL;
+    return i == own ? tbh_secure_included() : NULL;
 }
 
 static const struct {

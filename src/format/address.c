@@ -158,3 +158,78 @@ TBH_FN size_t tbh_address_format(const turbohttp_address *address, char text[46]
     text[n] = 0;
     return n;
 }
+
+/* ------------------------------------------------------------ what is not the open Internet (S-72) */
+typedef struct tbh_address_block {
+    uint8_t bits;
+    uint8_t bytes[8];
+} tbh_address_block;
+
+/* IANA special-purpose registries: what is not globally reachable, and multicast. */
+static const tbh_address_block tbh_private_v4[] = {
+    {8, {0}},             /* this network */
+    {8, {10}},            /* RFC 1918 */
+    {10, {100, 64}},      /* carrier-grade NAT, RFC 6598 */
+    {8, {127}},           /* loopback */
+    {16, {169, 254}},     /* link-local, and clouds' metadata services */
+    {12, {172, 16}},      /* RFC 1918 */
+    {24, {192, 0, 0}},    /* protocol assignments */
+    {24, {192, 0, 2}},    /* documentation */
+    {24, {192, 88, 99}},  /* 6to4 relays, RFC 7526 */
+    {16, {192, 168}},     /* RFC 1918 */
+    {15, {198, 18}},      /* benchmarks */
+    {24, {198, 51, 100}}, /* documentation */
+    {24, {203, 0, 113}},  /* documentation */
+    {4, {224}},           /* multicast */
+    {4, {240}},           /* reserved, and broadcast */
+};
+
+static const tbh_address_block tbh_private_v6[] = {
+    {48, {0, 0x64, 0xff, 0x9b, 0, 1}}, /* local translation, RFC 8215 */
+    {64, {1}},                         /* discard */
+    {32, {0x20, 0x01, 0, 0}},          /* Teredo: an IPv4 address in disguise */
+    {28, {0x20, 0x01, 0, 0x10}},       /* ORCHID */
+    {28, {0x20, 0x01, 0, 0x20}},       /* ORCHIDv2 */
+    {32, {0x20, 0x01, 0x0d, 0xb8}},    /* documentation */
+    {20, {0x3f, 0xff}},                /* documentation, RFC 9637 */
+    {16, {0x5f, 0}},                   /* segment routing */
+    {7, {0xfc}},                       /* unique local */
+    {10, {0xfe, 0x80}},                /* link-local */
+    {10, {0xfe, 0xc0}},                /* site-local, deprecated */
+    {8, {0xff}},                       /* multicast */
+};
+
+static bool tbh_address_is_in(const uint8_t *bytes, const tbh_address_block *blocks, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        size_t whole = blocks[i].bits / 8;
+        unsigned rest = blocks[i].bits % 8u, mask = 0xff00u >> rest & 0xffu;
+        if (memcmp(bytes, blocks[i].bytes, whole) != 0) continue;
+        if (rest == 0 || ((bytes[whole] ^ blocks[i].bytes[whole]) & mask) == 0) return true;
+    }
+    return false;
+}
+
+static bool tbh_address_is_private_v4(const uint8_t *bytes) {
+    return tbh_address_is_in(bytes, tbh_private_v4, sizeof tbh_private_v4 / sizeof *tbh_private_v4);
+}
+
+/* Where an IPv6 address leads to an IPv4 one, that one counts: NULL if it does not. */
+static const uint8_t *tbh_address_embedded_v4(const uint8_t *bytes) {
+    static const uint8_t zeros[12] = {0}, nat64[12] = {0, 0x64, 0xff, 0x9b}; /* RFC 6052 */
+    if (memcmp(bytes, nat64, 12) == 0) return bytes + 12;
+    if (memcmp(bytes, zeros, 12) == 0) return bytes + 12; /* ::, ::1, and ::a.b.c.d */
+    bool is_mapped = memcmp(bytes, zeros, 10) == 0 && bytes[10] == 0xff && bytes[11] == 0xff;
+    bool is_translated = memcmp(bytes, zeros, 8) == 0 && bytes[8] == 0xff && bytes[9] == 0xff &&
+                         bytes[10] == 0 && bytes[11] == 0; /* ::ffff:0:a.b.c.d, RFC 2765 */
+    if (is_mapped || is_translated) return bytes + 12;
+    return bytes[0] == 0x20 && bytes[1] == 0x02 ? bytes + 2 : NULL; /* 6to4 */
+}
+
+TURBOHTTP_API bool turbohttp_address_is_private(const turbohttp_address *address) {
+    const uint8_t *bytes = address->bytes;
+    if (address->family == 4) return tbh_address_is_private_v4(bytes);
+    if (address->family != 6) return true; /* not an address: nothing to vouch for */
+    const uint8_t *v4 = tbh_address_embedded_v4(bytes);
+    if (v4) return tbh_address_is_private_v4(v4);
+    return tbh_address_is_in(bytes, tbh_private_v6, sizeof tbh_private_v6 / sizeof *tbh_private_v6);
+}

@@ -37,6 +37,14 @@ static void tbh_dialer_fail_attempt(tbh_dialer *dialer, tbh_dial_attempt *attemp
     dialer->next_us = now_us;
 }
 
+/* S-72: the address itself is judged, after the look-up: no other one takes its place. */
+static bool tbh_dialer_may_try(const tbh_dialer *dialer, const tbh_peer *peer) {
+    if (peer->unix_path) return true; /* named by the caller, no look-up */
+    const turbohttp_client_desc *desc = dialer->lookup.resolver->desc;
+    return !desc->allow_address ||
+           desc->allow_address(desc->allow_user, &peer->address, peer->port);
+}
+
 /* Starts one attempt; ERR_… only for failures that no other address can mend. */
 static turbohttp_status tbh_dialer_try(tbh_dialer *dialer, const char *unix_path, uint64_t now_us) {
     tbh_dial_attempt *attempt = &dialer->attempts[dialer->started];
@@ -46,6 +54,11 @@ static turbohttp_status tbh_dialer_try(tbh_dialer *dialer, const char *unix_path
     peer.port = dialer->port;
     peer.unix_path = unix_path;
     attempt->started_us = now_us;
+    attempt->refused = !tbh_dialer_may_try(dialer, &peer);
+    if (attempt->refused) {
+        tbh_dialer_fail_attempt(dialer, attempt, 0, now_us);
+        return TURBOHTTP_OK;
+    }
     turbohttp_status status = tbh_os_stream_open(&peer, &s, &attempt->system_code);
     dialer->next_us = now_us + TBH_DIAL_DELAY_US;
     if (status < 0) {
@@ -79,10 +92,16 @@ static bool tbh_dialer_any_under_way(const tbh_dialer *dialer) {
     return false;
 }
 
-static bool tbh_dialer_all_timed_out(const tbh_dialer *dialer) {
-    for (uint32_t i = 0; i < dialer->started; i++)
-        if (dialer->attempts[i].system_code != 0) return false;
-    return dialer->started > 0;
+/* What to call it when all attempts came to nothing. */
+static turbohttp_status tbh_dialer_verdict(const tbh_dialer *dialer) {
+    uint32_t refused = 0, late = 0, count = dialer->started;
+    for (uint32_t i = 0; i < count; i++) {
+        const tbh_dial_attempt *attempt = &dialer->attempts[i];
+        refused += attempt->refused;
+        late += !attempt->refused && attempt->system_code == 0;
+    }
+    if (count && refused == count) return TURBOHTTP_ERR_ADDRESS_REFUSED;
+    return late && late + refused == count ? TURBOHTTP_ERR_TIMEOUT : TURBOHTTP_ERR_CONNECT;
 }
 
 static turbohttp_status tbh_dialer_fail(tbh_dialer *dialer, turbohttp_status code,
@@ -109,7 +128,9 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error) 
             tbh_error_append(error, ": ");
         }
         if (attempt->system_code) tbh_os_describe(attempt->system_code, text, sizeof text);
-        tbh_error_append(error, attempt->system_code ? text : "no answer in time");
+        tbh_error_append(error, attempt->refused       ? "refused by allow_address"
+                                : attempt->system_code ? text
+                                                       : "no answer in time");
     }
 }
 
@@ -181,8 +202,7 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
     if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
     if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
-    bool late = tbh_dialer_all_timed_out(dialer);
-    return tbh_dialer_fail(dialer, late ? TURBOHTTP_ERR_TIMEOUT : TURBOHTTP_ERR_CONNECT, error);
+    return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
 }
 
 TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer) {

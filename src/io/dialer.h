@@ -11,6 +11,7 @@ typedef struct tbh_dial_attempt {
     uint64_t started_us;
     int32_t system_code;
     bool failed;
+    bool refused; /* by allow_address: no socket was opened */
 } tbh_dial_attempt;
 
 typedef struct tbh_dialer {

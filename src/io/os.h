@@ -20,6 +20,12 @@ typedef struct tbh_os_wake {
     tbh_socket listen_end, signal_end;
 } tbh_os_wake;
 
+/* The process that something was made in. Zero: nothing noted. */
+typedef struct tbh_os_birth {
+    volatile uint32_t *page; /* 1 in that process, 0 in its children; NULL: see process */
+    int64_t process;
+} tbh_os_birth;
+
 #if TBH_SOCKETS
 /* ------------------------------------------------------------ heap, clock, entropy */
 TBH_FN turbohttp_allocator tbh_os_allocator(void);
@@ -51,6 +57,11 @@ TBH_FN turbohttp_status tbh_os_receive_wait(tbh_socket s, void *data, size_t roo
                                             int32_t *system_code);
 TBH_FN void tbh_os_socket_shut(tbh_socket s);
 
+/* ------------------------------------------------------------ fork (S-85) */
+TBH_FN void tbh_os_birth_note(tbh_os_birth *birth);
+TBH_FN bool tbh_os_birth_is_elsewhere(const tbh_os_birth *birth);
+TBH_FN void tbh_os_birth_forget(tbh_os_birth *birth);
+
 /* ------------------------------------------------------------ wake-up between threads */
 TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code);
 TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake); /* any thread */
@@ -64,18 +75,19 @@ TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room);
 /* ------------------------------------------------------------ files (these may block) */
 typedef intptr_t tbh_file;
 #define TBH_NO_FILE ((tbh_file)-1)
+/* *length: of what is read; UINT64_MAX when only its end tells (a pipe, a terminal, a device). */
 TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh_file *out,
                                          uint64_t *length, int32_t *system_code);
 /* OK with *got > 0, DONE at the end, ERR_FILE. */
 TBH_FN turbohttp_status tbh_os_file_get(tbh_file f, void *data, size_t room, size_t *got,
                                         int32_t *system_code);
-#if TBH_SOCKETS && TBH_TLS
-/* Opens, reads once from `offset` on, and shuts: as turbohttp_tls_host.file_get. */
-TBH_FN turbohttp_status tbh_os_file_get_at(void *user, const char *path, uint64_t offset,
-                                           void *data, size_t room, size_t *got);
-#endif
 /* All of it, or ERR_FILE. */
 TBH_FN turbohttp_status tbh_os_file_put(tbh_file f, const void *data, size_t length,
                                         int32_t *system_code);
 /* Shuts the file; ERR_FILE when the last bytes could not be kept. */
 TBH_FN turbohttp_status tbh_os_file_shut(tbh_file f, int32_t *system_code);
+#if TBH_SOCKETS
+/* Opens, reads once from `offset` on, and shuts: as turbohttp_tls_host.file_get. */
+TBH_FN turbohttp_status tbh_os_file_get_at(void *user, const char *path, uint64_t offset,
+                                           void *data, size_t room, size_t *got);
+#endif

@@ -17,14 +17,9 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-TBH_FN uint64_t tbh_os_unix_seconds(void *user) {
-    struct timespec now;
-    (void)user;
-    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0) return 0;
-    return (uint64_t)now.tv_sec;
-}
-
 #if defined(__linux__)
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #endif
 #ifndef O_CLOEXEC
@@ -62,6 +57,13 @@ TBH_FN uint64_t tbh_os_now_us(void *user) {
     (void)user;
     if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return 0;
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+TBH_FN uint64_t tbh_os_unix_seconds(void *user) {
+    struct timespec now;
+    (void)user;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0) return 0;
+    return (uint64_t)now.tv_sec;
 }
 
 #if defined(__linux__)
@@ -243,22 +245,38 @@ TBH_FN void tbh_os_describe(int32_t system_code, char *text, size_t room) {
 }
 
 /* ------------------------------------------------------------ wake-up */
-TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
-    int ends[2];
-    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
-    if (pipe(ends) != 0) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
+/* Between pipe and fcntl another thread may fork and leave both ends to its child (S-86): an
+ * eventfd is close-on-exec from the start, and one descriptor instead of two. */
+#if defined(__linux__)
+static bool tbh_posix_wake_ends(int ends[2]) {
+    ends[0] = ends[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return ends[0] >= 0;
+}
+#else
+static bool tbh_posix_wake_ends(int ends[2]) {
+    if (pipe(ends) != 0) return false;
     for (int i = 0; i < 2; i++) {
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
     }
+    return true;
+}
+#endif
+
+TBH_FN turbohttp_status tbh_os_wake_open(tbh_os_wake *wake, int32_t *system_code) {
+    int ends[2];
+    wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+    if (!tbh_posix_wake_ends(ends)) return tbh_posix_failed(TURBOHTTP_ERR_DESCRIPTORS, system_code);
     wake->listen_end = ends[0];
     wake->signal_end = ends[1];
     return TURBOHTTP_OK;
 }
 
-/* A full pipe is as good as one byte: the reader wakes in any case. */
+/* An eventfd takes eight bytes, a pipe any number; a full one wakes its reader all the same. */
 TBH_FN void tbh_os_wake_signal(const tbh_os_wake *wake) {
-    ssize_t written = wake->signal_end == TBH_NO_SOCKET ? 0 : write((int)wake->signal_end, "", 1);
+    uint64_t one = 1;
+    if (wake->signal_end == TBH_NO_SOCKET) return;
+    ssize_t written = write((int)wake->signal_end, &one, sizeof one);
     (void)written;
 }
 
@@ -270,8 +288,50 @@ TBH_FN void tbh_os_wake_drain(const tbh_os_wake *wake) {
 
 TBH_FN void tbh_os_wake_shut(tbh_os_wake *wake) {
     tbh_os_socket_shut(wake->listen_end);
-    tbh_os_socket_shut(wake->signal_end);
+    if (wake->signal_end != wake->listen_end) tbh_os_socket_shut(wake->signal_end);
     wake->listen_end = wake->signal_end = TBH_NO_SOCKET;
+}
+
+/* ------------------------------------------------------------ fork */
+/* A page that the system empties in a child tells them apart for one load; where there is none, a
+ * process is asked for its number. */
+#if defined(MADV_WIPEONFORK) && defined(MAP_ANONYMOUS)
+static void *tbh_posix_wiped_page(void) {
+    void *page =
+        mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return NULL;
+    if (madvise(page, sizeof(uint32_t), MADV_WIPEONFORK) == 0) return page;
+    munmap(page, sizeof(uint32_t));
+    return NULL;
+}
+
+static void tbh_posix_drop_page(void *page) {
+    munmap(page, sizeof(uint32_t));
+}
+#else
+static void *tbh_posix_wiped_page(void) {
+    return NULL;
+}
+
+static void tbh_posix_drop_page(void *page) {
+    (void)page;
+}
+#endif
+
+TBH_FN void tbh_os_birth_note(tbh_os_birth *birth) {
+    if (!birth->page) birth->page = (volatile uint32_t *)tbh_posix_wiped_page();
+    if (birth->page) *birth->page = 1;
+    birth->process = (int64_t)getpid();
+}
+
+TBH_FN bool tbh_os_birth_is_elsewhere(const tbh_os_birth *birth) {
+    if (birth->page) return *birth->page == 0;
+    return birth->process != 0 && birth->process != (int64_t)getpid();
+}
+
+TBH_FN void tbh_os_birth_forget(tbh_os_birth *birth) {
+    if (birth->page) tbh_posix_drop_page((void *)(uintptr_t)birth->page);
+    birth->page = NULL;
 }
 
 /* ------------------------------------------------------------ files */
@@ -283,7 +343,9 @@ TBH_FN turbohttp_status tbh_os_file_open(const char *path, bool for_writing, tbh
     *out = TBH_NO_FILE;
     *length = 0;
     if (f < 0) return tbh_posix_failed(TURBOHTTP_ERR_FILE, system_code);
-    if (fstat(f, &about) == 0 && about.st_size > 0) *length = (uint64_t)about.st_size;
+    bool is_known = fstat(f, &about) == 0 && S_ISREG(about.st_mode);
+    if (is_known && about.st_size > 0) *length = (uint64_t)about.st_size;
+    if (!is_known) *length = UINT64_MAX;
     *out = f;
     return TURBOHTTP_OK;
 }

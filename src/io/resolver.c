@@ -91,6 +91,14 @@ TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver) {
     tbh_release(resolver->allocator, resolver, sizeof *resolver);
 }
 
+TBH_FN void tbh_resolver_disown(tbh_resolver *resolver) {
+#if TBH_THREADS
+    tbh_platform_disown(resolver);
+#else
+    (void)resolver;
+#endif
+}
+
 /* ------------------------------------------------------------ answers without a service */
 static bool tbh_lookup_copy_name(tbh_lookup *lookup, const char *host) {
     size_t n = strlen(host);

@@ -66,6 +66,9 @@ TBH_FN turbohttp_status tbh_resolver_create(tbh_resolver **resolver,
 /* Late answers of the helper thread are dropped; does not wait for it. NULL is fine. */
 TBH_FN void tbh_resolver_destroy(tbh_resolver *resolver);
 
+/* In a child of fork: the helper threads are not there. Lookups under way must be abandoned. */
+TBH_FN void tbh_resolver_disown(tbh_resolver *resolver);
+
 /* Starts: OK with the addresses filled in, PENDING, or an error with its sentence. */
 TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resolver,
                                          const char *host, uint16_t port, uint64_t now_us,
@@ -84,6 +87,7 @@ TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup);
 #if TBH_THREADS /* resolver_platform.c: getaddrinfo on helper threads */
 TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver);
 TBH_FN void tbh_platform_destroy(tbh_resolver *resolver);
+TBH_FN void tbh_platform_disown(tbh_resolver *resolver);
 #endif
 
 #if TBH_SOCKETS && TBH_DNS_STUB /* resolver_stub.c: UDP and TCP, resolv.conf and hosts */

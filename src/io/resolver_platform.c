@@ -210,14 +210,23 @@ static void tbh_platform_cancel(tbh_lookup *lookup) {
 static const tbh_name_service tbh_platform_service = {tbh_platform_start, tbh_platform_step,
                                                       tbh_platform_deadline, tbh_platform_cancel};
 
-TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver) {
-    tbh_platform *p = (tbh_platform *)calloc(1, sizeof *p);
-    if (!p) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+/* A thread that held the lock is not here to give it up: it is made anew. What the threads had in
+ * hand is lost to the child. */
+TBH_FN void tbh_platform_disown(tbh_resolver *resolver) {
+    tbh_platform *p = (tbh_platform *)resolver->platform;
+    if (!p) return;
+    memset(p, 0, sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->has_job, NULL);
     p->owners = 1;
     p->wake = *resolver->wake;
+}
+
+TBH_FN turbohttp_status tbh_platform_create(tbh_resolver *resolver) {
+    tbh_platform *p = (tbh_platform *)calloc(1, sizeof *p);
+    if (!p) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     resolver->platform = p;
+    tbh_platform_disown(resolver); /* as good as new */
     resolver->service = &tbh_platform_service;
     return TURBOHTTP_OK;
 }

@@ -21,6 +21,7 @@ static turbohttp_status tbh_stream_open_own(tbh_stream *stream, const tbh_dial_t
 
 static turbohttp_status tbh_stream_connected(tbh_stream *stream, turbohttp_error *error) {
     stream->is_connected = true;
+    stream->connected_at_us = stream->io->now_us;
 #if TBH_TLS
     if (stream->tls.provider) return tbh_tls_handshake(stream, error);
 #endif
@@ -52,7 +53,6 @@ static turbohttp_status tbh_stream_step_own(tbh_stream *stream, turbohttp_error 
 TBH_FN turbohttp_status tbh_stream_step(tbh_stream *stream, turbohttp_error *error) {
 #if TBH_TLS
     if (stream->is_connected) {
-        if (stream->io->has_sliced) return TURBOHTTP_PENDING;
         bool is_due = stream->tls.has_work || tbh_stream_take_ready(stream) != 0;
         return is_due ? tbh_tls_handshake(stream, error) : TURBOHTTP_PENDING;
     }

@@ -16,8 +16,9 @@ typedef struct tbh_io {
     tbh_resolver *resolver; /* NULL with a transport of the user's */
     tbh_os_wake wake;
     tbh_watch wake_watch;
-    uint64_t now_us; /* read once per wait, not per call */
-    bool has_sliced; /* this round did its slice of a handshake: the others wait for the next */
+    tbh_os_birth birth;  /* elsewhere: streams are shut without a goodbye (S-85) */
+    uint64_t now_us;     /* read once per wait, not per call */
+    uint32_t hard_steps; /* public-key operations that this poll may still do, over all streams */
 } tbh_io;
 
 struct tbh_stream {
@@ -28,7 +29,7 @@ struct tbh_stream {
     tbh_watch watch;    /* of the connected socket */
     bool can_block;     /* tbh_stream_receive_wait is prepared */
     int32_t system_code;
-    uint64_t resolved_at_us;
+    uint64_t resolved_at_us, connected_at_us;
     turbohttp_address peer;
     bool is_connected; /* the wire is up; a handshake may follow */
     tbh_tls tls;

@@ -1,7 +1,8 @@
 /* The TLS box: moves bytes between a stream's wire and a provider.
- * Owns the provider's session and the staging block, which is rented only while bytes wait in it.
+ * Owns the provider's session and two staging blocks, each rented only while bytes wait in it.
  * Wire bytes are received in blocks, not in records: a record would cost two system calls.
- * Invariants: a handshake does at most one public-key operation per call; the end of the wire
+ * Invariants: all handshakes together do at most one public-key operation per poll, so that a frame
+ * loop does not stall; the end of the wire
  * without close_notify is remembered as a truncation (RFC 8446 §6.1, S-36); a failed handshake is
  * never continued. Does not know: which library, HTTP, whom to trust. */
 #include "stream.h"
@@ -23,17 +24,52 @@ TBH_FN turbohttp_status tbh_tls_open(tbh_stream *stream, const tbh_tls_plan *pla
 }
 
 /* ------------------------------------------------------------ wire out */
+/* A flight of a handshake is several short records: they leave in one send, with the first request
+ * behind them. True when something was gathered, so that the provider may have more to say. */
+static bool tbh_tls_gather(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    size_t length, before = tls->out_fill;
+    const void *out;
+    while ((out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
+        if (!tls->out_block)
+            tls->out_block = (uint8_t *)turbohttp_byte_pool_rent(
+                stream->io->blocks, stream->io->block_bytes, &tls->out_capacity);
+        if (!tls->out_block || length > tls->out_capacity - tls->out_fill) break;
+        memcpy(tls->out_block + tls->out_fill, out, length);
+        tls->out_fill += length;
+        tls->provider->wire_out_consume(tls->session, length);
+    }
+    return tls->out_fill > before;
+}
+
+static turbohttp_status tbh_tls_push_gathered(tbh_stream *stream) {
+    tbh_tls *tls = &stream->tls;
+    size_t sent;
+    while (tls->out_at < tls->out_fill) {
+        turbohttp_status status =
+            tbh_wire_send(stream, tls->out_block + tls->out_at, tls->out_fill - tls->out_at, &sent);
+        if (status != TURBOHTTP_OK) return status;
+        tls->out_at += sent;
+    }
+    turbohttp_byte_pool_return(stream->io->blocks, tls->out_block, tls->out_capacity);
+    tls->out_block = NULL;
+    tls->out_at = tls->out_fill = tls->out_capacity = 0;
+    return TURBOHTTP_OK;
+}
+
 /* OK when the wire has taken everything. */
 static turbohttp_status tbh_tls_push(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
     size_t length, sent;
     const void *out;
-    while ((out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
-        turbohttp_status status = tbh_wire_send(stream, out, length, &sent);
-        if (status != TURBOHTTP_OK) return status;
-        tls->provider->wire_out_consume(tls->session, sent);
+    if (tls->out_block) tbh_tls_gather(stream);
+    turbohttp_status status = tbh_tls_push_gathered(stream);
+    while (status == TURBOHTTP_OK &&
+           (out = tls->provider->wire_out_peek(tls->session, &length)) != NULL && length) {
+        status = tbh_wire_send(stream, out, length, &sent);
+        if (status == TURBOHTTP_OK) tls->provider->wire_out_consume(tls->session, sent);
     }
-    return TURBOHTTP_OK;
+    return status;
 }
 
 /* ------------------------------------------------------------ wire in */
@@ -98,29 +134,26 @@ static turbohttp_status tbh_tls_handshake_failed(tbh_stream *stream, turbohttp_s
     return status;
 }
 
+/* Nothing is asked of the wire right behind a flight: the answer cannot be there yet. */
 static turbohttp_status tbh_tls_handshake_bytes(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
-    bool had_out = (tls->provider->wants(tls->session) & TURBOHTTP_TLS_WIRE_OUT) != 0;
+    if (tbh_tls_gather(stream) || tbh_tls_feed(stream)) return TURBOHTTP_OK;
+    bool has_flight = tls->out_fill > tls->out_at;
+    bool has_more = (tls->provider->wants(tls->session) & TURBOHTTP_TLS_WIRE_OUT) != 0;
     turbohttp_status status = tbh_tls_push(stream);
     if (status < 0) return TURBOHTTP_ERR_SEND;
     bool is_blocked = status == TURBOHTTP_PENDING;
-    if (had_out && !is_blocked) return TURBOHTTP_OK; /* that may have been all it waited for */
-    if (stream->io->has_sliced) {                    /* what would come now may be hard work */
-        tls->has_work = true;
-        return TURBOHTTP_PENDING;
-    }
-    if (tbh_tls_feed(stream)) return TURBOHTTP_OK;
-    status = tbh_tls_stage(stream, false);
+    if (has_more && !is_blocked) return TURBOHTTP_OK;
+    status = has_flight && !is_blocked ? TURBOHTTP_PENDING : tbh_tls_stage(stream, false);
     if (status == TURBOHTTP_PENDING)
         tbh_stream_wants(stream, (uint8_t)(TBH_WANT_RECEIVE | (is_blocked ? TBH_WANT_SEND : 0)));
-    if (status == TURBOHTTP_OK && tls->fill > tls->at) tbh_tls_feed(stream);
     return status;
 }
 
 TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *error) {
     tbh_tls *tls = &stream->tls;
     tls->has_work = false;
-    for (int turn = 0; turn < TBH_TLS_TURNS; turn++) {
+    for (int turn = 0; turn < TBH_TLS_TURNS && stream->io->hard_steps > 0; turn++) {
         if (error) error->code = TURBOHTTP_OK;
         turbohttp_status status = tls->provider->step(tls->session, error);
         if (status == TURBOHTTP_OK) {
@@ -128,12 +161,15 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
             return TURBOHTTP_OK;
         }
         if (status != TURBOHTTP_PENDING) return tbh_tls_handshake_failed(stream, status, error);
-        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) break;
+        if (tls->provider->wants(tls->session) & TURBOHTTP_TLS_STEP) {
+            stream->io->hard_steps--;
+            break;
+        }
         status = tbh_tls_handshake_bytes(stream);
         if (status == TURBOHTTP_PENDING) return status;
         if (status != TURBOHTTP_OK) return tbh_tls_handshake_failed(stream, status, error);
     }
-    tls->has_work = stream->io->has_sliced = true;
+    tls->has_work = true;
     return tbh_tls_push(stream) < 0 ? tbh_tls_handshake_failed(stream, TURBOHTTP_ERR_SEND, error)
                                     : TURBOHTTP_PENDING;
 }
@@ -198,16 +234,25 @@ TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t r
     return *received ? TURBOHTTP_OK : status;
 }
 
+/* The child of a fork must not end its parent's session (S-85). */
+static bool tbh_tls_may_say_goodbye(const tbh_stream *stream) {
+#if TBH_SOCKETS
+    if (tbh_os_birth_is_elsewhere(&stream->io->birth)) return false;
+#endif
+    return stream->tls.is_up && !stream->tls.is_ended;
+}
+
 /* close_notify is a courtesy: sent if the wire takes it at once. */
 TBH_FN void tbh_tls_shut(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
     if (!tls->provider) return;
-    if (tls->is_up && !tls->is_ended) {
+    if (tbh_tls_may_say_goodbye(stream)) {
         tls->provider->close(tls->session);
         tbh_tls_push(stream);
     }
     tls->provider->shut(tls->session);
     tls->at = tls->fill;
     tbh_tls_unstage(stream);
+    turbohttp_byte_pool_return(stream->io->blocks, tls->out_block, tls->out_capacity);
     memset(tls, 0, sizeof *tls);
 }

@@ -17,6 +17,8 @@ typedef struct tbh_tls {
     void *session;                          /* the provider's, while the stream is open */
     uint8_t *block;                         /* staging: wire bytes [at, fill) wait in it */
     size_t at, fill, capacity;
+    uint8_t *out_block; /* short records [out_at, out_fill) that leave in one send */
+    size_t out_at, out_fill, out_capacity;
     uint8_t full_receives; /* steps by which the next block is larger */
     bool is_up;            /* the handshake is over */
     bool has_work;         /* a step is due, whatever the socket says */

@@ -4,7 +4,12 @@
 #include <string.h>
 #include "provider.h"
 
+/* Private to the header; external when a file of src/ is compiled alone. */
+#ifdef TBH_BEAR_AMALGAM
 #define TBH_BEAR_FN static
+#else
+#define TBH_BEAR_FN extern
+#endif
 
 TBH_BEAR_FN void *tbh_bear_allocate(const turbohttp_tls_host *host, size_t size);
 TBH_BEAR_FN void tbh_bear_release(const turbohttp_tls_host *host, void *block, size_t size);

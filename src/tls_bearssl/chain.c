@@ -36,7 +36,7 @@ static bool tbh_chain_grow(tbh_chain *chain, size_t wanted) {
     while (capacity < wanted) capacity *= 2;
     if (capacity > TBH_CHAIN_BYTES_MAX) return false;
     unsigned char *bytes = (unsigned char *)tbh_bear_allocate(host, capacity);
-    chain->is_starved = !bytes;
+    chain->is_out_of_memory = bytes == NULL;
     if (!bytes) return false;
     if (chain->fill) memcpy(bytes, chain->bytes, chain->fill);
     tbh_bear_release(host, chain->bytes, chain->capacity);
@@ -69,7 +69,6 @@ static tbh_der tbh_chain_cert(const tbh_chain *chain, unsigned i) {
 /* BearSSL only wants the kind of key here; the verdict follows in slices. */
 static unsigned tbh_chain_end(const br_x509_class **engine) {
     tbh_chain *chain = tbh_chain_of(engine);
-    if (chain->is_starved) return TBH_CHAIN_STARVED;
     if (chain->is_too_large) return BR_ERR_X509_LIMIT_EXCEEDED;
     if (chain->count == 0) return BR_ERR_X509_EMPTY_CHAIN;
     if (!tbh_cert_read(&chain->path[0], tbh_chain_cert(chain, 0))) return BR_ERR_X509_INVALID_VALUE;
@@ -311,7 +310,7 @@ static turbohttp_status tbh_chain_begin(tbh_chain *chain, turbohttp_error *error
     if (status != TURBOHTTP_OK) return status;
     tbh_chain_sort(chain);
     tbh_chain_find_anchors(chain);
-    if (chain->anchors.is_starved) return tbh_chain_fail(error, TURBOHTTP_ERR_OUT_OF_MEMORY);
+    if (chain->anchors.is_out_of_memory) return tbh_chain_fail(error, TURBOHTTP_ERR_OUT_OF_MEMORY);
     tbh_chain_prepare_minimal(chain);
     /* An address is never given as a name: "127.0.0.1" would match a dNSName (S-71). */
     chain->minimal.vtable->start_chain(&chain->minimal.vtable,

@@ -2,11 +2,8 @@
 #pragma once
 #include "roots.h"
 
-#define TBH_CHAIN_CERTS   16 /* that a peer may send */
-#define TBH_CHAIN_PATH    10 /* from the leaf to the last intermediate */
-
-/* Beside BearSSL's numbers: the allocator gave nothing. */
-#define TBH_CHAIN_STARVED 1001
+#define TBH_CHAIN_CERTS 16 /* that a peer may send */
+#define TBH_CHAIN_PATH  10 /* from the leaf to the last intermediate */
 
 typedef enum tbh_chain_state {
     TBH_CHAIN_COLLECTING,
@@ -33,7 +30,7 @@ typedef struct tbh_chain {
     size_t fill, capacity;
     size_t starts[TBH_CHAIN_CERTS + 1];
     unsigned count;
-    bool is_too_large, is_starved;
+    bool is_too_large, is_out_of_memory;
     tbh_cert path[TBH_CHAIN_PATH]; /* leaf first */
     unsigned path_length, next;    /* the certificate that the next slice verifies */
     br_x509_pkey leaf_key;

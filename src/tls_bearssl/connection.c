@@ -205,6 +205,7 @@ static void tbh_bear_feed(tbh_bear *bear) {
 /* What BearSSL takes for a strange version is no TLS at all when the record does not look like it. */
 static int tbh_bear_cause(const tbh_bear *bear, int code) {
     const tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
+    if (s && bear->handshake->chain.is_out_of_memory) return TBH_BEAR_NO_MEMORY;
     bool is_version = code == BR_ERR_UNSUPPORTED_VERSION || code == BR_ERR_BAD_VERSION;
     return s && is_version && s->record_fill == 5 && s->record[1] != 3 ? TBH_BEAR_NOT_TLS : code;
 }
@@ -234,7 +235,7 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
 static uint32_t tbh_bear_wants(const void *tls) {
     const tbh_bear *bear = (const tbh_bear *)tls;
     unsigned state = br_ssl_engine_current_state(&bear->client.eng);
-    uint32_t wants = bear->wants_step ? TURBOHTTP_TLS_STEP : 0u;
+    uint32_t wants = bear->wants_step ? (uint32_t)TURBOHTTP_TLS_STEP : 0u;
     if (state & BR_SSL_SENDREC || bear->alert_left) wants |= TURBOHTTP_TLS_WIRE_OUT;
     if (state & BR_SSL_RECVREC) wants |= TURBOHTTP_TLS_WIRE_IN;
     if (state & BR_SSL_SENDAPP && bear->is_up) wants |= TURBOHTTP_TLS_PLAIN_IN;

@@ -36,6 +36,7 @@ typedef struct tbh_bear {
 } tbh_bear;
 
 /* failure.c */
-/* Beside BearSSL's numbers: the first record is none. */
-#define TBH_BEAR_NOT_TLS 1000
+/* Beside BearSSL's numbers: the first record is none; no room for the chain. */
+#define TBH_BEAR_NOT_TLS   1000
+#define TBH_BEAR_NO_MEMORY 1001
 TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp_error *error);

@@ -21,6 +21,7 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {TBH_ALERT_RECEIVED(40), TURBOHTTP_ERR_TLS_CIPHER,
      "the server refused the handshake: it has no TLS 1.2 or no cipher suite in common, or wants a "
      "client certificate (tls.cert_file)"},
+    {TBH_BEAR_NO_MEMORY, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_BAD_CIPHER_SUITE, TURBOHTTP_ERR_TLS_CIPHER, NULL},
     {TBH_ALERT_RECEIVED(120), TURBOHTTP_ERR_TLS_ALPN, NULL},
     {BR_ERR_UNEXPECTED, TURBOHTTP_ERR_TLS_HANDSHAKE,
@@ -35,7 +36,6 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {TBH_ALERT_RECEIVED(48), TURBOHTTP_ERR_TLS_ALERT,
      "the server does not trust the client certificate's issuer"},
     {BR_ERR_NO_CLIENT_AUTH, TURBOHTTP_ERR_TLS_CERT_REQUIRED, NULL},
-    {TBH_CHAIN_STARVED, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_NO_RANDOM, TURBOHTTP_ERR_RANDOM, NULL},
     {BR_ERR_BAD_MAC, TURBOHTTP_ERR_TLS_INTEGRITY, NULL},
     {BR_ERR_BAD_FINISHED, TURBOHTTP_ERR_TLS_INTEGRITY, NULL},

@@ -6,6 +6,6 @@
 static const turbohttp_tls_provider *turbohttp_tls_bearssl_first(void) {
     return turbohttp_tls_bearssl();
 }
-#else
+#elif defined(TBH_BEAR_AMALGAM)
 static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = turbohttp_tls_bearssl;
 #endif

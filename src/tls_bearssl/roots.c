@@ -51,7 +51,7 @@ static bool tbh_roots_grow(tbh_roots *roots) {
     if (roots->count < roots->capacity) return true;
     if (roots->count >= TBH_ROOTS_MAX) return false;
     tbh_root *index = (tbh_root *)tbh_bear_allocate(roots->host, capacity * sizeof *index);
-    roots->is_starved = !index;
+    if (!index) roots->is_out_of_memory = true;
     if (!index) return false;
     if (roots->count) memcpy(index, roots->index, roots->count * sizeof *index);
     tbh_bear_release(roots->host, roots->index, roots->capacity * sizeof *index);
@@ -65,63 +65,74 @@ static bool tbh_roots_is_certificate(const tbh_pem *pem) {
            tbh_pem_is(pem, "X509 CERTIFICATE");
 }
 
-/* `scratch` has room for a window. */
-static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base,
-                          unsigned char *scratch) {
+static void tbh_roots_add(tbh_roots *roots, const tbh_pem *pem, uint64_t base) {
     tbh_cert cert;
-    tbh_der der = {scratch, 0};
-    if (!tbh_roots_is_certificate(pem)) return;
-    der.length = tbh_pem_decode(pem, scratch);
-    if (!tbh_cert_read(&cert, der) || !tbh_roots_grow(roots)) return;
-    tbh_root *root = &roots->index[roots->count++];
-    tbh_roots_hash(cert.subject, root->subject_hash);
-    root->offset = (uint32_t)(base + pem->begin);
-    root->length = (uint32_t)(pem->end - pem->begin);
+    size_t room = pem->content.length;
+    if (!tbh_roots_is_certificate(pem) || room == 0) return;
+    unsigned char *scratch = (unsigned char *)tbh_bear_allocate(roots->host, room);
+    if (!scratch) roots->is_out_of_memory = true;
+    if (!scratch) return;
+    tbh_der der = {scratch, tbh_pem_decode(pem, scratch)};
+    if (tbh_cert_read(&cert, der) && tbh_roots_grow(roots)) {
+        tbh_root *root = &roots->index[roots->count++];
+        tbh_roots_hash(cert.subject, root->subject_hash);
+        root->offset = (uint32_t)(base + pem->begin);
+        root->length = (uint32_t)(pem->end - pem->begin);
+    }
+    tbh_bear_release(roots->host, scratch, room);
 }
 
-/* Slides a window over the source; a block that does not fit into it is skipped. */
-static void tbh_roots_scan(tbh_roots *roots, const char *path, unsigned char *window) {
+/* Where the first block begins that is not whole, for the next look. */
+static size_t tbh_roots_add_all(tbh_roots *roots, tbh_der in, uint64_t base) {
+    tbh_pem pem;
+    size_t at = 0, begin = 0;
+    while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
+        tbh_roots_add(roots, &pem, base);
+        begin = at = pem.end;
+        while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
+    }
+    return begin;
+}
+
+/* Slides a window over the file; a block that does not fit into it is skipped. */
+static turbohttp_status tbh_roots_scan_file(tbh_roots *roots, const char *path) {
     uint64_t base = 0;
-    tbh_der in = {window, 0};
-    while (base < TBH_ROOTS_FILE_MAX) {
-        tbh_pem pem;
-        size_t at = 0, begin = 0;
+    tbh_der in = {NULL, TBH_ROOTS_WINDOW};
+    unsigned char *window = (unsigned char *)tbh_bear_allocate(roots->host, TBH_ROOTS_WINDOW);
+    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    in.data = window;
+    while (base < TBH_ROOTS_FILE_MAX && in.length == TBH_ROOTS_WINDOW) {
         in.length = tbh_roots_get(roots, path, base, window, TBH_ROOTS_WINDOW);
-        while (at < in.length && tbh_pem_find(in, at, &pem, &begin)) {
-            tbh_roots_add(roots, &pem, base, window + TBH_ROOTS_WINDOW);
-            at = pem.end;
-            while (at < in.length && (in.data[at] == '\n' || in.data[at] == '\r')) at++;
-        }
-        if (in.length < TBH_ROOTS_WINDOW) return;
+        size_t begin = tbh_roots_add_all(roots, in, base);
         base += begin > 0 ? begin : in.length;
     }
+    tbh_bear_release(roots->host, window, TBH_ROOTS_WINDOW);
+    return TURBOHTTP_OK;
 }
 
-static void tbh_roots_scan_all(tbh_roots *roots, unsigned char *window) {
+static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
     const turbohttp_tls_options *o = roots->options;
-    if (o->ca_data && !o->ca_file) tbh_roots_scan(roots, NULL, window);
+    turbohttp_status status = TURBOHTTP_OK;
+    tbh_der memory = {(const unsigned char *)o->ca_data, o->ca_bytes};
     roots->path = o->ca_file;
-    if (o->ca_file) tbh_roots_scan(roots, o->ca_file, window);
-    if (o->ca_data || o->ca_file || o->ca_path) return;
+    if (o->ca_file) return tbh_roots_scan_file(roots, o->ca_file);
+    if (o->ca_data) tbh_roots_add_all(roots, memory, 0);
+    if (o->ca_data || o->ca_path) return TURBOHTTP_OK;
     for (size_t i = 0; i < sizeof tbh_roots_bundles / sizeof tbh_roots_bundles[0]; i++) {
         roots->path = tbh_roots_bundles[i];
-        tbh_roots_scan(roots, roots->path, window);
-        if (roots->count) return;
+        status = tbh_roots_scan_file(roots, roots->path);
+        if (status != TURBOHTTP_OK || roots->count) break;
     }
+    return status;
 }
 
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
-    unsigned char *window =
-        (unsigned char *)tbh_bear_allocate(roots->host, 2 * (size_t)TBH_ROOTS_WINDOW);
-    if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    roots->is_starved = false;
-    tbh_roots_scan_all(roots, window);
-    tbh_bear_release(roots->host, window, 2 * (size_t)TBH_ROOTS_WINDOW);
-    if (roots->is_starved) { /* half of the roots would be a riddle: all, or an error */
-        roots->count = 0;
-        return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    }
+    roots->is_out_of_memory = false;
+    roots->count = 0; /* of a load that failed: all of the roots, or an error */
+    turbohttp_status status = tbh_roots_scan(roots);
+    if (status == TURBOHTTP_OK && roots->is_out_of_memory) status = TURBOHTTP_ERR_OUT_OF_MEMORY;
+    if (status != TURBOHTTP_OK) return status;
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)
@@ -156,7 +167,7 @@ static void tbh_anchors_load(const tbh_roots *roots, const char *path, uint32_t 
     size_t begin, bytes = sizeof(tbh_anchor) + 2 * (size_t)length;
     if (anchors->count >= TBH_ANCHORS_MAX) return;
     tbh_anchor *anchor = (tbh_anchor *)tbh_bear_allocate(roots->host, bytes);
-    anchors->is_starved = anchors->is_starved || !anchor;
+    if (!anchor) anchors->is_out_of_memory = true;
     if (!anchor) return;
     anchor->bytes = bytes;
     unsigned char *der_bytes = (unsigned char *)(anchor + 1);

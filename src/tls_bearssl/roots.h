@@ -15,7 +15,7 @@ typedef struct tbh_roots {
     const char *path; /* of the file in use; NULL: ca_data, or only ca_path */
     tbh_root *index;
     uint32_t count, capacity;
-    bool is_loaded, is_starved;
+    bool is_loaded, is_out_of_memory;
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8
@@ -29,7 +29,7 @@ typedef struct tbh_anchors { /* those of one handshake */
     tbh_anchor *first;
     br_x509_trust_anchor table[TBH_ANCHORS_MAX];
     unsigned count;
-    bool is_starved; /* one was not loaded for want of memory */
+    bool is_out_of_memory; /* one that may be needed is missing */
 } tbh_anchors;
 
 /* Reads the index, once; ERR_TLS_ROOTS with a sentence when there is nothing to trust. */

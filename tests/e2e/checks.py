@@ -19,6 +19,8 @@ def check(condition, what, detail=""):
 
 
 def run(program, *arguments, timeout=60, **more):
+    """A tool of build/, or the build of it that TOOLS names: build/epoll/turboget."""
+    program = Path(os.environ.get("TOOLS", "")) / program
     return subprocess.run([str(ROOT / "build" / program), *map(str, arguments)], capture_output=True,
                           timeout=timeout, **more)
 

@@ -7,8 +7,10 @@ import re
 import socket
 import time
 
+from certificates import Certificates
 from checks import check, finish, run
-from servers import Nginx, Raw, read_head
+from servers import Raw, read_head
+from tls_servers import SecureNginx
 
 
 def drip(connection, number):
@@ -33,17 +35,27 @@ def silent_port():
     return listener.getsockname()[1], held
 
 
-port, held = silent_port()
-with Nginx() as server, Raw(drip) as slow:
-    server.file("page", b"x" * 20000)
+def play(url, limit_us, what, *arguments):
     longest = []
     for _ in range(3):
-        result = run("02_game_loop", server.url("/page"), f"http://127.0.0.1:{port}/", slow.url(), 230)
+        result = run("02_game_loop", url, f"http://127.0.0.1:{port}/", slow.url(), 230, *arguments)
         text = result.stdout.decode()
-        check(result.returncode == 0, "17 requests succeed", text + result.stderr.decode())
-        check("20 of 20 requests finished, 17 with success" in text, "the other three end with an error", text)
+        check(result.returncode == 0, f"{what}: 17 requests succeed", text + result.stderr.decode())
+        check("20 of 20 requests finished, 17 with success" in text, f"{what}: the other three end with an error", text)
         longest.append(int(re.search(r"longest call: (\d+) us", text).group(1)))
-        if longest[-1] < 2000:
+        if longest[-1] < limit_us:
             break
-    check(min(longest) < 2000, "the longest poll stays below 2 ms", longest)
+    check(min(longest) < limit_us, f"{what}: the longest poll stays below {limit_us} us", longest)
+
+
+port, held = silent_port()
+with Certificates() as certificates, Raw(drip) as slow:
+    authority = certificates.authority("Authority")
+    leaf = certificates.issue("localhost", authority, names=("DNS:localhost",))
+    with SecureNginx(leaf, servers=[("localhost", "")]) as server:
+        server.file("page", b"x" * 20000)
+        play(server.url("/page"), 2000, "http")
+        # Six handshakes at once, each of five public-key operations of about half a millisecond: a
+        # poll that did not slice them would take several times this.
+        play(server.secure("/page", host="localhost"), 4000, "https", authority.path)
 finish()

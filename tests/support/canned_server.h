@@ -14,6 +14,7 @@ typedef struct canned_server {
     bool is_silent;        /* takes requests, never answers */
     bool refuses;          /* no connection comes up */
     size_t portion;        /* bytes given per receive; 0: all */
+    int receives;          /* that gave something */
     char host[64];         /* of the last connection */
 } canned_server;
 
@@ -61,6 +62,7 @@ static turbohttp_status canned_receive(void *user, void *connection, void *data,
     if (n == 0) return TURBOHTTP_PENDING;
     memcpy(data, server->answer + (server->answer_length - c->left), n);
     c->left -= n;
+    server->receives++;
     *received = n;
     return TURBOHTTP_OK;
 }

@@ -25,6 +25,19 @@ typedef struct counting_allocator {
     uint32_t lock;
 } counting_allocator;
 
+/* Under the memory sanitizer a new block counts as unwritten, whatever it is filled with. */
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define COUNTING_UNWRITTEN(block, size)     __msan_poison(block, size)
+#define COUNTING_CHECK_WRITTEN(data, size)  __msan_check_mem_is_initialized(data, size)
+#endif
+#endif
+#ifndef COUNTING_UNWRITTEN
+#define COUNTING_UNWRITTEN(block, size)     ((void)0)
+#define COUNTING_CHECK_WRITTEN(data, size)  ((void)0)
+#endif
+
 #define COUNTING_MAGIC 0x5ca1ab1e0ddba115u
 #define COUNTING_TAIL  16
 
@@ -63,6 +76,7 @@ static inline void *counting_allocate(void *user, size_t size) {
         h->magic = COUNTING_MAGIC;
         h->size = size;
         memset(h + 1, 0xA5, size + COUNTING_TAIL);
+        COUNTING_UNWRITTEN(h + 1, size);
     }
     counting_unlock(c);
     return h ? h + 1 : NULL;

@@ -125,12 +125,56 @@ static void what_is_written_can_be_parsed_again(void) {
     }
 }
 
+static bool is_private(const char *text) {
+    turbohttp_address address;
+    memset(&address, 0, sizeof address);
+    CHECK(tbh_address_parse(tbh_span_of(text), &address));
+    return turbohttp_address_is_private(&address);
+}
+
+/* The first and the last address of each block, and its neighbours where those are public. */
+static void S_72_private_addresses(void) {
+    static const char *const inside[] = {
+        "0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "100.64.0.0", "100.127.255.255",
+        "127.0.0.1", "127.255.255.255", "169.254.0.0", "169.254.169.254", "169.254.255.255",
+        "172.16.0.0", "172.31.255.255", "192.0.0.0", "192.0.0.255", "192.0.2.0", "192.0.2.255",
+        "192.88.99.1", "192.168.0.0", "192.168.255.255", "198.18.0.0", "198.19.255.255",
+        "198.51.100.7", "203.0.113.7", "224.0.0.1", "239.255.255.255", "240.0.0.0", "255.255.255.255",
+        "::", "::1", "::7f00:1", "::10.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
+        "::ffff:169.254.169.254", "::ffff:0.0.0.0", "::ffff:0:192.168.0.1", "64:ff9b::127.0.0.1",
+        "64:ff9b::10.1.2.3", "64:ff9b::a9fe:a9fe", "64:ff9b:1::8.8.8.8", "64:ff9b:1:ffff::1",
+        "100::1", "2001::1", "2001:0:ffff::1", "2001:10::1", "2001:2f:ffff::", "2001:db8::1",
+        "2002:7f00:1::", "2002:a00:1::1", "2002:c0a8:1::", "3fff::1", "3fff:fff::1", "5f00::1", "fc00::",
+        "fdff:ffff::1", "fe80::1", "febf::1", "fec0::1", "feff::1", "ff02::1", "ffff::"};
+    static const char *const outside[] = {
+        "1.0.0.0", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255",
+        "128.0.0.0", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "191.255.255.255",
+        "192.0.1.0", "192.0.3.0", "192.88.98.1", "192.88.100.1", "192.167.255.255", "192.169.0.0",
+        "198.17.255.255", "198.20.0.0", "198.51.99.1", "198.51.101.1", "203.0.112.1", "203.0.114.1",
+        "223.255.255.255", "8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "64:ff9b:2::1", "101::1",
+        "2001:1::1", "2001:30::1", "2001:db7::1", "2001:db9::1", "2001:4860:4860::8888",
+        "2002:808:808::1", "3ffe::1", "3fff:1000::1", "5eff::1", "5f01::1", "fbff::1", "fe00::1",
+        "fe7f::1", "2606:4700::1111"};
+    for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++) {
+        if (!is_private(inside[i])) printf("%s should be private\n", inside[i]);
+        CHECK(is_private(inside[i]));
+    }
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        if (is_private(outside[i])) printf("%s should be public\n", outside[i]);
+        CHECK(!is_private(outside[i]));
+    }
+    turbohttp_address nothing;
+    memset(&nothing, 0, sizeof nothing);
+    CHECK(turbohttp_address_is_private(&nothing));
+}
+
 static const check_test tests[] = {
     CHECK_TEST(S_71_ipv4_is_four_decimal_numbers),
     CHECK_TEST(S_71_other_spellings_of_ipv4_are_no_addresses),
     CHECK_TEST(ipv6_in_all_its_forms),
     CHECK_TEST(malformed_ipv6_is_no_address),
     CHECK_TEST(addresses_are_written_as_rfc_5952_says),
+    CHECK_TEST(S_72_private_addresses),
     CHECK_TEST(what_is_written_can_be_parsed_again),
 };
 CHECK_MAIN(tests)

@@ -633,6 +633,59 @@ static void D1_one_poll_does_a_bounded_amount_of_work(void) {
     fixture_close(&f);
 }
 
+/* A request that waits for another one's connection is ready when it gets it, not when that was made. */
+static void a_request_is_ready_when_it_gets_its_connection(void) {
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    fixture f;
+    turbohttp_request first, second;
+    turbohttp_response responses[2];
+    fixture_describe(&f, answer, sizeof answer - 1);
+    f.desc.limits.connections_per_host = 1;
+    f.server.portion = 1;
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &first, NULL), TURBOHTTP_OK);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &second, NULL), TURBOHTTP_OK);
+    turbohttp_poll(f.client, 0);
+    f.server.now_us += 5000;
+    poll_often(&f);
+    CHECK_INT(turbohttp_take(f.client, first, &responses[0]), TURBOHTTP_OK);
+    CHECK_INT(turbohttp_take(f.client, second, &responses[1]), TURBOHTTP_OK);
+    CHECK_INT(responses[0].timing.ready_us, 0);
+    CHECK_INT(responses[1].timing.ready_us, 5000);
+    CHECK_INT(responses[1].timing.connected_us, 0);
+    turbohttp_response_free(&responses[0]);
+    turbohttp_response_free(&responses[1]);
+    fixture_close(&f);
+}
+
+static turbohttp_status swallow(void *user, const void *data, size_t length) {
+    (void)data;
+    *(size_t *)user += length;
+    return TURBOHTTP_OK;
+}
+
+/* What a poll's budget leaves over is not received in crumbs: a system call each, and small blocks
+ * for ever after. */
+static void D1_a_polled_download_is_received_in_large_pieces(void) {
+    enum { LENGTH = 4 << 20 };
+    static char answer[LENGTH + 64];
+    fixture f;
+    size_t got = 0, head = (size_t)sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", LENGTH);
+    fixture_describe(&f, answer, head + LENGTH);
+    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+    turbohttp_request_desc desc;
+    turbohttp_request request;
+    memset(&desc, 0, sizeof desc);
+    desc.url = "http://a.test/";
+    desc.on_body = swallow;
+    desc.user = &got;
+    CHECK_INT(turbohttp_submit(f.client, &desc, &request, NULL), TURBOHTTP_OK);
+    poll_often(&f);
+    CHECK_INT(got, LENGTH);
+    CHECK(f.server.receives <= LENGTH / 65536 + 16);
+    fixture_close(&f);
+}
+
 static const check_test tests[] = {
     CHECK_TEST(a_response_has_everything),
     CHECK_TEST(a_response_may_outlive_its_client),
@@ -658,5 +711,7 @@ static const check_test tests[] = {
     CHECK_TEST(D2_a_trailing_dot_reaches_the_resolver),
     CHECK_TEST(S_01_hosts_differ_in_case_and_trailing_dot_only),
     CHECK_TEST(D1_one_poll_does_a_bounded_amount_of_work),
+    CHECK_TEST(D1_a_polled_download_is_received_in_large_pieces),
+    CHECK_TEST(a_request_is_ready_when_it_gets_its_connection),
 };
 CHECK_MAIN(tests)

@@ -69,7 +69,7 @@ static void setup(fixture *f) {
     f->desc.name_service = TURBOHTTP_NAMES_STUB;
     f->desc.stub.servers = f->servers;
     f->desc.stub.hosts_path = f->desc.stub.resolv_conf_path = "/nonexistent";
-    tbh_poller_init(&f->poller, &f->allocator);
+    tbh_poller_init(&f->poller, &f->allocator, TURBOHTTP_IO_DEFAULT);
     CHECK_INT(tbh_resolver_create(&f->resolver, &f->allocator, &f->poller, NULL, &f->desc), TURBOHTTP_OK);
 }
 

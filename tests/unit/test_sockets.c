@@ -183,6 +183,189 @@ static void S_86_a_child_sees_no_descriptor_of_ours(void) {
     server_close(&s);
 }
 
+/* Waits for one answer with turbohttp_poll alone, in the mode that the client is in. */
+static turbohttp_status finish_by_poll(turbohttp_client *client, turbohttp_request request, char *said) {
+    turbohttp_response response;
+    memset(&response, 0, sizeof response);
+    for (int i = 0; i < 50; i++) {
+        if (turbohttp_take(client, request, &response) != TURBOHTTP_PENDING) break;
+        turbohttp_poll(client, 100);
+    }
+    if (said) snprintf(said, TURBOHTTP_ERROR_TEXT_BYTES, "%s", response.error.text);
+    turbohttp_status status = response.status == 200 ? response.error.code : TURBOHTTP_ERR_STATE;
+    if (response.error.code) status = response.error.code;
+    turbohttp_response_free(&response);
+    return status;
+}
+
+/* What the child of S_85 does: the parent's request is over here, a new one goes its own way. */
+static int be_the_child(turbohttp_client *client, server *s, turbohttp_request inherited) {
+    char said[TURBOHTTP_ERROR_TEXT_BYTES], bytes[4096];
+    check_failed_here = 0;
+    turbohttp_request request = submit(client, s->url, NULL, 0);
+    CHECK_INT(finish_by_poll(client, inherited, said), TURBOHTTP_ERR_CANCELLED);
+    CHECK(strstr(said, "forked") != NULL);
+    int of_the_parent = s->peer;
+    meet(client, s);
+    CHECK(read(s->peer, bytes, sizeof bytes) > 0);
+    CHECK_INT(write(s->peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    CHECK_INT(finish_by_poll(client, request, NULL), TURBOHTTP_OK);
+    turbohttp_cancel(client, submit(client, "http://name.invalid/", NULL, 0)); /* the helper's lock */
+    turbohttp_poll(client, 0);
+    turbohttp_client_destroy(client);
+    close(of_the_parent);
+    return check_failed_here;
+}
+
+static void S_85_a_child_leaves_the_connections_of_its_parent_alone(void) {
+    char bytes[4096];
+    int status = -1;
+    server s = server_open(), idle = server_open();
+    turbohttp_client *client = client_create();
+    CHECK_INT(exchange(client, &idle), TURBOHTTP_OK);
+    turbohttp_request named = submit(client, "http://name.invalid/", NULL, 0);
+    turbohttp_request request = submit(client, s.url, NULL, 0);
+    meet(client, &s);
+    CHECK(read(s.peer, bytes, sizeof bytes) > 0);
+    CHECK_INT(write(s.peer, plain, sizeof plain - 3), (long)sizeof plain - 3);
+    turbohttp_poll(client, 0);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) _exit(be_the_child(client, &s, request) != 0);
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(recv(s.peer, bytes, sizeof bytes, MSG_DONTWAIT), -1); /* nothing said, not closed */
+    CHECK_INT(recv(idle.peer, bytes, sizeof bytes, MSG_DONTWAIT), -1);
+    CHECK_INT(write(s.peer, plain + sizeof plain - 3, 2), 2);
+    CHECK_INT(finish_by_poll(client, request, NULL), TURBOHTTP_OK);
+    turbohttp_request again = submit(client, s.url, NULL, 0);
+    turbohttp_poll(client, 0);
+    CHECK(read(s.peer, bytes, sizeof bytes) > 0); /* over the same connection */
+    CHECK_INT(write(s.peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    CHECK_INT(finish_by_poll(client, again, NULL), TURBOHTTP_OK);
+    turbohttp_cancel(client, named);
+    finish(client, named);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+    server_close(&idle);
+}
+
+/* From the start close-on-exec: an eventfd, not a pipe that is told afterwards. */
+static void S_86_a_client_at_rest_has_one_descriptor(void) {
+    int before = count_descriptors();
+    turbohttp_client *client = client_create();
+#ifdef __linux__
+    CHECK_INT(count_descriptors(), before + 1);
+#endif
+    turbohttp_wake(client);
+    turbohttp_wake(client);
+    CHECK_INT(tbh_poller_wait(&client->io.poller, 0), 1);
+    turbohttp_poll(client, 0);
+    CHECK_INT(tbh_poller_wait(&client->io.poller, 0), 0);
+    turbohttp_client_destroy(client);
+    CHECK_INT(count_descriptors(), before);
+}
+
+static void E3_what_has_no_length_is_sent_chunked(void) {
+    char folder[] = "/tmp/turbohttp-XXXXXX", path[64], bytes[4096];
+    server s = server_open();
+    turbohttp_client *client = client_create();
+    turbohttp_request_desc desc;
+    turbohttp_request request;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    CHECK_INT(mkfifo(path, 0600), 0);
+    int writer = open(path, O_RDWR); /* both, so that nobody waits for the other end */
+    CHECK_INT(write(writer, "piped", 5), 5);
+    memset(&desc, 0, sizeof desc);
+    desc.url = s.url;
+    desc.body.path = path;
+    CHECK_INT(turbohttp_submit(client, &desc, &request, NULL), TURBOHTTP_OK);
+    close(writer);
+    meet(client, &s);
+    ssize_t n = recv(s.peer, bytes, sizeof bytes - 1, MSG_DONTWAIT);
+    bytes[n > 0 ? n : 0] = 0;
+    CHECK(strstr(bytes, "Transfer-Encoding: chunked\r\n") != NULL);
+    CHECK(strstr(bytes, "Content-Length") == NULL);
+    CHECK(strstr(bytes, "5\r\npiped\r\n") != NULL && strstr(bytes, "\r\n0\r\n\r\n") != NULL);
+    CHECK_INT(write(s.peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    CHECK_INT(finish(client, request), TURBOHTTP_OK);
+    turbohttp_client_destroy(client);
+    server_close(&s);
+    unlink(path);
+    rmdir(folder);
+}
+
+typedef struct gate {
+    int asked;
+    turbohttp_address seen[8];
+    uint16_t port;
+    int refuse_family; /* 0: whatever is private */
+} gate;
+
+static bool gate_allows(void *user, const turbohttp_address *address, uint16_t port) {
+    gate *g = (gate *)user;
+    g->seen[g->asked++ % 8] = *address;
+    g->port = port;
+    return g->refuse_family ? address->family != g->refuse_family : !turbohttp_address_is_private(address);
+}
+
+static turbohttp_client *gated_client(gate *g, const turbohttp_name_override *name) {
+    turbohttp_client *client = NULL;
+    turbohttp_client_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.allow_address = gate_allows;
+    desc.allow_user = g;
+    desc.names = name;
+    desc.name_count = 1;
+    CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+    return client;
+}
+
+static void S_72_every_attempt_is_asked_for_with_its_address(void) {
+    char said[TURBOHTTP_ERROR_TEXT_BYTES];
+    const turbohttp_name_override name = {"name.test", 0, "127.0.0.1 ::1 ::ffff:127.0.0.1"};
+    gate g;
+    server s = server_open();
+    memset(&g, 0, sizeof g);
+    turbohttp_client *client = gated_client(&g, &name);
+    CHECK_INT(finish_by_poll(client, submit(client, s.url, NULL, 0), said), TURBOHTTP_ERR_ADDRESS_REFUSED);
+    CHECK(strstr(said, "127.0.0.1 port") != NULL && strstr(said, "refused by allow_address") != NULL);
+    CHECK_INT(g.asked, 1);
+    CHECK_INT(g.seen[0].family, 4);
+    CHECK_INT(g.seen[0].bytes[0], 127);
+    CHECK_INT(g.port, atoi(strrchr(s.url, ':') + 1));
+    CHECK_INT(finish_by_poll(client, submit(client, "http://name.test/", NULL, 0), said),
+              TURBOHTTP_ERR_ADDRESS_REFUSED);
+    CHECK_INT(g.asked, 4); /* each of the three */
+    struct pollfd listener = {s.listener, POLLIN, 0};
+    CHECK_INT(poll(&listener, 1, 0), 0); /* nobody came */
+    turbohttp_client_destroy(client);
+    server_close(&s);
+}
+
+static void S_72_the_next_address_is_tried_and_a_kept_connection_is_not_asked_for(void) {
+    const turbohttp_name_override name = {"name.test", 0, "::1 127.0.0.1"};
+    char url[64], bytes[4096];
+    gate g;
+    server s = server_open();
+    memset(&g, 0, sizeof g);
+    g.refuse_family = 6;
+    turbohttp_client *client = gated_client(&g, &name);
+    snprintf(url, sizeof url, "http://name.test:%s", strrchr(s.url, ':') + 1);
+    for (int i = 0; i < 2; i++) {
+        turbohttp_request request = submit(client, url, NULL, 0);
+        if (i == 0) meet(client, &s);
+        else turbohttp_poll(client, 0);
+        CHECK(read(s.peer, bytes, sizeof bytes) > 0);
+        CHECK_INT(write(s.peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+        CHECK_INT(finish_by_poll(client, request, NULL), TURBOHTTP_OK);
+        CHECK_INT(g.asked, 2);
+    }
+    turbohttp_client_destroy(client);
+    server_close(&s);
+}
+
 static turbohttp_status pause_always(void *user, const void *data, size_t length) {
     (void)user, (void)data, (void)length;
     return TURBOHTTP_PENDING;
@@ -213,11 +396,16 @@ static void a_paused_body_whose_peer_is_gone_does_not_keep_the_loop_awake(void) 
 }
 
 static const check_test tests[] = {
+    CHECK_TEST(S_86_a_client_at_rest_has_one_descriptor), /* first: no helper thread opens others */
     CHECK_TEST(S_75_descriptors_return_to_the_baseline),
     CHECK_TEST(S_83_descriptors_beyond_1024_work),
     CHECK_TEST(out_of_descriptors_is_an_error_of_that_request_only),
     CHECK_TEST(S_84_a_peer_that_closes_while_we_write_is_an_error_not_a_signal),
     CHECK_TEST(S_86_a_child_sees_no_descriptor_of_ours),
+    CHECK_TEST(S_85_a_child_leaves_the_connections_of_its_parent_alone),
+    CHECK_TEST(S_72_every_attempt_is_asked_for_with_its_address),
+    CHECK_TEST(S_72_the_next_address_is_tried_and_a_kept_connection_is_not_asked_for),
+    CHECK_TEST(E3_what_has_no_length_is_sent_chunked),
     CHECK_TEST(a_paused_body_whose_peer_is_gone_does_not_keep_the_loop_awake),
 };
 

@@ -1,0 +1,41 @@
+/* HPACK: the static table (RFC 7541 appendix A) and the dynamic one (§2.3.2, §4). */
+#pragma once
+#include "../api/h2.h"
+#include "../base/bytes.h"
+
+enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 4096 };
+
+typedef struct tbh_hpack_static_row {
+    const char *name, *value;
+    uint8_t name_length, value_length;
+} tbh_hpack_static_row;
+
+/* The entry of a static index, 1 to 61. */
+TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index);
+/* The first static index with that name, or 0. */
+TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
+
+/* Takes rows and text out of `memory` and moves it behind them; false when there is not enough. */
+TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
+                                 uint32_t capacity);
+/* Changes the size; entries that do not fit leave. */
+TBH_FN void tbh_hpack_table_resize(turbohttp_hpack_table *table, uint32_t limit);
+TBH_FN void tbh_hpack_table_clear(turbohttp_hpack_table *table);
+/* Adds an entry, whose text is not in this table; false when it is larger than the table, which is
+ * empty then (RFC 7541 §4.4). */
+TBH_FN bool tbh_hpack_table_insert(turbohttp_hpack_table *table, turbohttp_span name,
+                                   turbohttp_span value);
+/* Are these the bytes at an offset of the ring? */
+TBH_FN bool tbh_hpack_table_equals(const turbohttp_hpack_table *table, uint32_t offset,
+                                   turbohttp_span text);
+
+/* The row of entry `age`, 0 for the newest; age is below the count. */
+TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_row(const turbohttp_hpack_table *table, uint32_t age) {
+    return table->newest >= age ? table->newest - age : table->newest + table->row_capacity - age;
+}
+
+/* Where an offset that ran past the ring's end really is. */
+TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_wrap(const turbohttp_hpack_table *table,
+                                                uint32_t offset) {
+    return offset >= table->capacity ? offset - table->capacity : offset;
+}
