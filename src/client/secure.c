@@ -34,8 +34,8 @@ static const turbohttp_tls_provider *tbh_secure_included(void) {
     X(ca_data)                                                                                     \
     X(ca_bytes)                                                                                    \
     X(min_version)                                                                                 \
-    X(max_version) X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates)               \
-        X(INSECURE_skip_verification)
+    X(max_version)                                                                                 \
+    X(buffer_bytes) X(disable_resumption) X(ignore_certificate_dates) X(INSECURE_skip_verification)
 
 static bool tbh_secure_same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
