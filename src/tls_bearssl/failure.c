@@ -46,6 +46,7 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {BR_ERR_WRONG_KEY_USAGE, TURBOHTTP_ERR_CERT_USAGE, NULL},
     {BR_ERR_X509_LIMIT_EXCEEDED, TURBOHTTP_ERR_CERT_CHAIN,
      "certificate chain is too long: at most 16 certificates and 64 KiB"},
+    {TBH_CHAIN_STARVED, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_X509_EMPTY_CHAIN, TURBOHTTP_ERR_CERT_CHAIN, "the server sent no certificate"},
     {BR_ERR_X509_INVALID_VALUE, TURBOHTTP_ERR_CERT_CHAIN, "the server's certificate is malformed"},
     {BR_ERR_X509_UNSUPPORTED, TURBOHTTP_ERR_CERT_UNSUPPORTED, NULL},
