@@ -407,6 +407,7 @@ static bool tbh_cert_same_text(const unsigned char *a, const char *b, size_t n) 
  * directly before the last label ("*.com"). */
 static bool tbh_cert_name_matches(tbh_der name, const char *host) {
     size_t n = strlen(host);
+    if (n == 0) return false;
     if (name.length < 2 || name.data[0] != '*' || name.data[1] != '.')
         return name.length == n && tbh_cert_same_text(name.data, host, n);
     const char *dot = strchr(host, '.');
@@ -1807,7 +1808,6 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {TBH_ALERT_RECEIVED(48), TURBOHTTP_ERR_TLS_ALERT,
      "the server does not trust the client certificate's issuer"},
     {BR_ERR_NO_CLIENT_AUTH, TURBOHTTP_ERR_TLS_CERT_REQUIRED, NULL},
-    {TBH_CHAIN_STARVED, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_NO_RANDOM, TURBOHTTP_ERR_RANDOM, NULL},
     {BR_ERR_BAD_MAC, TURBOHTTP_ERR_TLS_INTEGRITY, NULL},
     {BR_ERR_BAD_FINISHED, TURBOHTTP_ERR_TLS_INTEGRITY, NULL},
@@ -1819,6 +1819,7 @@ static const tbh_bear_row tbh_bear_rows[] = {
     {BR_ERR_WRONG_KEY_USAGE, TURBOHTTP_ERR_CERT_USAGE, NULL},
     {BR_ERR_X509_LIMIT_EXCEEDED, TURBOHTTP_ERR_CERT_CHAIN,
      "certificate chain is too long: at most 16 certificates and 64 KiB"},
+    {TBH_CHAIN_STARVED, TURBOHTTP_ERR_OUT_OF_MEMORY, NULL},
     {BR_ERR_X509_EMPTY_CHAIN, TURBOHTTP_ERR_CERT_CHAIN, "the server sent no certificate"},
     {BR_ERR_X509_INVALID_VALUE, TURBOHTTP_ERR_CERT_CHAIN, "the server's certificate is malformed"},
     {BR_ERR_X509_UNSUPPORTED, TURBOHTTP_ERR_CERT_UNSUPPORTED, NULL},

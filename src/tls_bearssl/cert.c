@@ -135,6 +135,7 @@ static bool tbh_cert_same_text(const unsigned char *a, const char *b, size_t n) 
  * directly before the last label ("*.com"). */
 static bool tbh_cert_name_matches(tbh_der name, const char *host) {
     size_t n = strlen(host);
+    if (n == 0) return false;
     if (name.length < 2 || name.data[0] != '*' || name.data[1] != '.')
         return name.length == n && tbh_cert_same_text(name.data, host, n);
     const char *dot = strchr(host, '.');
