@@ -446,7 +446,7 @@ TBH_BEAR_FN bool tbh_cert_is_for_address(const tbh_cert *cert, const turbohttp_a
 /* ------------------------------------------------------------ usage */
 TBH_BEAR_FN bool tbh_cert_is_for_servers(const tbh_cert *cert) {
     tbh_der in = cert->extended_usage, list, oid;
-    if (!in.length) return true;
+    if (!in.data) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &list)) return false;
     while (tbh_der_take(&list, TBH_DER_OID, &oid))
         if (TBH_OID(oid, "\x2b\x06\x01\x05\x05\x07\x03\x01") || /* serverAuth */
@@ -535,7 +535,7 @@ TBH_BEAR_FN bool tbh_cert_permits(const tbh_cert *ca, const tbh_cert *leaf) {
     tbh_der in = ca->name_constraints, body, permitted = {NULL, 0}, excluded = {NULL, 0}, name;
     tbh_der names = tbh_cert_names(leaf), subject = leaf->subject;
     unsigned tag;
-    if (!in.length) return true;
+    if (!in.data) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body)) return false;
     tbh_der_take(&body, 0xa0, &permitted);
     tbh_der_take(&body, 0xa1, &excluded);
@@ -1318,8 +1318,10 @@ static turbohttp_status tbh_chain_fail(turbohttp_error *error, turbohttp_status 
 
 static turbohttp_status tbh_chain_check_rest(const tbh_chain *chain, turbohttp_error *error) {
     if (!tbh_chain_names_us(chain)) return tbh_chain_say_name(chain, error);
-    if (!tbh_cert_is_for_servers(&chain->path[0]))
-        return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);
+    /* An issuer's list binds those below it as well: a CA for mail vouches for no server. */
+    for (unsigned i = 0; i < chain->path_length; i++)
+        if (!tbh_cert_is_for_servers(&chain->path[i]))
+            return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);
     for (unsigned i = 1; i < chain->path_length; i++)
         if (!tbh_cert_permits(&chain->path[i], &chain->path[0]))
             return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);
