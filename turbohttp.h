@@ -16345,8 +16345,9 @@ static bool tbh_tls_feed(tbh_stream *stream) {
 static turbohttp_status tbh_tls_stage(tbh_stream *stream, bool may_block) {
     tbh_tls *tls = &stream->tls;
     size_t received = 0, wanted = stream->io->block_bytes << tls->full_receives;
-    if (tls->is_ended) return TURBOHTTP_DONE;
     tbh_tls_unstage(stream);
+    if (tls->block) return TURBOHTTP_PENDING; /* the provider takes none before it has sent */
+    if (tls->is_ended) return TURBOHTTP_DONE;
     tls->block = (uint8_t *)turbohttp_byte_pool_rent(stream->io->blocks, wanted, &tls->capacity);
     if (!tls->block) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     turbohttp_status status =
@@ -16442,8 +16443,8 @@ TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream) {
     return tbh_tls_push(stream);
 }
 
-/* Copies what is decrypted; DONE after close_notify, or the error that ended the session. */
-static turbohttp_status tbh_tls_drain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
+/* Copies what is decrypted. */
+static void tbh_tls_copy_plain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
     size_t length;
     const void *plain;
     while (*received < room &&
@@ -16453,7 +16454,21 @@ static turbohttp_status tbh_tls_drain(tbh_tls *tls, uint8_t *to, size_t room, si
         tls->provider->plain_out_consume(tls->session, n);
         *received += n;
     }
-    return *received == room ? TURBOHTTP_OK : tls->provider->step(tls->session, NULL);
+}
+
+/* As long as steps decrypt more: a provider may hold records that came with the handshake's end.
+ * DONE after close_notify, or the error that ended the session. */
+static turbohttp_status tbh_tls_drain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
+    turbohttp_status status = TURBOHTTP_OK;
+    size_t before;
+    do {
+        before = *received;
+        tbh_tls_copy_plain(tls, to, room, received);
+        if (*received == room) return TURBOHTTP_OK;
+        status = tls->provider->step(tls->session, NULL);
+        if (status == TURBOHTTP_OK) tbh_tls_copy_plain(tls, to, room, received);
+    } while (status == TURBOHTTP_OK && *received > before && *received < room);
+    return status;
 }
 
 /* More wire bytes into the provider. */
@@ -17241,6 +17256,7 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     if (!config) return NULL;
     turbohttp_span name = origin->key.host;
     if (config->options.server_name) name = tbh_span_of(config->options.server_name);
+    while (name.length && name.data[name.length - 1] == '.') name.length--; /* "127.0.0.1." */
     size_t n = tbh_min_size(name.length, 255); /* no certificate names a longer host */
     memcpy(host, name.data, n);
     host[n] = 0;
@@ -17618,7 +17634,9 @@ TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
         }
         origin->requests--;
         tbh_origin *next = origin->next;
+        if (next) next->requests++; /* going to sleep drops the oldest that sleeps */
         tbh_origin_drop_if_unused(client, origin);
+        if (next) next->requests--;
         origin = next;
     }
 }

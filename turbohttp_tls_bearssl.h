@@ -447,7 +447,7 @@ TBH_BEAR_FN bool tbh_cert_is_for_address(const tbh_cert *cert, const turbohttp_a
 /* ------------------------------------------------------------ usage */
 TBH_BEAR_FN bool tbh_cert_is_for_servers(const tbh_cert *cert) {
     tbh_der in = cert->extended_usage, list, oid;
-    if (!in.length) return true;
+    if (!in.data) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &list)) return false;
     while (tbh_der_take(&list, TBH_DER_OID, &oid))
         if (TBH_OID(oid, "\x2b\x06\x01\x05\x05\x07\x03\x01") || /* serverAuth */
@@ -536,7 +536,7 @@ TBH_BEAR_FN bool tbh_cert_permits(const tbh_cert *ca, const tbh_cert *leaf) {
     tbh_der in = ca->name_constraints, body, permitted = {NULL, 0}, excluded = {NULL, 0}, name;
     tbh_der names = tbh_cert_names(leaf), subject = leaf->subject;
     unsigned tag;
-    if (!in.length) return true;
+    if (!in.data) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body)) return false;
     tbh_der_take(&body, 0xa0, &permitted);
     tbh_der_take(&body, 0xa1, &excluded);
@@ -1319,8 +1319,10 @@ static turbohttp_status tbh_chain_fail(turbohttp_error *error, turbohttp_status 
 
 static turbohttp_status tbh_chain_check_rest(const tbh_chain *chain, turbohttp_error *error) {
     if (!tbh_chain_names_us(chain)) return tbh_chain_say_name(chain, error);
-    if (!tbh_cert_is_for_servers(&chain->path[0]))
-        return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);
+    /* An issuer's list binds those below it as well: a CA for mail vouches for no server. */
+    for (unsigned i = 0; i < chain->path_length; i++)
+        if (!tbh_cert_is_for_servers(&chain->path[i]))
+            return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);
     for (unsigned i = 1; i < chain->path_length; i++)
         if (!tbh_cert_permits(&chain->path[i], &chain->path[0]))
             return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);
@@ -1473,12 +1475,12 @@ static void tbh_identity_take(tbh_identity *identity, const tbh_pem *pem, unsign
     if (is_key && wants_key && br_skey_decoder_key_type(&identity->key) == 0) {
         br_skey_decoder_init(&identity->key);
         br_skey_decoder_push(&identity->key, content, n);
-        tbh_bear_wipe(content, n);
     } else if (!wants_key && (is_der || tbh_pem_is(pem, "CERTIFICATE")) && n &&
                identity->count < TBH_IDENTITY_CERTS) {
         identity->chain[identity->count].data = content;
         identity->chain[identity->count++].data_len = n;
     }
+    if (is_key) tbh_bear_wipe(content, pem->content.length); /* also in a certificate's file */
 }
 
 static void tbh_identity_parse(tbh_identity *identity, unsigned char *bytes, size_t length,
@@ -1565,6 +1567,7 @@ TBH_BEAR_FN turbohttp_status tbh_identity_read(tbh_identity *identity,
 
 TBH_BEAR_FN void tbh_identity_free(tbh_identity *identity, const turbohttp_tls_host *host) {
     tbh_bear_wipe(&identity->key, sizeof identity->key);
+    if (identity->bytes) tbh_bear_wipe(identity->bytes, identity->capacity);
     tbh_bear_release(host, identity->bytes, identity->capacity);
 }
 
@@ -1659,7 +1662,8 @@ static tbh_split tbh_splitter_pass(tbh_splitter *s, br_ssl_engine_context *engin
     s->at += n;
     s->record_left -= n;
     if (s->record_left) return n ? TBH_SPLIT_PIECE : TBH_SPLIT_EMPTY;
-    s->is_over = s->record[0] == TBH_RECORD_CHANGE_CIPHER;
+    bool is_empty = s->record[3] == 0 && s->record[4] == 0; /* the engine skips it */
+    s->is_over = s->record[0] == TBH_RECORD_CHANGE_CIPHER && !is_empty;
     s->record_fill = 0;
     return TBH_SPLIT_PIECE;
 }

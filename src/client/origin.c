@@ -306,7 +306,9 @@ TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
         }
         origin->requests--;
         tbh_origin *next = origin->next;
+        if (next) next->requests++; /* going to sleep drops the oldest that sleeps */
         tbh_origin_drop_if_unused(client, origin);
+        if (next) next->requests--;
         origin = next;
     }
 }

@@ -290,6 +290,7 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     if (!config) return NULL;
     turbohttp_span name = origin->key.host;
     if (config->options.server_name) name = tbh_span_of(config->options.server_name);
+    while (name.length && name.data[name.length - 1] == '.') name.length--; /* "127.0.0.1." */
     size_t n = tbh_min_size(name.length, 255); /* no certificate names a longer host */
     memcpy(host, name.data, n);
     host[n] = 0;

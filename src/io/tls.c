@@ -99,8 +99,9 @@ static bool tbh_tls_feed(tbh_stream *stream) {
 static turbohttp_status tbh_tls_stage(tbh_stream *stream, bool may_block) {
     tbh_tls *tls = &stream->tls;
     size_t received = 0, wanted = stream->io->block_bytes << tls->full_receives;
-    if (tls->is_ended) return TURBOHTTP_DONE;
     tbh_tls_unstage(stream);
+    if (tls->block) return TURBOHTTP_PENDING; /* the provider takes none before it has sent */
+    if (tls->is_ended) return TURBOHTTP_DONE;
     tls->block = (uint8_t *)turbohttp_byte_pool_rent(stream->io->blocks, wanted, &tls->capacity);
     if (!tls->block) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     turbohttp_status status =
@@ -196,8 +197,8 @@ TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream) {
     return tbh_tls_push(stream);
 }
 
-/* Copies what is decrypted; DONE after close_notify, or the error that ended the session. */
-static turbohttp_status tbh_tls_drain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
+/* Copies what is decrypted. */
+static void tbh_tls_copy_plain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
     size_t length;
     const void *plain;
     while (*received < room &&
@@ -207,7 +208,21 @@ static turbohttp_status tbh_tls_drain(tbh_tls *tls, uint8_t *to, size_t room, si
         tls->provider->plain_out_consume(tls->session, n);
         *received += n;
     }
-    return *received == room ? TURBOHTTP_OK : tls->provider->step(tls->session, NULL);
+}
+
+/* As long as steps decrypt more: a provider may hold records that came with the handshake's end.
+ * DONE after close_notify, or the error that ended the session. */
+static turbohttp_status tbh_tls_drain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
+    turbohttp_status status = TURBOHTTP_OK;
+    size_t before;
+    do {
+        before = *received;
+        tbh_tls_copy_plain(tls, to, room, received);
+        if (*received == room) return TURBOHTTP_OK;
+        status = tls->provider->step(tls->session, NULL);
+        if (status == TURBOHTTP_OK) tbh_tls_copy_plain(tls, to, room, received);
+    } while (status == TURBOHTTP_OK && *received > before && *received < room);
+    return status;
 }
 
 /* More wire bytes into the provider. */

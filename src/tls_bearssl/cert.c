@@ -175,7 +175,7 @@ TBH_BEAR_FN bool tbh_cert_is_for_address(const tbh_cert *cert, const turbohttp_a
 /* ------------------------------------------------------------ usage */
 TBH_BEAR_FN bool tbh_cert_is_for_servers(const tbh_cert *cert) {
     tbh_der in = cert->extended_usage, list, oid;
-    if (!in.length) return true;
+    if (!in.data) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &list)) return false;
     while (tbh_der_take(&list, TBH_DER_OID, &oid))
         if (TBH_OID(oid, "\x2b\x06\x01\x05\x05\x07\x03\x01") || /* serverAuth */
@@ -264,7 +264,7 @@ TBH_BEAR_FN bool tbh_cert_permits(const tbh_cert *ca, const tbh_cert *leaf) {
     tbh_der in = ca->name_constraints, body, permitted = {NULL, 0}, excluded = {NULL, 0}, name;
     tbh_der names = tbh_cert_names(leaf), subject = leaf->subject;
     unsigned tag;
-    if (!in.length) return true;
+    if (!in.data) return true;
     if (!tbh_der_take(&in, TBH_DER_SEQUENCE, &body)) return false;
     tbh_der_take(&body, 0xa0, &permitted);
     tbh_der_take(&body, 0xa1, &excluded);

@@ -287,8 +287,10 @@ static turbohttp_status tbh_chain_fail(turbohttp_error *error, turbohttp_status 
 
 static turbohttp_status tbh_chain_check_rest(const tbh_chain *chain, turbohttp_error *error) {
     if (!tbh_chain_names_us(chain)) return tbh_chain_say_name(chain, error);
-    if (!tbh_cert_is_for_servers(&chain->path[0]))
-        return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);
+    /* An issuer's list binds those below it as well: a CA for mail vouches for no server. */
+    for (unsigned i = 0; i < chain->path_length; i++)
+        if (!tbh_cert_is_for_servers(&chain->path[i]))
+            return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);
     for (unsigned i = 1; i < chain->path_length; i++)
         if (!tbh_cert_permits(&chain->path[i], &chain->path[0]))
             return tbh_chain_fail(error, TURBOHTTP_ERR_CERT_USAGE);

@@ -69,12 +69,12 @@ static void tbh_identity_take(tbh_identity *identity, const tbh_pem *pem, unsign
     if (is_key && wants_key && br_skey_decoder_key_type(&identity->key) == 0) {
         br_skey_decoder_init(&identity->key);
         br_skey_decoder_push(&identity->key, content, n);
-        tbh_bear_wipe(content, n);
     } else if (!wants_key && (is_der || tbh_pem_is(pem, "CERTIFICATE")) && n &&
                identity->count < TBH_IDENTITY_CERTS) {
         identity->chain[identity->count].data = content;
         identity->chain[identity->count++].data_len = n;
     }
+    if (is_key) tbh_bear_wipe(content, pem->content.length); /* also in a certificate's file */
 }
 
 static void tbh_identity_parse(tbh_identity *identity, unsigned char *bytes, size_t length,
@@ -161,6 +161,7 @@ TBH_BEAR_FN turbohttp_status tbh_identity_read(tbh_identity *identity,
 
 TBH_BEAR_FN void tbh_identity_free(tbh_identity *identity, const turbohttp_tls_host *host) {
     tbh_bear_wipe(&identity->key, sizeof identity->key);
+    if (identity->bytes) tbh_bear_wipe(identity->bytes, identity->capacity);
     tbh_bear_release(host, identity->bytes, identity->capacity);
 }
 

@@ -44,7 +44,8 @@ static tbh_split tbh_splitter_pass(tbh_splitter *s, br_ssl_engine_context *engin
     s->at += n;
     s->record_left -= n;
     if (s->record_left) return n ? TBH_SPLIT_PIECE : TBH_SPLIT_EMPTY;
-    s->is_over = s->record[0] == TBH_RECORD_CHANGE_CIPHER;
+    bool is_empty = s->record[3] == 0 && s->record[4] == 0; /* the engine skips it */
+    s->is_over = s->record[0] == TBH_RECORD_CHANGE_CIPHER && !is_empty;
     s->record_fill = 0;
     return TBH_SPLIT_PIECE;
 }

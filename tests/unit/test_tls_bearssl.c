@@ -884,7 +884,132 @@ static void pins(void) {
         }
 }
 
+/* ------------------------------------------------------------ what a second reading found */
+static void an_empty_usage_or_constraint_is_malformed(void) {
+    tbh_cert cert, leaf;
+    memset(&cert, 0, sizeof cert);
+    memset(&leaf, 0, sizeof leaf);
+    CHECK(tbh_cert_is_for_servers(&cert) && tbh_cert_permits(&cert, &leaf));
+    cert.extended_usage.data = cert.name_constraints.data = unit_leaf;
+    CHECK(!tbh_cert_is_for_servers(&cert) && !tbh_cert_permits(&cert, &leaf));
+}
+
+static void an_issuer_for_mail_vouches_for_no_server(void) {
+    static const unsigned char mail[] = "\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x04";
+    static const unsigned char web[] = "\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01";
+    static tbh_chain chain; /* large */
+    static tbh_chain_rules rules;
+    tbh_der leaf = BYTES(unit_leaf), middle = BYTES(unit_middle);
+    memcpy(rules.host, "server.test", 12);
+    chain.rules = &rules;
+    chain.path_length = 2;
+    CHECK(tbh_cert_read(&chain.path[0], leaf) && tbh_cert_read(&chain.path[1], middle));
+    CHECK_INT(tbh_chain_check_rest(&chain, NULL), TURBOHTTP_OK);
+    chain.path[1].extended_usage.length = 12;
+    chain.path[1].extended_usage.data = mail;
+    CHECK_INT(tbh_chain_check_rest(&chain, NULL), TURBOHTTP_ERR_CERT_USAGE);
+    chain.path[1].extended_usage.data = web;
+    CHECK_INT(tbh_chain_check_rest(&chain, NULL), TURBOHTTP_OK);
+}
+
+/* BearSSL skips empty records, whatever their type: this one changes no cipher. */
+static void an_empty_change_of_ciphers_is_none(void) {
+    static const unsigned char empty[] = {20, 3, 3, 0, 0};
+    loop *l = &shared;
+    loop_describe(l);
+    CHECK_INT(loop_create(l), TURBOHTTP_OK);
+    CHECK_INT(loop_open(l), TURBOHTTP_OK);
+    size_t room = 0;
+    void *place = l->provider->wire_in_room(l->tls, &room);
+    CHECK(place && room >= sizeof empty);
+    memcpy(place, empty, sizeof empty);
+    l->provider->wire_in_commit(l->tls, sizeof empty);
+    CHECK_INT(l->provider->step(l->tls, &l->error), TURBOHTTP_PENDING);
+    CHECK(!((const tbh_bear *)l->tls)->handshake->splitter.is_over);
+    loop_close(l);
+}
+
+static char both_files[4096];
+
+static void put_pem(const char *label, const unsigned char *data, size_t n) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *at = both_files + strlen(both_files);
+    at += sprintf(at, "-----BEGIN %s-----\n", label);
+    for (size_t i = 0; i * 6 < n * 8; i++) {
+        size_t byte = i * 6 / 8;
+        unsigned pair = (unsigned)data[byte] << 8 | (byte + 1 < n ? data[byte + 1] : 0u);
+        *at++ = digits[pair >> (10 - i * 6 % 8) & 63];
+    }
+    sprintf(at, "\n-----END %s-----\n", label);
+}
+
+static turbohttp_status get_both_files(void *user, const char *path, uint64_t offset, void *data, size_t room,
+                                       size_t *got) {
+    size_t length = strlen(both_files), left = offset < length ? length - (size_t)offset : 0;
+    (void)user, (void)path;
+    *got = left < room ? left : room;
+    memcpy(data, both_files + offset, *got);
+    return *got ? TURBOHTTP_OK : TURBOHTTP_DONE;
+}
+
+static void a_key_in_the_certificate_file_is_wiped(void) {
+    unsigned char key[51] = "\x30\x31\x02\x01\x01\x04\x20";
+    loop *l = &shared;
+    memcpy(key + 7, unit_leaf_key, 32);
+    memcpy(key + 39, "\xa0\x0a\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", 12);
+    both_files[0] = 0;
+    put_pem("CERTIFICATE", unit_leaf, sizeof unit_leaf);
+    put_pem("EC PRIVATE KEY", key, sizeof key);
+    loop_describe(l);
+    l->host.file_get = get_both_files;
+    l->options.cert_file = "both.pem";
+    memcpy(l->memory.secret, key, 48); /* files are decoded in place */
+    l->memory.has_secret = true;
+    CHECK_INT(loop_create(l), TURBOHTTP_OK);
+    const tbh_bear_context *context = (const tbh_bear_context *)l->context;
+    CHECK(!holds(context->identity.bytes, context->identity.capacity, l->memory.secret, 48));
+    l->provider->context_destroy(l->context);
+    l->context = NULL;
+    CHECK_INT(l->memory.leaks, 0);
+    CHECK_INT(l->memory.memory.live_bytes, 0);
+}
+
+/* In one buffer for both directions nothing is taken while a record waits to be sent. */
+static void staged_bytes_are_never_received_over(void) {
+    static uint8_t block[16];
+    tbh_stream stream;
+    memset(&stream, 0, sizeof stream);
+    tbh_io io;
+    memset(&io, 0, sizeof io);
+    stream.io = &io;
+    stream.tls.block = block;
+    stream.tls.fill = stream.tls.capacity = sizeof block;
+    stream.tls.is_ended = true;
+    CHECK_INT(tbh_tls_stage(&stream, false), TURBOHTTP_PENDING);
+    CHECK(stream.tls.block == block && stream.tls.fill == sizeof block);
+}
+
+static void S_71_an_address_with_a_dot_is_an_address(void) {
+    tbh_origin origin;
+    tbh_tls_config config;
+    tbh_tls_plan plan;
+    turbohttp_address address;
+    char host[256];
+    memset(&origin, 0, sizeof origin);
+    memset(&config, 0, sizeof config);
+    config.options.server_name = "127.0.0.1.";
+    origin.key.tls = &config;
+    CHECK(tbh_secure_plan(&origin, host, &address, &plan) != NULL);
+    CHECK(plan.target.address != NULL && strcmp(host, "127.0.0.1") == 0);
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(an_empty_usage_or_constraint_is_malformed),
+    CHECK_TEST(an_issuer_for_mail_vouches_for_no_server),
+    CHECK_TEST(an_empty_change_of_ciphers_is_none),
+    CHECK_TEST(a_key_in_the_certificate_file_is_wiped),
+    CHECK_TEST(staged_bytes_are_never_received_over),
+    CHECK_TEST(S_71_an_address_with_a_dot_is_an_address),
     CHECK_TEST(der_elements),
     CHECK_TEST(dates),
     CHECK_TEST(a_certificate_is_read_in_full_or_not_at_all),
