@@ -60,7 +60,7 @@
  *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
  *   TURBOHTTP_NO_TLS         no https://, whatever is included
- *   TURBOHTTP_NO_HTTP2 *     no header compression and frames of HTTP/2
+ *   TURBOHTTP_NO_HTTP2 *     HTTP/1.1 only
  *   TURBOHTTP_NO_SIMD        portable code only
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */
