@@ -16431,7 +16431,10 @@ TBH_FN turbohttp_status tbh_tls_send(tbh_stream *stream, const void *data, size_
     if (status != TURBOHTTP_OK) return status;
     void *place = tls->provider->plain_in_room(tls->session, &room);
     size_t n = tbh_min_size(length, place ? room : 0);
-    if (n == 0) return TURBOHTTP_PENDING;
+    if (n == 0) { /* for ever, once the peer said close_notify: nothing would wake us but haste */
+        status = tls->provider->step(tls->session, NULL);
+        return status == TURBOHTTP_OK ? TURBOHTTP_PENDING : TURBOHTTP_ERR_SEND;
+    }
     memcpy(place, data, n);
     tls->provider->plain_in_commit(tls->session, n);
     *sent = n;

@@ -989,6 +989,26 @@ static void staged_bytes_are_never_received_over(void) {
     CHECK(stream.tls.block == block && stream.tls.fill == sizeof block);
 }
 
+/* Pending would be asked again at once, as the wire is writable. */
+static void nothing_is_sent_behind_close_notify(void) {
+    loop *l = &shared;
+    tbh_stream stream;
+    tbh_io io;
+    size_t sent = 7;
+    memset(&io, 0, sizeof io);
+    memset(&stream, 0, sizeof stream);
+    stream.io = &io;
+    loop_describe(l);
+    CHECK_INT(loop_shake(l), TURBOHTTP_OK);
+    br_ssl_engine_close(&l->server.eng);
+    CHECK_INT(loop_run(l), TURBOHTTP_DONE);
+    stream.tls.provider = l->provider;
+    stream.tls.session = l->tls;
+    CHECK_INT(tbh_tls_send(&stream, "x", 1, &sent), TURBOHTTP_ERR_SEND);
+    CHECK_INT(sent, 0);
+    loop_close(l);
+}
+
 static void S_71_an_address_with_a_dot_is_an_address(void) {
     tbh_origin origin;
     tbh_tls_config config;
@@ -1009,6 +1029,7 @@ static const check_test tests[] = {
     CHECK_TEST(an_empty_change_of_ciphers_is_none),
     CHECK_TEST(a_key_in_the_certificate_file_is_wiped),
     CHECK_TEST(staged_bytes_are_never_received_over),
+    CHECK_TEST(nothing_is_sent_behind_close_notify),
     CHECK_TEST(S_71_an_address_with_a_dot_is_an_address),
     CHECK_TEST(der_elements),
     CHECK_TEST(dates),
