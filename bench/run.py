@@ -358,9 +358,10 @@ def text_of(path, size="size"):
 @question
 def size():
     """Size of a GET program, -Os, stripped."""
-    small = ["-DTURBOHTTP_NO_INFLATE", "-DTURBOHTTP_NO_DNS_STUB", "-DTURBOHTTP_NO_SIMD"]
+    small = ["-DTURBOHTTP_NO_TLS", "-DTURBOHTTP_NO_HTTP2", "-DTURBOHTTP_NO_INFLATE", "-DTURBOHTTP_NO_DNS_STUB",
+             "-DTURBOHTTP_NO_SIMD"]
     lean = ["-fno-asynchronous-unwind-tables"]
-    for what, flags, most in [("everything", [], None), ("without inflate, DNS stub, SIMD", small, 12288),
+    for what, flags, most in [("everything", [], None), ("without TLS, HTTP/2, inflate, DNS stub, SIMD", small, 12288),
                               ("the same, without unwind tables", small + lean, 12288)]:
         program = build("size_get", "examples/01_get.c", *SMALLEST, *flags, level="-Os")
         yield most_row(f"GET program, text + data, {what}", sum(text_of(program)), most, "{:,} B")
@@ -368,7 +369,8 @@ def size():
     empty.write_text("int main(void) { return 0; }\n")
     bare = sum(text_of(build("size_empty", empty, *SMALLEST, *lean, level="-Os")))
     yield most_row("an empty program, for comparison", bare, None, "{:,} B")
-    for what, flags in [("own transport", []), ("own transport, without inflate", ["-DTURBOHTTP_NO_INFLATE"])]:
+    for what, flags in [("own transport", []),
+                        ("own transport, without TLS, HTTP/2, inflate", small[:3])]:
         sh(*CORTEX, "-std=c99", "-I.", "-DTURBOHTTP_STATIC", *flags, "bench/size_device.c", "-nostartfiles",
            "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections,-e,main", "-o", "build/size_device.elf")
         text = text_of("build/size_device.elf", "arm-none-eabi-size")[0]
