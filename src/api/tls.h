@@ -17,13 +17,15 @@ typedef enum turbohttp_tls_version {
 } turbohttp_tls_version;
 
 /** Whom to trust and who we are. Zero: the system's roots, everything
- *  verified. Copied when first used; two requests share connections and
+ *  verified. All but ca_data is copied when first used; two requests share connections and
  *  sessions only when all of it is equal. */
 typedef struct turbohttp_tls_options {
     const char *provider;  /**< a provider's name; NULL or "auto": first fit */
     const char *ca_file;   /**< PEM or DER to trust instead of the system's */
     const char *ca_path;   /**< folder of such files, named by OpenSSL's hash */
-    const void *ca_data;   /**< the same in memory, without ca_file; borrowed */
+    /** The same in memory, used without ca_file. Not copied: it must stay as it
+     *  is until the client is destroyed, and is told apart by its address. */
+    const void *ca_data;
     size_t ca_bytes;       /**< its length */
     const char *cert_file; /**< client certificate chain, PEM or DER */
     const char *key_file;  /**< its key, PEM or DER; NULL: in cert_file */
