@@ -7524,13 +7524,7 @@ TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
  * ======================================================================= */
 /* Well-known header names as small numbers (turbohttp_header_id). */
 
-#define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
-
-/* Whole lanes can be read at the text. */
-typedef struct tbh_header_name {
-    char text[31]; /* lower case, a colon and zeros behind */
-    uint8_t length;
-} tbh_header_name;
+enum { TBH_HEADER_NAMES = TURBOHTTP_HEADER_REFERER + 1 };
 
 /* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
  * that has an id is a valid token. */
@@ -7547,71 +7541,91 @@ TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uin
  * stand in the order of turbohttp_header_id; a test looks every one up, and a new one may ask for a
  * new multiplier (any odd number that gives each name its own slot). */
 #define TBH_HEADER_HASH 2786401065u
-#define TBH_NAME(text)                                                                             \
-    { text ":", sizeof(text) - 1 }
+#define TBH_HEADER_LIST(ROW)                                                                       \
+    ROW(CONTENT_LENGTH, "content-length")                                                          \
+    ROW(TRANSFER_ENCODING, "transfer-encoding")                                                    \
+    ROW(CONNECTION, "connection")                                                                  \
+    ROW(CONTENT_ENCODING, "content-encoding")                                                      \
+    ROW(LOCATION, "location")                                                                      \
+    ROW(KEEP_ALIVE, "keep-alive")                                                                  \
+    ROW(CONTENT_TYPE, "content-type")                                                              \
+    ROW(CONTENT_RANGE, "content-range")                                                            \
+    ROW(SET_COOKIE, "set-cookie")                                                                  \
+    ROW(DATE, "date")                                                                              \
+    ROW(ETAG, "etag")                                                                              \
+    ROW(LAST_MODIFIED, "last-modified")                                                            \
+    ROW(CACHE_CONTROL, "cache-control")                                                            \
+    ROW(EXPIRES, "expires")                                                                        \
+    ROW(AGE, "age")                                                                                \
+    ROW(VARY, "vary")                                                                              \
+    ROW(RETRY_AFTER, "retry-after")                                                                \
+    ROW(WWW_AUTHENTICATE, "www-authenticate")                                                      \
+    ROW(PROXY_AUTHENTICATE, "proxy-authenticate")                                                  \
+    ROW(TRAILER, "trailer")                                                                        \
+    ROW(UPGRADE, "upgrade")                                                                        \
+    ROW(SERVER, "server")                                                                          \
+    ROW(ACCEPT_RANGES, "accept-ranges")                                                            \
+    ROW(LINK, "link")                                                                              \
+    ROW(ALLOW, "allow")                                                                            \
+    ROW(ALT_SVC, "alt-svc")                                                                        \
+    ROW(VIA, "via")                                                                                \
+    ROW(PRAGMA, "pragma")                                                                          \
+    ROW(REFRESH, "refresh")                                                                        \
+    ROW(CONTENT_DISPOSITION, "content-disposition")                                                \
+    ROW(CONTENT_LANGUAGE, "content-language")                                                      \
+    ROW(CONTENT_LOCATION, "content-location")                                                      \
+    ROW(CONTENT_SECURITY_POLICY, "content-security-policy")                                        \
+    ROW(STRICT_TRANSPORT_SECURITY, "strict-transport-security")                                    \
+    ROW(ACCESS_CONTROL_ALLOW_ORIGIN, "access-control-allow-origin")                                \
+    ROW(AUTHENTICATION_INFO, "authentication-info")                                                \
+    ROW(PROXY_AUTHENTICATION_INFO, "proxy-authentication-info")                                    \
+    ROW(SEC_WEBSOCKET_ACCEPT, "sec-websocket-accept")                                              \
+    ROW(SEC_WEBSOCKET_EXTENSIONS, "sec-websocket-extensions")                                      \
+    ROW(SEC_WEBSOCKET_PROTOCOL, "sec-websocket-protocol")                                          \
+    ROW(SEC_WEBSOCKET_KEY, "sec-websocket-key")                                                    \
+    ROW(SEC_WEBSOCKET_VERSION, "sec-websocket-version")                                            \
+    ROW(HOST, "host")                                                                              \
+    ROW(TE, "te")                                                                                  \
+    ROW(COOKIE, "cookie")                                                                          \
+    ROW(AUTHORIZATION, "authorization")                                                            \
+    ROW(PROXY_AUTHORIZATION, "proxy-authorization")                                                \
+    ROW(PROXY_CONNECTION, "proxy-connection")                                                      \
+    ROW(HTTP2_SETTINGS, "http2-settings")                                                          \
+    ROW(USER_AGENT, "user-agent")                                                                  \
+    ROW(ACCEPT, "accept")                                                                          \
+    ROW(ACCEPT_ENCODING, "accept-encoding")                                                        \
+    ROW(ACCEPT_LANGUAGE, "accept-language")                                                        \
+    ROW(EXPECT, "expect")                                                                          \
+    ROW(RANGE, "range")                                                                            \
+    ROW(IF_NONE_MATCH, "if-none-match")                                                            \
+    ROW(IF_MODIFIED_SINCE, "if-modified-since")                                                    \
+    ROW(ORIGIN, "origin")                                                                          \
+    ROW(REFERER, "referer")
 
-static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
-    TBH_NAME(""),
-    TBH_NAME("content-length"),
-    TBH_NAME("transfer-encoding"),
-    TBH_NAME("connection"),
-    TBH_NAME("content-encoding"),
-    TBH_NAME("location"),
-    TBH_NAME("keep-alive"),
-    TBH_NAME("content-type"),
-    TBH_NAME("content-range"),
-    TBH_NAME("set-cookie"),
-    TBH_NAME("date"),
-    TBH_NAME("etag"),
-    TBH_NAME("last-modified"),
-    TBH_NAME("cache-control"),
-    TBH_NAME("expires"),
-    TBH_NAME("age"),
-    TBH_NAME("vary"),
-    TBH_NAME("retry-after"),
-    TBH_NAME("www-authenticate"),
-    TBH_NAME("proxy-authenticate"),
-    TBH_NAME("trailer"),
-    TBH_NAME("upgrade"),
-    TBH_NAME("server"),
-    TBH_NAME("accept-ranges"),
-    TBH_NAME("link"),
-    TBH_NAME("allow"),
-    TBH_NAME("alt-svc"),
-    TBH_NAME("via"),
-    TBH_NAME("pragma"),
-    TBH_NAME("refresh"),
-    TBH_NAME("content-disposition"),
-    TBH_NAME("content-language"),
-    TBH_NAME("content-location"),
-    TBH_NAME("content-security-policy"),
-    TBH_NAME("strict-transport-security"),
-    TBH_NAME("access-control-allow-origin"),
-    TBH_NAME("authentication-info"),
-    TBH_NAME("proxy-authentication-info"),
-    TBH_NAME("sec-websocket-accept"),
-    TBH_NAME("sec-websocket-extensions"),
-    TBH_NAME("sec-websocket-protocol"),
-    TBH_NAME("sec-websocket-key"),
-    TBH_NAME("sec-websocket-version"),
-    TBH_NAME("host"),
-    TBH_NAME("te"),
-    TBH_NAME("cookie"),
-    TBH_NAME("authorization"),
-    TBH_NAME("proxy-authorization"),
-    TBH_NAME("proxy-connection"),
-    TBH_NAME("http2-settings"),
-    TBH_NAME("user-agent"),
-    TBH_NAME("accept"),
-    TBH_NAME("accept-encoding"),
-    TBH_NAME("accept-language"),
-    TBH_NAME("expect"),
-    TBH_NAME("range"),
-    TBH_NAME("if-none-match"),
-    TBH_NAME("if-modified-since"),
-    TBH_NAME("origin"),
-    TBH_NAME("referer"),
-};
+/* All names, in lower case with a colon and a NUL behind, and where each one begins. Whole lanes can
+ * be read at any of them. */
+#define TBH_HEADER_MEMBER(id, text) char name_##id[sizeof(text ":")];
+#define TBH_HEADER_TEXT(id, text)   text ":",
+#define TBH_HEADER_OFFSET(id, text) offsetof(tbh_header_texts, name_##id),
+
+typedef struct tbh_header_texts {
+    char name_OTHER[2];
+    TBH_HEADER_LIST(TBH_HEADER_MEMBER)
+    char end[TBH_LANE];
+} tbh_header_texts;
+
+static TBH_UNUSED const tbh_header_texts tbh_header_constant = {
+    ":", TBH_HEADER_LIST(TBH_HEADER_TEXT) ""};
+static TBH_UNUSED const uint16_t tbh_header_offsets[TBH_HEADER_NAMES + 1] = {
+    0, TBH_HEADER_LIST(TBH_HEADER_OFFSET) offsetof(tbh_header_texts, end)};
+
+TBH_ALWAYS_INLINE const char *tbh_header_text(size_t id) {
+    return (const char *)&tbh_header_constant + tbh_header_offsets[id];
+}
+
+TBH_ALWAYS_INLINE size_t tbh_header_length(size_t id) {
+    return (size_t)tbh_header_offsets[id + 1] - tbh_header_offsets[id] - 2;
+}
 
 /* clang-format off */
 static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
@@ -7648,8 +7662,8 @@ TBH_ALWAYS_INLINE size_t tbh_header_candidate(const char *name, size_t n) {
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
     static const uint8_t ids[] = {TURBOHTTP_HEADER_AGE, TURBOHTTP_HEADER_VIA, TURBOHTTP_HEADER_TE};
     for (size_t i = 0; i < sizeof ids; i++) {
-        const tbh_header_name *row = &tbh_header_names[ids[i]];
-        if (row->length == n && tbh_equal_nocase(name, row->text, n)) return ids[i];
+        bool is_it = tbh_header_length(ids[i]) == n;
+        if (is_it && tbh_equal_nocase(name, tbh_header_text(ids[i]), n)) return ids[i];
     }
     return TURBOHTTP_HEADER_OTHER;
 }
@@ -7663,26 +7677,26 @@ static size_t tbh_header_row(const char *name, size_t n) {
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     if (n < 4) return tbh_header_id_short(name, n);
     size_t id = tbh_header_row(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && tbh_equal_nocase(name, row->text, n) ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_equal_nocase(name, tbh_header_text(id), n) ? (uint16_t)id : 0;
 }
 
 TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n) {
     size_t id = n < 4 ? tbh_header_id_short(name, n) : tbh_header_row(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && memcmp(name, row->text, n) == 0 ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return memcmp(name, tbh_header_text(id), n) == 0 ? (uint16_t)id : 0;
 }
 
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
     if (n < 4) return tbh_header_id_short(name, n);
     size_t id = tbh_header_candidate(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && tbh_scan_is_word(name, row->text, n) ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_word(name, tbh_header_text(id), n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
     if (id >= TBH_HEADER_NAMES) id = 0;
-    return tbh_span(tbh_header_names[id].text, tbh_header_names[id].length);
+    return tbh_span(tbh_header_text(id), tbh_header_length(id));
 }
 
 TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
@@ -7915,8 +7929,7 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
     const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
     if (colon == at) return tbh_h1_named(0, -1);
     const size_t n = (size_t)(colon - line), id = tbh_header_candidate(line, n);
-    const tbh_header_name *known = &tbh_header_names[id];
-    if (known->length == n && tbh_scan_is_name(line, n, known->text))
+    if (tbh_header_length(id) == n && tbh_scan_is_name(line, n, tbh_header_text(id)))
         return tbh_h1_named(n, (int)id);
     return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
@@ -7932,7 +7945,7 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char 
     if (TBH_UNLIKELY(n >= (size_t)(at - line))) return tbh_h1_named(0, -1);
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
-    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_names[id].text));
+    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
     if (TBH_LIKELY(tbh_lane_none(differ, n + 1))) return tbh_h1_named(n, (int)id);
     return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
@@ -20687,7 +20700,10 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H2_NOTE_ID
 #undef TBH_H2_NOTE_NAME
 #undef TBH_HEADER_HASH
-#undef TBH_HEADER_NAMES
+#undef TBH_HEADER_LIST
+#undef TBH_HEADER_MEMBER
+#undef TBH_HEADER_OFFSET
+#undef TBH_HEADER_TEXT
 #undef TBH_HEAD_TEXT
 #undef TBH_HPACK_FIELD_EXTRA
 #undef TBH_HPACK_HASH
@@ -20743,7 +20759,6 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_LITTLE_ENDIAN
 #undef TBH_MUX_LARGEST_WINDOW
 #undef TBH_MUX_TABLE_BYTES
-#undef TBH_NAME
 #undef TBH_NEON
 #undef TBH_NOINLINE
 #undef TBH_NO_FILE
