@@ -5221,16 +5221,15 @@ TBH_FN bool tbh_is_host_name(const char *p, size_t n) {
 
 /* ------------------------------------------------------------ parse */
 typedef struct tbh_url_scheme_row {
-    const char *name;
-    uint16_t port;
+    char name[6];
     bool is_tls, is_websocket;
 } tbh_url_scheme_row;
 
 static const tbh_url_scheme_row tbh_url_schemes[] = {
-    {"http", 80, false, false},
-    {"https", 443, true, false},
-    {"ws", 80, false, true},
-    {"wss", 443, true, true},
+    {"http", false, false},
+    {"https", true, false},
+    {"ws", false, true},
+    {"wss", true, true},
 };
 
 TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url) {
@@ -5260,9 +5259,9 @@ static turbohttp_status tbh_url_parse_scheme(tbh_url_parser *s) {
     for (size_t i = 0; i < sizeof tbh_url_schemes / sizeof tbh_url_schemes[0]; i++) {
         const tbh_url_scheme_row *row = &tbh_url_schemes[i];
         if (!tbh_span_equal_nocase(s->url->scheme, row->name)) continue;
-        s->url->port = row->port;
         s->url->is_tls = row->is_tls;
         s->url->is_websocket = row->is_websocket;
+        s->url->port = tbh_url_default_port(s->url);
         s->at = n + 1;
         for (int slash = 0; slash < 2; slash++, s->at++)
             if (s->at >= s->length || s->text[s->at] != '/') return TURBOHTTP_ERR_URL;
@@ -7266,6 +7265,40 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     return tbh_lane_control(tbh_lane_load(p)) & UINT64_C(0x1111111111111111);
 }
+#elif TBH_SMALL /* a byte at a time */
+#define TBH_LANE        1
+#define TBH_LANE_SHIFT  0
+typedef uint8_t tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return (uint8_t)*p;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return v == (uint8_t)c;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    return (v < 0x20 && v != '\t') || v == 0x7f;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    bool is_common = (uint8_t)((v | 0x20) - 'a') < 26 || (uint8_t)(v - '0') < 10 || v == '-';
+    return !is_common;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    return (v | 0x20) != lower;
+}
+
+#define TBH_BLOCK       64
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t marks = 0;
+    for (unsigned i = 0; i < TBH_BLOCK; i++)
+        if ((uint8_t)p[i] < 0x20 || (uint8_t)p[i] == 0x7f) marks |= (uint64_t)1 << i;
+    return marks;
+}
 #else
 #define TBH_LANE        8
 #define TBH_LANE_SHIFT  3
@@ -7511,7 +7544,7 @@ static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
 }
 
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
-    if (n < 4) return tbh_equal_nocase(p, lower, n);
+    if (TBH_SMALL || n < 4) return tbh_equal_nocase(p, lower, n);
     if (n < 8)
         return (tbh_scan_differ4(p, lower) | tbh_scan_differ4(p + n - 4, lower + n - 4)) == 0;
     uint64_t differ = tbh_scan_differ8(p + n - 8, lower + n - 8);
@@ -7928,7 +7961,9 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
     if (at - line <= TBH_LANE) return tbh_h1_named(0, -1);
     const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
     if (colon == at) return tbh_h1_named(0, -1);
-    const size_t n = (size_t)(colon - line), id = tbh_header_candidate(line, n);
+    const size_t n = (size_t)(colon - line);
+    if (TBH_LANE < 4 && n < 4) return tbh_h1_odd_name(line, n);
+    const size_t id = tbh_header_candidate(line, n);
     if (tbh_header_length(id) == n && tbh_scan_is_name(line, n, tbh_header_text(id)))
         return tbh_h1_named(n, (int)id);
     return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
@@ -7937,7 +7972,8 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
 /* The name of the line that ends at `at`. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line,
                                              const char *at) {
-    if (TBH_UNLIKELY(line >= b->lane_end)) return tbh_h1_name_near_end(b->begin, line, at);
+    if (TBH_LANE > 1 && TBH_UNLIKELY(line >= b->lane_end))
+        return tbh_h1_name_near_end(b->begin, line, at);
     const tbh_lane lane = tbh_lane_load(line);
     const uint64_t colons = tbh_lane_equal(lane, ':');
     if (TBH_UNLIKELY(colons == 0)) return tbh_h1_long_name(b->begin, line, at);
