@@ -260,6 +260,33 @@ static void what_goaway_leaves_out_is_repeated(void) {
     rig_close(&r);
 }
 
+/* The 25th is the first that the server leaves out: those before it end where they are, it and those behind it
+ * elsewhere, each once, whatever the method (RFC 9113 section 6.8). */
+static void goaway_parts_what_is_in_flight(void) {
+    rig r;
+    turbohttp_request requests[50];
+    turbohttp_client_stats stats;
+    rig_open(&r);
+    r.server.refusals = 1;
+    r.request.method = "POST";
+    for (int i = 0; i < 50; i++) requests[i] = submit(&r, i == 24 ? "/away" : "/n/40000");
+    poll_often(&r);
+    for (int i = 0; i < 50; i++) {
+        turbohttp_response response = answer_of(&r, requests[i]);
+        CHECK_INT(response.error.code, 0);
+        CHECK_INT(response.status, 200);
+        CHECK_INT(response.body.length, i == 24 ? 1 : 40000);
+        turbohttp_response_free(&response);
+    }
+    turbohttp_client_stats_get(r.client, &stats);
+    CHECK_INT(stats.replays, 26);
+    CHECK_INT(r.server.requests, 50 + 26);
+    CHECK_INT(r.server.opened, 2);
+    CHECK_INT(stats.connections_open, 1);
+    CHECK_INT(stats.connections_idle, 1);
+    rig_close(&r);
+}
+
 static void resets_end_one_request(void) {
     rig r;
     rig_open(&r);
@@ -595,6 +622,7 @@ static const check_test tests[] = {
     CHECK_TEST(a_source_that_waits_can_be_cancelled),
     CHECK_TEST(refused_streams_are_repeated_a_few_times),
     CHECK_TEST(what_goaway_leaves_out_is_repeated),
+    CHECK_TEST(goaway_parts_what_is_in_flight),
     CHECK_TEST(resets_end_one_request),
     CHECK_TEST(a_dead_connection_is_replaced_once),
     CHECK_TEST(a_connection_that_ends_while_idle_is_noticed),
