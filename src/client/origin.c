@@ -57,10 +57,10 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
 }
 
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
-                                     const turbohttp_url *url, bool is_special) {
+                                     const turbohttp_url *url, bool has_own_tls) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
     bool is_plain =
-        !key->connect_host.length && !key->connect_port && !key->unix_path.length && !is_special;
+        !key->connect_host.length && !key->connect_port && !key->unix_path.length && !has_own_tls;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
                    key->unix_path.length + prefix.length + host_field.length;
     size_t bytes = sizeof(tbh_origin) + texts;
@@ -97,10 +97,6 @@ static tbh_policy tbh_origin_policy(const turbohttp_client *client,
     return is_tls && !client->desc.memory ? TBH_POLICY_OFFER : TBH_POLICY_H1;
 }
 
-static bool tbh_origin_is_special(const turbohttp_request_desc *desc) {
-    return desc->tls || desc->use_http10 || desc->disable_http2 || desc->http2_prior_knowledge;
-}
-
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc, tbh_tls_config *tls) {
     tbh_origin_key key;
@@ -117,7 +113,7 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     tbh_origin *origin = client->origins;
     while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
     if (origin) tbh_secure_drop(tls); /* the origin holds it already */
-    else origin = tbh_origin_create(client, &key, url, tbh_origin_is_special(desc));
+    else origin = tbh_origin_create(client, &key, url, desc->tls != NULL);
     if (!origin) tbh_secure_drop(tls);
     if (origin && is_absolute) origin->is_absolute = true;
     return origin;
@@ -125,11 +121,12 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target) {
-    bool is_special =
-        desc->connect_host || desc->connect_port || desc->unix_path || tbh_origin_is_special(desc);
+    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path || desc->tls;
     for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
         size_t n = origin->prefix.length;
         if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
+        if (origin->key.policy != tbh_origin_policy(client, desc, origin->key.tls != NULL))
+            continue;
         size_t path = tbh_url_plain_target(desc->url + n);
         if (path == 0 || n + path > client->limits.url_bytes) continue;
         target->path = tbh_span(desc->url + n, path);

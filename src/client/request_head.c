@@ -258,6 +258,7 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
     if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request, has_body);
     if (status != TURBOHTTP_OK) return status;
     if (is_small) turbohttp_writer_put(&w->out, body->data, (size_t)body->length);
+    request->wire.small_bytes = is_small ? (size_t)body->length : 0;
     request->wire.body = has_body && !is_small ? &request->source : NULL;
     layout->head_end = w->out.length;
     if (request->source.is_unknown) status = tbh_head_trailers(w, &layout->trailers);

@@ -151,10 +151,11 @@ TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span
     }
     uint32_t age = d->number - TBH_HPACK_STATIC - 1;
     if (d->number == 0 || age >= table->count) return false;
-    const turbohttp_hpack_row *row = &table->rows[tbh_hpack_table_row(table, age)];
+    turbohttp_hpack_row *row = &table->rows[tbh_hpack_table_row(table, age)];
     d->name = tbh_hpack_text(d, row->offset, row->name_length);
     d->name_home = d->scratch_used ? TBH_HPACK_HOME_FIXED : TBH_HPACK_HOME_TABLE;
     if (!value) return true;
+    d->row = row;
     *value = tbh_hpack_text(d, tbh_hpack_table_wrap(table, row->offset + row->name_length),
                             row->value_length);
     return true;
@@ -180,7 +181,8 @@ static turbohttp_status tbh_hpack_emit_literal(turbohttp_hpack_decoder *d, turbo
     bool is_indexed = d->kind == TBH_HPACK_INCREMENTAL;
     if (is_indexed && d->name_home == TBH_HPACK_HOME_TABLE) tbh_hpack_keep_name(d);
     if (is_indexed && d->is_too_long) tbh_hpack_table_clear(&d->table);
-    else if (is_indexed) tbh_hpack_table_insert(&d->table, d->name, value);
+    else if (is_indexed && tbh_hpack_table_insert(&d->table, d->name, value))
+        d->row = &d->table.rows[d->table.newest];
     return tbh_hpack_emit(d, value, field);
 }
 
@@ -235,17 +237,11 @@ static turbohttp_status tbh_hpack_first(turbohttp_hpack_decoder *d, tbh_hpack_cu
     return tbh_hpack_integer(d, byte, form.mask) ? tbh_hpack_indexed(d, field) : TURBOHTTP_PENDING;
 }
 
-/* Most fields: an index of one byte. */
-TBH_ALWAYS_INLINE turbohttp_status tbh_hpack_start(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
-                                                   turbohttp_hpack_field *field) {
-    turbohttp_span value;
+/* Before a field. */
+TBH_ALWAYS_INLINE void tbh_hpack_clear(turbohttp_hpack_decoder *d) {
     d->scratch_used = 0;
     d->is_too_long = false;
-    if (*c->p < 0x80 || *c->p == 0xff || d->needs_update) return tbh_hpack_first(d, c, field);
-    d->number = *c->p++ & 0x7fu;
-    d->kind = TBH_HPACK_INDEXED;
-    d->has_fields = true;
-    return tbh_hpack_find(d, &value) ? tbh_hpack_emit(d, value, field) : tbh_hpack_fail(d);
+    d->row = NULL;
 }
 
 /* ------------------------------------------------------------ strings (§5.2) */
@@ -376,7 +372,8 @@ static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cur
     turbohttp_status status = TURBOHTTP_PENDING;
     if (d->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
     if (d->state == TBH_HPACK_FIRST) {
-        status = tbh_hpack_start(d, c, field);
+        tbh_hpack_clear(d);
+        status = tbh_hpack_first(d, c, field);
         if (status != TURBOHTTP_PENDING || d->state == TBH_HPACK_FIRST) return status;
     }
     if (d->state == TBH_HPACK_INDEX) {
@@ -392,9 +389,9 @@ static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cur
     return tbh_hpack_value(d, c, field);
 }
 
-TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
-                                                      const uint8_t **in, size_t *in_length,
-                                                      turbohttp_hpack_field *field) {
+static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decoder *decoder,
+                                                          const uint8_t **in, size_t *in_length,
+                                                          turbohttp_hpack_field *field) {
     tbh_hpack_cursor c;
     turbohttp_status status = TURBOHTTP_PENDING;
     if (decoder->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
@@ -407,4 +404,25 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
     bool has_name = decoder->state >= TBH_HPACK_VALUE && decoder->state <= TBH_HPACK_VALUE_TEXT;
     if (has_name && decoder->name_home == TBH_HPACK_HOME_INPUT) tbh_hpack_keep_name(decoder);
     return decoder->is_too_large ? TURBOHTTP_ERR_HEAD_TOO_LARGE : TURBOHTTP_PENDING;
+}
+
+/* Most fields are an index of one byte, of an entry that does not wrap. */
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
+                                                      const uint8_t **in, size_t *in_length,
+                                                      turbohttp_hpack_field *field) {
+    turbohttp_hpack_decoder *d = decoder;
+    turbohttp_span value;
+    uint8_t byte = *in_length ? **in : 0;
+    bool is_short = byte > 0x80 && byte < 0xff && d->state == TBH_HPACK_FIRST;
+    if (!is_short || d->needs_update || d->is_too_large)
+        return tbh_hpack_decode_any(d, in, in_length, field);
+    tbh_hpack_clear(d);
+    ++*in;
+    --*in_length;
+    d->number = byte & 0x7fu;
+    d->kind = TBH_HPACK_INDEXED;
+    d->has_fields = true;
+    if (!tbh_hpack_find(d, &value)) return tbh_hpack_fail(d);
+    turbohttp_status status = tbh_hpack_emit(d, value, field);
+    return status == TURBOHTTP_OK ? status : tbh_hpack_decode_any(d, in, in_length, field);
 }

@@ -165,9 +165,8 @@ static bool tbh_hpack_equal(turbohttp_span text, const char *p, size_t n) {
 static void tbh_hpack_match_static(const turbohttp_hpack_field *field, tbh_hpack_match *match) {
     uint32_t index = match->name = tbh_hpack_static_find(field->name);
     if (index == 0) return;
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
-    for (; index <= TBH_HPACK_STATIC; row = tbh_hpack_static_row_at(++index)) { /* at most seven */
-        if (!tbh_hpack_equal(field->name, row->name, row->name_length)) return;
+    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index), *end = row + row->left;
+    for (; row < end; row++, index++) {
         if (!tbh_hpack_equal(field->value, row->value, row->value_length)) continue;
         match->field = index;
         return;

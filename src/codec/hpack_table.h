@@ -8,6 +8,7 @@ enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;
+    uint8_t left; /* rows with the same name, from this one on */
 } tbh_hpack_static_row;
 
 /* The entry of a static index, 1 to 61. */

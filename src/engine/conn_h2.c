@@ -77,9 +77,10 @@ static void tbh_mux_drop_block(tbh_mux *h) {
 
 TBH_FN void tbh_mux_reset(tbh_mux *h) {
     tbh_mux_drop_block(h);
+    tbh_mux_drop_common(h);
     tbh_mux_section_drop(h->pool, &h->head.section);
-    if (h->decoder.scratch)
-        turbohttp_byte_pool_return(h->pool, h->decoder.scratch, h->scratch_bytes);
+    h->is_in_block = false;
+    tbh_mux_return_scratch(h);
     if (h->decoder_memory) { /* tables hold header values */
         tbh_wipe(h->decoder_memory, h->decoder_bytes);
         turbohttp_byte_pool_return(h->pool, h->decoder_memory, h->decoder_bytes);
@@ -88,7 +89,6 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
         tbh_wipe(h->encoder_memory, h->encoder_bytes);
         turbohttp_byte_pool_return(h->pool, h->encoder_memory, h->encoder_bytes);
     }
-    h->decoder.scratch = NULL;
     h->decoder_memory = h->encoder_memory = NULL;
     turbohttp_writer_reset(&h->out);
 }
@@ -101,7 +101,8 @@ TBH_FN bool tbh_mux_can_start(const tbh_mux *h) {
 
 TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code) {
     if (h->is_failed) return;
-    h->is_failed = h->failed_due = h->is_draining = true;
+    h->is_failed = h->is_draining = true;
+    h->notices |= TBH_MUX_NOTICE_FAILED;
     h->status = status;
     h->code = code;
     h->at = h->fill;
@@ -243,7 +244,8 @@ static void tbh_mux_on_rst_stream(tbh_mux *h, uint32_t id, uint32_t code) {
 /* What the peer will not look at any more can be repeated elsewhere. */
 static void tbh_mux_on_goaway(tbh_mux *h, uint32_t last, uint32_t code) {
     if (!tbh_mux_count_control(h)) return;
-    h->is_draining = h->goaway_due = true;
+    h->is_draining = true;
+    h->notices |= TBH_MUX_NOTICE_GOAWAY;
     h->code = code;
     if (last < h->goaway_last) h->goaway_last = last;
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
@@ -256,6 +258,7 @@ static void tbh_mux_on_goaway(tbh_mux *h, uint32_t last, uint32_t code) {
 static void tbh_mux_on_setting(tbh_mux *h, turbohttp_h2_setting setting) {
     switch (setting.id) {
     case TURBOHTTP_H2_HEADER_TABLE_SIZE:
+        tbh_mux_forget_common(h);
         turbohttp_hpack_encoder_resize(&h->encoder, setting.value);
         break;
     case TURBOHTTP_H2_MAX_CONCURRENT_STREAMS: h->peer_streams = setting.value; break;
@@ -267,7 +270,7 @@ static void tbh_mux_on_setting(tbh_mux *h, turbohttp_h2_setting setting) {
 static void tbh_mux_on_settings_ack(tbh_mux *h) {
     if (h->settings_due_us == UINT64_MAX) return; /* one too many brings nothing, and was counted */
     h->settings_due_us = UINT64_MAX;
-    h->ack_due = true;
+    h->notices |= TBH_MUX_NOTICE_ACK;
 }
 
 static void tbh_mux_on_settings_end(tbh_mux *h, const turbohttp_h2_frame *frame) {
@@ -346,14 +349,12 @@ static void tbh_mux_on_event(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_e
 }
 
 static bool tbh_mux_next_notice(tbh_mux *h, tbh_mux_event *event) {
-    event->kind = h->ack_due      ? TBH_MUX_SETTINGS_ACK
-                  : h->goaway_due ? TBH_MUX_GOAWAY
-                  : h->failed_due ? TBH_MUX_FAILED
-                                  : TBH_MUX_NOTHING;
-    if (h->ack_due) h->ack_due = false;
-    else if (h->goaway_due) h->goaway_due = false;
-    else h->failed_due = false;
-    return event->kind != TBH_MUX_NOTHING;
+    static const uint8_t kinds[] = {TBH_MUX_SETTINGS_ACK, TBH_MUX_GOAWAY, TBH_MUX_FAILED};
+    if (!h->notices) return false;
+    unsigned first = h->notices & 1 ? 0 : h->notices & 2 ? 1 : 2;
+    h->notices = (uint8_t)(h->notices & ~(1u << first));
+    event->kind = (tbh_mux_event_kind)kinds[first];
+    return true;
 }
 
 /* The peer has gone: what is not whole now will never be. */
@@ -392,6 +393,7 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
         } else if (h->is_ended) {
             tbh_mux_on_peer_end(h);
         } else {
+            tbh_mux_return_scratch(h);
             if (h->queues[TBH_MUX_LIVE].count == 0) tbh_mux_drop_block(h);
             return TBH_MUX_NOTHING;
         }
