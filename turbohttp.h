@@ -2947,20 +2947,25 @@ TBH_FN bool tbh_is_token(const char *p, size_t n) {
     return n > 0;
 }
 
-/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
- * byte are not exact. */
-static uint64_t tbh_suspects(uint64_t word) {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    uint64_t del = word ^ (ones * 0x7f);
-    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
-}
-
 static bool tbh_has_control(const char *p, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)p[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) return true;
     }
     return false;
+}
+
+#if TBH_SMALL
+TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+    return !tbh_has_control(p, n);
+}
+#else
+/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
+ * byte are not exact. */
+static uint64_t tbh_suspects(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t del = word ^ (ones * 0x7f);
+    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
 }
 
 /* Every byte of 1 to 7, some of them twice. */
@@ -2975,6 +2980,7 @@ TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
         if (tbh_suspects(tbh_load64(p)) && tbh_has_control(p, 8)) return false;
     return n == 0 || !tbh_suspects(tbh_load_few(p, n)) || !tbh_has_control(p, n);
 }
+#endif
 
 TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
     char reversed[20];
@@ -8932,6 +8938,7 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n) {
 
 enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 4096 };
 
+/* Texts may be unterminated. */
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;
@@ -8939,7 +8946,7 @@ typedef struct tbh_hpack_static_row {
 } tbh_hpack_static_row;
 
 /* The entry of a static index, 1 to 61. */
-TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index);
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index);
 /* The first static index with that name, or 0. */
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
 
@@ -8981,78 +8988,47 @@ TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_wrap(const turbohttp_hpack_table *tab
  * Does not know: the wire, limits on lists, what is secret. */
 
 /* ------------------------------------------------------------ static */
-#define TBH_HPACK_ROWS(left, name, value)                                                          \
-    { name, value, sizeof(name) - 1, sizeof(value) - 1, left }
-#define TBH_HPACK_ROW(name, value) TBH_HPACK_ROWS(1, name, value)
+/* clang-format off */
+/* Rows with the same name from this one on, name, value. */
+#define TBH_HPACK_STATIC_ROWS(X) \
+    X(1, ":authority", "") X(2, ":method", "GET") X(1, ":method", "POST") X(2, ":path", "/") \
+    X(1, ":path", "/index.html") X(2, ":scheme", "http") X(1, ":scheme", "https") \
+    X(7, ":status", "200") X(6, ":status", "204") X(5, ":status", "206") X(4, ":status", "304") \
+    X(3, ":status", "400") X(2, ":status", "404") X(1, ":status", "500") \
+    X(1, "accept-charset", "") X(1, "accept-encoding", "gzip, deflate") \
+    X(1, "accept-language", "") X(1, "accept-ranges", "") X(1, "accept", "") \
+    X(1, "access-control-allow-origin", "") X(1, "age", "") X(1, "allow", "") \
+    X(1, "authorization", "") X(1, "cache-control", "") X(1, "content-disposition", "") \
+    X(1, "content-encoding", "") X(1, "content-language", "") X(1, "content-length", "") \
+    X(1, "content-location", "") X(1, "content-range", "") X(1, "content-type", "") \
+    X(1, "cookie", "") X(1, "date", "") X(1, "etag", "") X(1, "expect", "") X(1, "expires", "") \
+    X(1, "from", "") X(1, "host", "") X(1, "if-match", "") X(1, "if-modified-since", "") \
+    X(1, "if-none-match", "") X(1, "if-range", "") X(1, "if-unmodified-since", "") \
+    X(1, "last-modified", "") X(1, "link", "") X(1, "location", "") X(1, "max-forwards", "") \
+    X(1, "proxy-authenticate", "") X(1, "proxy-authorization", "") X(1, "range", "") \
+    X(1, "referer", "") X(1, "refresh", "") X(1, "retry-after", "") X(1, "server", "") \
+    X(1, "set-cookie", "") X(1, "strict-transport-security", "") X(1, "transfer-encoding", "") \
+    X(1, "user-agent", "") X(1, "vary", "") X(1, "via", "") X(1, "www-authenticate", "")
+
+#if TBH_SMALL
+#define TBH_HPACK_TEXT(left, name, value)    name value
+#define TBH_HPACK_LENGTHS(left, name, value) {sizeof(name) - 1, (left) << 4 | (sizeof(value) - 1)},
+
+/* One behind the other; a walk along the lengths finds them. */
+static const char tbh_hpack_static[] = TBH_HPACK_STATIC_ROWS(TBH_HPACK_TEXT);
+
+static const uint8_t tbh_hpack_lengths[TBH_HPACK_STATIC][2] = {
+    TBH_HPACK_STATIC_ROWS(TBH_HPACK_LENGTHS)
+};
+#else
+#define TBH_HPACK_ROW(left, name, value) {name, value, sizeof(name) - 1, sizeof(value) - 1, left},
 
 static const tbh_hpack_static_row tbh_hpack_static[TBH_HPACK_STATIC + 1] = {
-    TBH_HPACK_ROW("", ""),
-    TBH_HPACK_ROW(":authority", ""),
-    TBH_HPACK_ROWS(2, ":method", "GET"),
-    TBH_HPACK_ROW(":method", "POST"),
-    TBH_HPACK_ROWS(2, ":path", "/"),
-    TBH_HPACK_ROW(":path", "/index.html"),
-    TBH_HPACK_ROWS(2, ":scheme", "http"),
-    TBH_HPACK_ROW(":scheme", "https"),
-    TBH_HPACK_ROWS(7, ":status", "200"),
-    TBH_HPACK_ROWS(6, ":status", "204"),
-    TBH_HPACK_ROWS(5, ":status", "206"),
-    TBH_HPACK_ROWS(4, ":status", "304"),
-    TBH_HPACK_ROWS(3, ":status", "400"),
-    TBH_HPACK_ROWS(2, ":status", "404"),
-    TBH_HPACK_ROW(":status", "500"),
-    TBH_HPACK_ROW("accept-charset", ""),
-    TBH_HPACK_ROW("accept-encoding", "gzip, deflate"),
-    TBH_HPACK_ROW("accept-language", ""),
-    TBH_HPACK_ROW("accept-ranges", ""),
-    TBH_HPACK_ROW("accept", ""),
-    TBH_HPACK_ROW("access-control-allow-origin", ""),
-    TBH_HPACK_ROW("age", ""),
-    TBH_HPACK_ROW("allow", ""),
-    TBH_HPACK_ROW("authorization", ""),
-    TBH_HPACK_ROW("cache-control", ""),
-    TBH_HPACK_ROW("content-disposition", ""),
-    TBH_HPACK_ROW("content-encoding", ""),
-    TBH_HPACK_ROW("content-language", ""),
-    TBH_HPACK_ROW("content-length", ""),
-    TBH_HPACK_ROW("content-location", ""),
-    TBH_HPACK_ROW("content-range", ""),
-    TBH_HPACK_ROW("content-type", ""),
-    TBH_HPACK_ROW("cookie", ""),
-    TBH_HPACK_ROW("date", ""),
-    TBH_HPACK_ROW("etag", ""),
-    TBH_HPACK_ROW("expect", ""),
-    TBH_HPACK_ROW("expires", ""),
-    TBH_HPACK_ROW("from", ""),
-    TBH_HPACK_ROW("host", ""),
-    TBH_HPACK_ROW("if-match", ""),
-    TBH_HPACK_ROW("if-modified-since", ""),
-    TBH_HPACK_ROW("if-none-match", ""),
-    TBH_HPACK_ROW("if-range", ""),
-    TBH_HPACK_ROW("if-unmodified-since", ""),
-    TBH_HPACK_ROW("last-modified", ""),
-    TBH_HPACK_ROW("link", ""),
-    TBH_HPACK_ROW("location", ""),
-    TBH_HPACK_ROW("max-forwards", ""),
-    TBH_HPACK_ROW("proxy-authenticate", ""),
-    TBH_HPACK_ROW("proxy-authorization", ""),
-    TBH_HPACK_ROW("range", ""),
-    TBH_HPACK_ROW("referer", ""),
-    TBH_HPACK_ROW("refresh", ""),
-    TBH_HPACK_ROW("retry-after", ""),
-    TBH_HPACK_ROW("server", ""),
-    TBH_HPACK_ROW("set-cookie", ""),
-    TBH_HPACK_ROW("strict-transport-security", ""),
-    TBH_HPACK_ROW("transfer-encoding", ""),
-    TBH_HPACK_ROW("user-agent", ""),
-    TBH_HPACK_ROW("vary", ""),
-    TBH_HPACK_ROW("via", ""),
-    TBH_HPACK_ROW("www-authenticate", ""),
+    {"", "", 0, 0, 1}, TBH_HPACK_STATIC_ROWS(TBH_HPACK_ROW)
 };
 
 /* A perfect hash of the length and of the first, middle and last character. */
 #define TBH_HPACK_HASH 1065425835u
-/* clang-format off */
 static const uint8_t tbh_hpack_slots[128] = {
     38, 50, 0, 0, 0, 0, 0, 61, 0, 0, 0, 25, 43, 55, 36, 0, 1, 0, 0, 16, 58, 0, 48, 0, 0, 0, 0,
     51, 42, 0, 0, 0, 0, 44, 40, 0, 0, 0, 0, 0, 26, 0, 0, 0, 0, 0, 54, 2, 0, 0, 0, 0, 8, 0, 6, 0,
@@ -9060,10 +9036,34 @@ static const uint8_t tbh_hpack_slots[128] = {
     53, 0, 30, 0, 0, 0, 52, 0, 0, 60, 0, 22, 37, 0, 0, 0, 0, 34, 56, 0, 0, 0, 49, 0, 0, 24, 28,
     0, 0, 18, 15, 4, 33, 0, 41, 0, 21, 0, 0, 0, 57, 0, 0, 47, 31, 0
 };
+#endif
 /* clang-format on */
 
-TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index) {
-    return &tbh_hpack_static[index];
+#if TBH_SMALL
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
+    tbh_hpack_static_row row;
+    const uint8_t *lengths = tbh_hpack_lengths[0];
+    row.name = tbh_hpack_static;
+    for (; index > 1; index--, lengths += 2) row.name += lengths[0] + (lengths[1] & 15);
+    row.value = row.name + lengths[0];
+    row.name_length = lengths[0];
+    row.value_length = lengths[1] & 15;
+    row.left = lengths[1] >> 4;
+    return row;
+}
+
+TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
+    const char *at = tbh_hpack_static;
+    for (uint32_t i = 0; i < TBH_HPACK_STATIC; i++) {
+        const uint8_t *lengths = tbh_hpack_lengths[i];
+        if (lengths[0] == name.length && memcmp(at, name.data, name.length) == 0) return i + 1;
+        at += lengths[0] + (lengths[1] & 15);
+    }
+    return 0;
+}
+#else
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
+    return tbh_hpack_static[index];
 }
 
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
@@ -9075,6 +9075,7 @@ TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
     const tbh_hpack_static_row *row = &tbh_hpack_static[index];
     return row->name_length == n && memcmp(row->name, p, n) == 0 ? index : 0;
 }
+#endif
 
 /* ------------------------------------------------------------ dynamic */
 TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
@@ -9299,10 +9300,10 @@ TBH_ALWAYS_INLINE turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint
 TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
     turbohttp_hpack_table *table = &d->table;
     if (d->number - 1 < TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(d->number);
-        d->name = tbh_span(row->name, row->name_length);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(d->number);
+        d->name = tbh_span(row.name, row.name_length);
         d->name_home = TBH_HPACK_HOME_FIXED;
-        if (value) *value = tbh_span(row->value, row->value_length);
+        if (value) *value = tbh_span(row.value, row.value_length);
         return true;
     }
     uint32_t age = d->number - TBH_HPACK_STATIC - 1;
@@ -9592,7 +9593,7 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
  *
  * Owns nothing; the table is the caller's. Entries are found through chains, one for each bucket of
  * name hashes, from the newest entry to the oldest. Entries are numbered, and a link to one that has
- * left the table ends its chain, so leaving costs nothing.
+ * left the table ends its chain, so leaving costs nothing. Where size comes first each is looked at.
  * Invariants: room for the whole field is there before anything changes; table and announced sizes
  * are what the peer's decoder will have after reading what was written.
  * Does not know: frames, which fields a message needs, whether they are allowed. */
@@ -9753,9 +9754,10 @@ static bool tbh_hpack_equal(turbohttp_span text, const char *p, size_t n) {
 static void tbh_hpack_match_static(const turbohttp_hpack_field *field, tbh_hpack_match *match) {
     uint32_t index = match->name = tbh_hpack_static_find(field->name);
     if (index == 0) return;
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index), *end = row + row->left;
-    for (; row < end; row++, index++) {
-        if (!tbh_hpack_equal(field->value, row->value, row->value_length)) continue;
+    for (uint32_t left = 1; left > 0; index++) { /* at most seven */
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
+        left = row.left - 1u;
+        if (!tbh_hpack_equal(field->value, row.value, row.value_length)) continue;
         match->field = index;
         return;
     }
@@ -9772,21 +9774,33 @@ static bool tbh_hpack_same_value(const turbohttp_hpack_table *table, const turbo
     return row->value_length == value.length && tbh_hpack_table_equals(table, at, value);
 }
 
+/* The first entry to look at, by age, and the one behind it in the chain. */
+static uint32_t tbh_hpack_chain(const turbohttp_hpack_encoder *e,
+                                const turbohttp_hpack_link *link) {
+    if (TBH_SMALL) return 0;
+    return tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+}
+
+static uint32_t tbh_hpack_following(const turbohttp_hpack_encoder *e, uint32_t age, uint32_t at) {
+    return TBH_SMALL ? age + 1 : tbh_hpack_age(e, e->links[at].older);
+}
+
 /* Walks the chain of the name. `link` has the hashes of the field. */
 static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
                                     const turbohttp_hpack_field *field,
                                     const turbohttp_hpack_link *link, tbh_hpack_match *match) {
     const turbohttp_hpack_table *table = &e->table;
-    uint32_t age = tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+    uint32_t age = tbh_hpack_chain(e, link);
     for (uint32_t next = 0; age < table->count && age >= next;) { /* ends: it grows */
         uint32_t at = tbh_hpack_table_row(table, age), index = TBH_HPACK_STATIC + 1 + age;
         next = age + 1;
         const turbohttp_hpack_row *row = &table->rows[at];
         const turbohttp_hpack_link *found = &e->links[at];
-        age = tbh_hpack_age(e, found->older);
-        if (found->name_hash != link->name_hash || row->name_length != field->name.length) continue;
-        bool is_value =
-            found->value_hash == link->value_hash && tbh_hpack_same_value(table, row, field->value);
+        age = tbh_hpack_following(e, age, at);
+        if (!TBH_SMALL && found->name_hash != link->name_hash) continue;
+        if (row->name_length != field->name.length) continue;
+        bool is_value = (TBH_SMALL || found->value_hash == link->value_hash) &&
+                        tbh_hpack_same_value(table, row, field->value);
         if (!is_value && match->name) continue;
         if (!tbh_hpack_table_equals(table, row->offset, field->name)) continue;
         if (match->name == 0) match->name = index;
@@ -9797,10 +9811,12 @@ static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
 
 static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack_field *field,
                                turbohttp_hpack_link *link) {
-    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
     if (!tbh_hpack_table_insert(&e->table, field->name, field->value)) return;
+    e->inserted++;
+    if (TBH_SMALL) return;
+    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
     link->older = *bucket;
-    *bucket = ++e->inserted;
+    *bucket = e->inserted;
     e->links[e->table.newest] = *link;
 }
 
@@ -9809,6 +9825,7 @@ static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack
  * spread over the buckets by value. */
 static void tbh_hpack_link_of(const turbohttp_hpack_field *field, uint32_t name,
                               turbohttp_hpack_link *link) {
+    if (TBH_SMALL) return;
     link->value_hash = tbh_hpack_hash(field->value);
     link->name_hash = name ? link->value_hash + name : tbh_hpack_hash(field->name);
     link->older = 0;
@@ -12495,7 +12512,7 @@ TBH_FN void tbh_mux_continue(tbh_mux_stream *stream) {
  * Input: a head that request_head.c has written or trailers of its kind, so no line is malformed.
  * Does not know: what a request means, windows, states. */
 
-enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = TBH_SMALL ? 256 : 1000 };
+enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = 1000 };
 
 /* ------------------------------------------------------------ lines */
 /* The line up to its CRLF; `rest` moves behind it. */
@@ -12566,14 +12583,15 @@ static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span lines) {
 /* ------------------------------------------------------------ what is said again and again
  * Requests of one client to one origin mostly differ in their path. Everything else is kept together
  * with its bytes on the wire: they stay the same for as long as nothing enters or leaves the
- * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. */
+ * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. Where size
+ * comes first nothing is kept. */
 TBH_FN void tbh_mux_forget_common(tbh_mux *h) {
     h->common.lines_bytes = 0;
 }
 
 TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
     tbh_mux_common *common = &h->common;
-    if (common->bytes) { /* it may hold credentials (RELIABILITY 3.6) */
+    if (!TBH_SMALL && common->bytes) { /* it may hold credentials (RELIABILITY 3.6) */
         tbh_wipe(common->bytes, common->room);
         turbohttp_byte_pool_return(h->pool, common->bytes, common->room);
     }
@@ -12582,8 +12600,8 @@ TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
 
 static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
     const tbh_mux_common *common = &h->common;
-    return method.length == common->method_bytes && lines.length == common->lines_bytes &&
-           common->inserted == h->encoder.inserted &&
+    return !TBH_SMALL && method.length == common->method_bytes &&
+           lines.length == common->lines_bytes && common->inserted == h->encoder.inserted &&
            memcmp(common->bytes, method.data, method.length) == 0 &&
            memcmp(common->bytes + method.length, lines.data, lines.length) == 0;
 }
@@ -12591,6 +12609,7 @@ static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp
 /* The texts, as they are before names become lower case. False: they are too long to be kept. */
 static bool tbh_mux_keep_texts(tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
     tbh_mux_common *common = &h->common;
+    if (TBH_SMALL) return false;
     if (!common->bytes)
         common->bytes = (char *)turbohttp_byte_pool_rent(h->pool, TBH_MUX_COMMON, &common->room);
     if (!common->bytes || method.length + lines.length > common->room) return false;
@@ -20512,8 +20531,10 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_HEAD_TEXT
 #undef TBH_HPACK_FIELD_EXTRA
 #undef TBH_HPACK_HASH
+#undef TBH_HPACK_LENGTHS
 #undef TBH_HPACK_ROW
-#undef TBH_HPACK_ROWS
+#undef TBH_HPACK_STATIC_ROWS
+#undef TBH_HPACK_TEXT
 #undef TBH_HTTP2
 #undef TBH_HUFFMAN_1
 #undef TBH_HUFFMAN_16

@@ -143,10 +143,10 @@ TBH_ALWAYS_INLINE turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint
 TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
     turbohttp_hpack_table *table = &d->table;
     if (d->number - 1 < TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(d->number);
-        d->name = tbh_span(row->name, row->name_length);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(d->number);
+        d->name = tbh_span(row.name, row.name_length);
         d->name_home = TBH_HPACK_HOME_FIXED;
-        if (value) *value = tbh_span(row->value, row->value_length);
+        if (value) *value = tbh_span(row.value, row.value_length);
         return true;
     }
     uint32_t age = d->number - TBH_HPACK_STATIC - 1;
