@@ -508,7 +508,8 @@ def machine():
 def write_results(rows):
     (ROOT / "bench/RESULTS.md").write_text(
         "# Figures\n\nWritten by `make bench`. Peers run in the same rounds, in rotating order; a ratio is the median\n"
-        f"of the rounds' ratios. {machine()}; network figures against nginx on loopback.\n\n" + markdown(rows))
+        f"of the rounds' ratios. {machine()}; network figures against nginx on loopback,\n"
+        "those of HTTP/2 against nghttpd.\n\n" + markdown(rows))
 
 
 def write_readme(rows):
