@@ -1502,6 +1502,7 @@ typedef struct turbohttp_hpack_decoder {
     uint8_t *scratch;            /**< where strings are put together */
     size_t scratch_bytes;        /**< room there */
     size_t scratch_used;         /**< bytes in use for the present field */
+    size_t scratch_most;         /**< most that a field before it used */
     size_t string_at;            /**< where the present string begins there */
     size_t list_bytes;           /**< size of the present block's list */
     size_t list_limit;           /**< most that is handed out of a block */
@@ -2995,11 +2996,12 @@ TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) 
     uint64_t value = 0;
     *out = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!tbh_is_digit((uint8_t)p[i])) return false;
-        uint64_t digit = (uint64_t)(p[i] - '0');
-        if (value > (max - digit) / 10) return false;
+        uint64_t digit = (uint8_t)p[i] - (uint64_t)'0';
+        if (digit > 9) return false;
+        if (i >= 19 && value > (UINT64_MAX - digit) / 10) return false; /* 19 digits always fit */
         value = value * 10 + digit;
     }
+    if (value > max) return false;
     *out = value;
     return n > 0;
 }
@@ -4256,6 +4258,20 @@ TURBOHTTP_API turbohttp_span turbohttp_buffer_span(const turbohttp_buffer *buffe
 }
 
 /* ========================================================================
+ * src/memory/writer.h
+ * ======================================================================= */
+/* Writers for those who write many small pieces. */
+
+/* As turbohttp_writer_put, without a call while there is room. */
+TBH_ALWAYS_INLINE void tbh_writer_add(turbohttp_writer *writer, const void *bytes, size_t n) {
+    size_t capacity = tbh_min_size(writer->capacity, writer->max_bytes);
+    if (writer->status == TURBOHTTP_OK && n && n <= capacity - writer->length) {
+        memcpy(writer->data + writer->length, bytes, n);
+        writer->length += n;
+    } else turbohttp_writer_put(writer, bytes, n);
+}
+
+/* ========================================================================
  * src/memory/writer.c
  * ======================================================================= */
 /* Writer: output that grows in one piece, over a byte pool.
@@ -5161,12 +5177,13 @@ TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
 
 /* A target that may be sent as it stands: nothing to encode, no dot segment, not empty. */
 TBH_FN size_t tbh_url_plain_target(const char *p) {
-    size_t n = 0;
+    size_t n = 1;
     if (p[0] != '/') return 0;
-    do {
-        n++;
+    for (;; n++) { /* ends at the NUL at the latest */
+        if ((uint8_t)((p[n] | 0x20) - 'a') < 26) continue;
         if (p[n] == '.' && p[n - 1] == '/') return 0;
-    } while (tbh_url_in(&tbh_url_sent, p[n]));
+        if (!tbh_url_in(&tbh_url_sent, p[n])) break;
+    }
     return p[n] == 0 || p[n] == '#' ? n : 0;
 }
 
@@ -8950,6 +8967,14 @@ TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index);
 /* The first static index with that name, or 0. */
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
 
+/* Names that somebody knows by their index. */
+enum { TBH_HPACK_AUTHORITY = 1, TBH_HPACK_METHOD = 2, TBH_HPACK_PATH = 4, TBH_HPACK_SCHEME = 6 };
+
+/* As turbohttp_hpack_encode, for a name whose first static index is known; 0: it has none. */
+TBH_FN turbohttp_status tbh_hpack_encode_named(turbohttp_hpack_encoder *encoder,
+                                               const turbohttp_hpack_field *field, uint32_t name,
+                                               turbohttp_writer *writer);
+
 /* Takes rows and text out of `memory` and moves it behind them; false when there is not enough. */
 TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
                                  uint32_t capacity);
@@ -9395,7 +9420,8 @@ static turbohttp_status tbh_hpack_first(turbohttp_hpack_decoder *d, tbh_hpack_cu
 }
 
 /* Before a field. */
-TBH_ALWAYS_INLINE void tbh_hpack_clear(turbohttp_hpack_decoder *d) {
+static void tbh_hpack_clear(turbohttp_hpack_decoder *d) {
+    d->scratch_most = tbh_max_size(d->scratch_most, d->scratch_used);
     d->scratch_used = 0;
     d->is_too_long = false;
     d->row = NULL;
@@ -9564,24 +9590,45 @@ static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decode
 }
 
 /* Most fields are an index of one byte, of an entry that does not wrap. */
+TBH_ALWAYS_INLINE bool tbh_hpack_find_short(turbohttp_hpack_decoder *d, uint32_t index,
+                                            turbohttp_hpack_field *field) {
+    if (index <= TBH_HPACK_STATIC) {
+        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+        d->row = NULL;
+        field->name = tbh_span(row->name, row->name_length);
+        field->value = tbh_span(row->value, row->value_length);
+        return index != 0;
+    }
+    uint32_t age = index - TBH_HPACK_STATIC - 1;
+    if (age >= d->table.count) return false;
+    turbohttp_hpack_row *row = &d->table.rows[tbh_hpack_table_row(&d->table, age)];
+    const char *text = (const char *)d->table.text + row->offset;
+    if (row->name_length + row->value_length > d->table.capacity - row->offset) return false;
+    d->row = row;
+    field->name = tbh_span(text, row->name_length);
+    field->value = tbh_span(text + row->name_length, row->value_length);
+    return true;
+}
+
 TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
                                                       const uint8_t **in, size_t *in_length,
                                                       turbohttp_hpack_field *field) {
     turbohttp_hpack_decoder *d = decoder;
-    turbohttp_span value;
+    bool is_between = d->state == TBH_HPACK_FIRST && !d->is_too_large;
+    if (*in_length == 0 && is_between) return TURBOHTTP_PENDING;
     uint8_t byte = *in_length ? **in : 0;
-    bool is_short = byte > 0x80 && byte < 0xff && d->state == TBH_HPACK_FIRST;
-    if (!is_short || d->needs_update || d->is_too_large)
+    if (!is_between || byte < 0x80 || byte == 0xff || d->needs_update ||
+        !tbh_hpack_find_short(d, byte & 0x7fu, field))
         return tbh_hpack_decode_any(d, in, in_length, field);
-    tbh_hpack_clear(d);
+    size_t size = field->name.length + field->value.length + TBH_HPACK_OVERHEAD;
+    if (TBH_UNLIKELY(size > d->list_limit - d->list_bytes))
+        return tbh_hpack_decode_any(d, in, in_length, field);
+    d->list_bytes += size;
+    d->has_fields = true;
+    field->never_indexed = false;
     ++*in;
     --*in_length;
-    d->number = byte & 0x7fu;
-    d->kind = TBH_HPACK_INDEXED;
-    d->has_fields = true;
-    if (!tbh_hpack_find(d, &value)) return tbh_hpack_fail(d);
-    turbohttp_status status = tbh_hpack_emit(d, value, field);
-    return status == TURBOHTTP_OK ? status : tbh_hpack_decode_any(d, in, in_length, field);
+    return TURBOHTTP_OK;
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
@@ -9674,6 +9721,7 @@ static uint8_t *tbh_hpack_put_string(uint8_t *out, turbohttp_span text) {
  * then the size in use. */
 static uint8_t *tbh_hpack_put_updates(turbohttp_hpack_encoder *e, uint8_t *out) {
     uint32_t limit = e->table.limit;
+    if (e->smallest == e->announced && limit <= e->announced) return out; /* nothing to say */
     if (e->smallest < e->announced && e->smallest < limit)
         out = tbh_hpack_put_integer(out, TBH_HPACK_BITS_UPDATE, 31, e->smallest);
     if (e->smallest < e->announced || limit > e->announced) {
@@ -9751,8 +9799,10 @@ static bool tbh_hpack_equal(turbohttp_span text, const char *p, size_t n) {
     return text.length == n && (n == 0 || memcmp(text.data, p, n) == 0);
 }
 
-static void tbh_hpack_match_static(const turbohttp_hpack_field *field, tbh_hpack_match *match) {
-    uint32_t index = match->name = tbh_hpack_static_find(field->name);
+/* `name` is the field's static index, or 0. */
+static void tbh_hpack_match_static(const turbohttp_hpack_field *field, uint32_t name,
+                                   tbh_hpack_match *match) {
+    uint32_t index = match->name = name;
     if (index == 0) return;
     for (uint32_t left = 1; left > 0; index++) { /* at most seven */
         const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
@@ -9840,10 +9890,10 @@ static uint8_t *tbh_hpack_put_literal(uint8_t *out, const turbohttp_hpack_field 
 }
 
 static uint8_t *tbh_hpack_put_field(turbohttp_hpack_encoder *e, uint8_t *out,
-                                    const turbohttp_hpack_field *field) {
+                                    const turbohttp_hpack_field *field, uint32_t name) {
     tbh_hpack_match match = {0, 0};
     turbohttp_hpack_link link = {0, 0, 0};
-    tbh_hpack_match_static(field, &match);
+    tbh_hpack_match_static(field, name, &match);
     uint8_t bits = tbh_hpack_choose(e, field, match.name);
     bool is_indexed = bits == TBH_HPACK_BITS_INCREMENTAL;
     if (bits == TBH_HPACK_BITS_NEVER) match.field = 0;
@@ -9867,9 +9917,9 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode_begin(turbohttp_hpack_enco
     return turbohttp_writer_commit(writer, (size_t)(out - (uint8_t *)start));
 }
 
-TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
-                                                      const turbohttp_hpack_field *field,
-                                                      turbohttp_writer *writer) {
+TBH_FN turbohttp_status tbh_hpack_encode_named(turbohttp_hpack_encoder *encoder,
+                                               const turbohttp_hpack_field *field, uint32_t name,
+                                               turbohttp_writer *writer) {
     char *start;
     if (field->name.length > 1u << 30 || field->value.length > 1u << 30)
         return TURBOHTTP_ERR_OVERFLOW;
@@ -9877,8 +9927,15 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *e
     turbohttp_status status = turbohttp_writer_reserve(writer, most, &start);
     if (status != TURBOHTTP_OK) return status;
     uint8_t *out = tbh_hpack_put_updates(encoder, (uint8_t *)start);
-    out = tbh_hpack_put_field(encoder, out, field);
-    return turbohttp_writer_commit(writer, (size_t)(out - (uint8_t *)start));
+    out = tbh_hpack_put_field(encoder, out, field, name);
+    writer->length += (size_t)(out - (uint8_t *)start);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
+                                                      const turbohttp_hpack_field *field,
+                                                      turbohttp_writer *writer) {
+    return tbh_hpack_encode_named(encoder, field, tbh_hpack_static_find(field->name), writer);
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
@@ -9886,8 +9943,12 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *e
 /* ========================================================================
  * src/codec/h2_frame.h
  * ======================================================================= */
-/* HTTP/2 frames have only their public face; this file gives their users in later layers one name to
- * include. */
+/* HTTP/2 frames, for readers that have whole ones in one piece. */
+
+/* Takes the body of a frame whose FRAME was handed out, when all of it is there and has no padding;
+ * its END is then not said. False: go on with turbohttp_h2_read. */
+TBH_FN bool tbh_h2_read_body(turbohttp_h2_reader *r, const uint8_t *at, const uint8_t *end,
+                             turbohttp_span *body);
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
 #if !defined(TURBOHTTP_NO_HTTP2)
@@ -10116,7 +10177,7 @@ TURBOHTTP_API void turbohttp_h2_reader_init(turbohttp_h2_reader *reader,
 }
 
 /* n bytes in one piece, or NULL while some are missing; those that are there wait in the carry. */
-static const uint8_t *tbh_h2_take(turbohttp_h2_reader *r, tbh_h2_input *in, uint32_t n) {
+TBH_ALWAYS_INLINE const uint8_t *tbh_h2_take(turbohttp_h2_reader *r, tbh_h2_input *in, uint32_t n) {
     size_t there = (size_t)(in->end - in->p);
     const uint8_t *p = in->p;
     if (r->carried == 0 && there >= n) {
@@ -10248,6 +10309,15 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_read(turbohttp_h2_reader *reader, co
     *in = input.p;
     *in_length = (size_t)(input.end - input.p);
     return status;
+}
+
+TBH_FN bool tbh_h2_read_body(turbohttp_h2_reader *r, const uint8_t *at, const uint8_t *end,
+                             turbohttp_span *body) {
+    if (r->state != TBH_H2_BODY || r->padding || r->left > (size_t)(end - at)) return false;
+    *body = tbh_span((const char *)at, r->left);
+    r->left = 0;
+    r->state = TBH_H2_HEADER;
+    return true;
 }
 
 /* ------------------------------------------------------------ writing */
@@ -10440,19 +10510,25 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_write_priority_update(turbohttp_writ
  * ======================================================================= */
 /* Rules for fields of HTTP/2, for readers that have the decoder's table at hand. */
 
-/* As turbohttp_h2_fields_check; *id is the header's. `row` is the field's entry in the decoder's
- * table, or NULL: that a regular field is good is noted there, as its id + 1. */
+/* What is noted about an entry of the decoder's table when it was found to be a good regular field. */
+#define TBH_H2_NOTE_GOOD       UINT32_C(0x80000000)
+#define TBH_H2_NOTE_ID(note)   ((uint16_t)((note)&0xffffu))
+#define TBH_H2_NOTE_NAME(note) ((note) >> 16 & 0x7fu) /* static index of the name, or 0 */
+
+/* As turbohttp_h2_fields_check; *note is what there is to know of a regular field, and 0 of others.
+ * `row` is the field's entry in the decoder's table, or NULL. */
 TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
                                                 const turbohttp_hpack_field *field,
-                                                turbohttp_hpack_row *row, uint16_t *id);
+                                                turbohttp_hpack_row *row, uint32_t *note);
 
 /* The same for a field that may have been checked before. */
 TBH_ALWAYS_INLINE turbohttp_status tbh_h2_fields_check_row(turbohttp_h2_fields *f,
                                                            const turbohttp_hpack_field *field,
-                                                           turbohttp_hpack_row *row, uint16_t *id) {
-    if (!row || !row->note) return tbh_h2_fields_check_new(f, field, row, id);
+                                                           turbohttp_hpack_row *row,
+                                                           uint32_t *note) {
+    if (!row || !row->note) return tbh_h2_fields_check_new(f, field, row, note);
     f->has_regular = true;
-    *id = (uint16_t)(row->note - 1);
+    *note = row->note;
     return TURBOHTTP_OK;
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
@@ -10533,6 +10609,7 @@ static bool tbh_h2_check_pseudo(turbohttp_h2_fields *f, const turbohttp_hpack_fi
     if (f->has_regular || (f->pseudo & row->bit)) return false;
     f->pseudo = (uint8_t)(f->pseudo | row->bit);
     if (row->bit == TBH_H2_STATUS) return tbh_h2_read_status(field->value, &f->status);
+    if (!tbh_h2_is_value(field->value)) return false;
     if (row->bit == TBH_H2_METHOD) f->is_connect = tbh_h2_equals(field->value, "CONNECT", 7);
     if (row->bit == TBH_H2_METHOD) return tbh_is_token(field->value.data, field->value.length);
     return row->bit == TBH_H2_AUTHORITY || field->value.length > 0;
@@ -10562,20 +10639,23 @@ TURBOHTTP_API void turbohttp_h2_fields_init(turbohttp_h2_fields *fields,
 
 TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
                                                 const turbohttp_hpack_field *field,
-                                                turbohttp_hpack_row *row, uint16_t *id) {
+                                                turbohttp_hpack_row *row, uint32_t *note) {
     bool is_pseudo = field->name.length && field->name.data[0] == ':';
-    *id = TURBOHTTP_HEADER_OTHER;
-    f->has_regular = f->has_regular || !is_pseudo;
-    if (!tbh_h2_is_value(field->value)) return TURBOHTTP_ERR_H2_FIELD;
-    bool is_good = is_pseudo ? tbh_h2_check_pseudo(f, field) : tbh_h2_check_regular(field, id);
-    if (is_good && !is_pseudo && row) row->note = *id + 1u;
-    return is_good ? TURBOHTTP_OK : TURBOHTTP_ERR_H2_FIELD;
+    uint16_t id;
+    *note = 0;
+    if (is_pseudo) return tbh_h2_check_pseudo(f, field) ? TURBOHTTP_OK : TURBOHTTP_ERR_H2_FIELD;
+    f->has_regular = true;
+    if (!tbh_h2_is_value(field->value) || !tbh_h2_check_regular(field, &id))
+        return TURBOHTTP_ERR_H2_FIELD;
+    *note = TBH_H2_NOTE_GOOD | id;
+    if (row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
+    return TURBOHTTP_OK;
 }
 
 TURBOHTTP_API turbohttp_status turbohttp_h2_fields_check(turbohttp_h2_fields *fields,
                                                          const turbohttp_hpack_field *field) {
-    uint16_t id;
-    return tbh_h2_fields_check_new(fields, field, NULL, &id);
+    uint32_t note;
+    return tbh_h2_fields_check_new(fields, field, NULL, &note);
 }
 
 /* §8.3.1, §8.3.2, §8.5; extended CONNECT (RFC 8441 §4) has all of them. */
@@ -11118,6 +11198,8 @@ typedef struct tbh_source {
 /* What the engine needs to know of a request; the texts live until the exchange is over. */
 typedef struct tbh_conn_request {
     turbohttp_span head;     /* the request's head on the wire, with a small body right behind */
+    size_t method_bytes;     /* of `head`; then a blank */
+    size_t target_bytes;     /* and a blank */
     size_t small_bytes;      /* of that body */
     turbohttp_span trailers; /* field lines for the end of a chunked body, or empty */
     tbh_source *body;        /* what is not in `head`; NULL: nothing */
@@ -11894,6 +11976,7 @@ typedef struct tbh_mux_block {
     turbohttp_status status; /* the first fault in it */
     turbohttp_content_coding coding;
     uint64_t content_length;
+    uint32_t text_bytes; /* of its fields */
     bool has_content_length;
     bool ends; /* END_STREAM */
 } tbh_mux_block;
@@ -11923,11 +12006,11 @@ struct tbh_mux {
     uint8_t *block, *at, *fill;
     size_t block_bytes;
     uint8_t full_receives;
+    bool end_is_due; /* of the present frame */
     turbohttp_h2_reader reader;
     turbohttp_hpack_decoder decoder;
     void *decoder_memory;
     size_t decoder_bytes, scratch_bytes;
-    size_t widest; /* bytes of the largest field that came: so much of the scratch was in use */
     tbh_mux_stream *reading; /* of the present frame or block; NULL: it is ignored */
     uint32_t seen;           /* bytes of the present frame that were handed out */
     tbh_mux_block head;      /* the one that comes in: there is never a second (§4.3) */
@@ -12045,10 +12128,8 @@ TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event);
 TBH_FN void tbh_mux_return_scratch(tbh_mux *h);
 
 /* ------------------------------------------------------------ h2_block.c */
-/* Lines up to an empty one become one block; `is_request`: the first two are the request line and
- * Host. */
-TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span lines, bool is_request,
-                              bool ends);
+/* A request's head becomes a block; NULL: the stream's trailers do. */
+TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *request, bool ends);
 /* The encoder's table changes otherwise than by an insertion. */
 TBH_FN void tbh_mux_forget_common(tbh_mux *h);
 TBH_FN void tbh_mux_drop_common(tbh_mux *h);
@@ -12366,7 +12447,8 @@ TBH_FN void tbh_mux_release(tbh_mux_stream *stream) {
     tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
     tbh_mux_section_drop(h->pool, &stream->head);
     tbh_mux_section_drop(h->pool, &stream->trailer);
-    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++) tbh_mux_dequeue(stream, queue);
+    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++)
+        if (stream->nodes[queue].is_in) tbh_mux_dequeue(stream, queue);
     tbh_mux_forget(stream);
     stream->mux = NULL;
     if (h->queues[TBH_MUX_LIVE].count) return;
@@ -12524,12 +12606,13 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
     return line;
 }
 
-static turbohttp_span tbh_mux_word(turbohttp_span *rest) {
-    const char *blank = (const char *)memchr(rest->data, ' ', rest->length);
-    size_t n = blank ? (size_t)(blank - rest->data) : rest->length, step = blank ? n + 1 : n;
-    turbohttp_span word = tbh_span(rest->data, n);
-    *rest = tbh_span(rest->data + step, rest->length - step);
-    return word;
+static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
+    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    turbohttp_hpack_field field;
+    field.name = tbh_span(row->name, row->name_length);
+    field.value = value;
+    field.never_indexed = false;
+    tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
 }
 
 static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span value) {
@@ -12639,16 +12722,20 @@ static void tbh_mux_keep_wire(tbh_mux *h, size_t start, size_t before, size_t af
 static void tbh_mux_put_known(tbh_mux *h, turbohttp_span path) {
     const tbh_mux_common *common = &h->common;
     const char *wire = common->bytes + common->method_bytes + common->lines_bytes;
-    turbohttp_writer_put(&h->out, wire, common->before_path);
-    tbh_mux_put_field(h, tbh_span_of(":path"), path);
-    turbohttp_writer_put(&h->out, wire + common->before_path, common->behind_path);
+    tbh_writer_add(&h->out, wire, common->before_path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
+    tbh_writer_add(&h->out, wire + common->before_path, common->behind_path);
 }
 
 /* ------------------------------------------------------------ blocks */
 /* §8.3.1: all pseudo-headers first. The Host line is the one behind the request line. */
-static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span lines) {
-    turbohttp_span authority, line = tbh_mux_line(&lines), method = tbh_mux_word(&line);
-    turbohttp_span path = tbh_mux_word(&line);
+static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *request) {
+    static const char version[] = " HTTP/1.1\r\n";
+    turbohttp_span method = tbh_span(request->head.data, request->method_bytes), authority;
+    turbohttp_span path = tbh_span(method.data + method.length + 1, request->target_bytes);
+    const char *behind = path.data + path.length + sizeof version - 1;
+    const char *end = request->head.data + request->head.length - request->small_bytes;
+    turbohttp_span lines = tbh_span(behind, (size_t)(end - behind));
     if (tbh_mux_is_common(h, method, lines)) {
         tbh_mux_put_known(h, path);
         return;
@@ -12658,11 +12745,11 @@ static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span lines) {
     bool is_kept = tbh_mux_keep_texts(h, method, lines);
     turbohttp_span host = tbh_mux_line(&lines);
     tbh_mux_split(host, &authority);
-    tbh_mux_put_field(h, tbh_span_of(":method"), method);
-    tbh_mux_put_field(h, tbh_span_of(":scheme"), h->scheme);
-    tbh_mux_put_field(h, tbh_span_of(":authority"), authority);
+    tbh_mux_put_pseudo(h, TBH_HPACK_METHOD, method);
+    tbh_mux_put_pseudo(h, TBH_HPACK_SCHEME, h->scheme);
+    tbh_mux_put_pseudo(h, TBH_HPACK_AUTHORITY, authority);
     size_t before = h->out.length - start;
-    tbh_mux_put_field(h, tbh_span_of(":path"), path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
     size_t after = h->out.length;
     tbh_mux_put_lines(h, lines);
     if (is_kept) tbh_mux_keep_wire(h, start, before, after);
@@ -12692,8 +12779,7 @@ static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame fram
     turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
 }
 
-TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span lines, bool is_request,
-                              bool ends) {
+TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *request, bool ends) {
     static const char empty[TURBOHTTP_H2_HEADER_BYTES] = {0};
     tbh_mux *h = stream->mux;
     size_t start = h->out.length;
@@ -12702,9 +12788,9 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span lines, bool
     frame.type = TURBOHTTP_H2_HEADERS;
     frame.flags = (uint8_t)(TURBOHTTP_H2_END_HEADERS | (ends ? TURBOHTTP_H2_END_STREAM : 0));
     frame.stream_id = stream->id;
-    turbohttp_writer_put(&h->out, empty, sizeof empty);
-    if (is_request) tbh_mux_put_request_fields(h, lines);
-    else tbh_mux_put_lines(h, lines);
+    tbh_writer_add(&h->out, empty, sizeof empty);
+    if (request) tbh_mux_put_request_fields(h, request);
+    else tbh_mux_put_lines(h, stream->trailers);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
@@ -12756,14 +12842,13 @@ TBH_FN bool tbh_mux_may_control(tbh_mux *h) {
 TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
                                               const tbh_conn_request *request) {
     tbh_source *body = request->body;
-    size_t head_bytes = request->head.length - request->small_bytes;
-    turbohttp_span head = tbh_span(request->head.data, head_bytes);
-    stream->small = tbh_span(head.data + head_bytes, request->small_bytes);
+    const char *head_end = request->head.data + request->head.length - request->small_bytes;
+    stream->small = tbh_span(head_end, request->small_bytes);
     bool has_body = (body && (body->is_unknown || body->length > 0)) || stream->small.length;
     stream->body = has_body ? body : NULL;
     if (has_body) stream->trailers = request->trailers;
     stream->awaits_continue = has_body && request->expects_continue;
-    tbh_mux_put_block(stream, head, true, !has_body);
+    tbh_mux_put_block(stream, request, !has_body);
     tbh_mux_resume_source(stream);
     return stream->mux->out.status;
 }
@@ -12820,7 +12905,7 @@ static void tbh_mux_put_data(tbh_mux_stream *stream, size_t n, bool is_last) {
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     stream->body = NULL;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
-    else tbh_mux_put_block(stream, stream->trailers, false, true);
+    else tbh_mux_put_block(stream, NULL, true);
 }
 
 /* One frame of a stream's body; it then stands last in the queue, or in none. */
@@ -12913,7 +12998,8 @@ static bool tbh_mux_section_grow(tbh_mux *h, tbh_mux_section *section, size_t wa
         for (uint32_t i = 0; i < section->count; i++) {
             turbohttp_header *row = &section->table[i];
             *row = old.table[i];
-            row->name = section->text + (row->name - from);
+            bool is_ours = (uintptr_t)row->name - (uintptr_t)from < used; /* or static */
+            if (is_ours) row->name = section->text + (row->name - from);
             row->value = section->text + (row->value - from);
         }
         tbh_wipe(old.table, old.bytes); /* it may hold cookies (RELIABILITY 3.6) */
@@ -12930,14 +13016,28 @@ static TBH_NOINLINE bool tbh_mux_section_widen(tbh_mux *h, tbh_mux_section *sect
     return tbh_mux_section_grow(h, section, wanted);
 }
 
-/* There is room. */
-static const char *tbh_mux_section_put(tbh_mux_section *section, turbohttp_span text) {
-    char *to = section->text;
+static char *tbh_mux_put_text(char *to, turbohttp_span text) {
     if (text.length) memcpy(to, text.data, text.length);
     to[text.length] = 0;
-    section->text += text.length + 1;
-    section->room -= text.length + 1;
-    return to;
+    return to + text.length + 1;
+}
+
+/* Adds a row; there is room for it and its texts. Names of the static table need none. */
+static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
+                                             const turbohttp_hpack_field *field, uint32_t note) {
+    uint32_t index = TBH_H2_NOTE_NAME(note);
+    turbohttp_header *row = &section->table[section->count++];
+    char *text = section->text;
+    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name_length = (uint16_t)field->name.length;
+    row->value_length = (uint32_t)field->value.length;
+    row->id = TBH_H2_NOTE_ID(note);
+    if (!index) text = tbh_mux_put_text(text, field->name);
+    row->value = text;
+    text = tbh_mux_put_text(text, field->value);
+    section->room -= (size_t)(text - section->text);
+    section->text = text;
+    return row;
 }
 
 /* ------------------------------------------------------------ fields that frame the message */
@@ -12963,10 +13063,12 @@ static void tbh_mux_content_encoding(tbh_mux_block *block, turbohttp_span rest) 
 }
 
 static turbohttp_status tbh_mux_note(tbh_mux_block *block, const turbohttp_header *row) {
-    turbohttp_span value = tbh_span(row->value, row->value_length);
+    bool is_length = row->id == TURBOHTTP_HEADER_CONTENT_LENGTH;
+    if (!is_length && row->id != TURBOHTTP_HEADER_CONTENT_ENCODING) return TURBOHTTP_OK;
     if (block->fields.section != TURBOHTTP_H2_RESPONSE) return TURBOHTTP_OK;
-    if (row->id == TURBOHTTP_HEADER_CONTENT_LENGTH) return tbh_mux_content_length(block, value);
-    if (row->id == TURBOHTTP_HEADER_CONTENT_ENCODING) tbh_mux_content_encoding(block, value);
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (is_length) return tbh_mux_content_length(block, value);
+    tbh_mux_content_encoding(block, value);
     return TURBOHTTP_OK;
 }
 
@@ -12974,22 +13076,16 @@ static turbohttp_status tbh_mux_keep_field(tbh_mux *h, const turbohttp_hpack_fie
     tbh_mux_block *block = &h->head;
     tbh_mux_section *section = &block->section;
     size_t n = field->name.length + field->value.length + 2;
-    uint16_t id;
-    turbohttp_status status = tbh_h2_fields_check_row(&block->fields, field, h->decoder.row, &id);
-    if (status != TURBOHTTP_OK) return status;
-    if (field->name.data[0] == ':') return TURBOHTTP_OK;
+    uint32_t note;
+    turbohttp_status status = tbh_h2_fields_check_row(&block->fields, field, h->decoder.row, &note);
+    if (status != TURBOHTTP_OK || !note) return status;
     if (section->count == h->limits->header_count) return TURBOHTTP_ERR_TOO_MANY_HEADERS;
     if (field->name.length > UINT16_MAX || n > h->limits->line_bytes)
         return TURBOHTTP_ERR_LINE_TOO_LONG;
     if (n > section->room && !tbh_mux_section_widen(h, section, n))
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    turbohttp_header *row = &section->table[section->count++];
-    row->name = tbh_mux_section_put(section, field->name);
-    row->value = tbh_mux_section_put(section, field->value);
-    row->name_length = (uint16_t)field->name.length;
-    row->value_length = (uint32_t)field->value.length;
-    row->id = id;
-    return tbh_mux_note(block, row);
+    block->text_bytes += (uint32_t)n;
+    return tbh_mux_note(block, tbh_mux_section_add(section, field, note));
 }
 
 /* ------------------------------------------------------------ the block */
@@ -13007,19 +13103,20 @@ static void tbh_mux_lend_scratch(tbh_mux *h) {
 TBH_FN void tbh_mux_return_scratch(tbh_mux *h) {
     turbohttp_hpack_decoder *decoder = &h->decoder;
     if (!decoder->scratch || h->is_in_block) return;
-    tbh_wipe(decoder->scratch, tbh_min_size(h->scratch_bytes, h->widest));
+    tbh_wipe(decoder->scratch, tbh_max_size(decoder->scratch_most, decoder->scratch_used));
     turbohttp_byte_pool_return(h->pool, decoder->scratch, h->scratch_bytes);
     decoder->scratch = NULL;
-    decoder->scratch_bytes = h->widest = 0;
+    decoder->scratch_bytes = decoder->scratch_most = decoder->scratch_used = 0;
 }
 
 TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends) {
     tbh_mux_block *block = &h->head;
     bool has_head = h->reading && h->reading->has_head;
     block->ends = ends;
-    block->status = TURBOHTTP_OK;
+    block->status = h->reading ? TURBOHTTP_OK : TURBOHTTP_DONE; /* nobody wants it */
     block->coding = TURBOHTTP_CODING_IDENTITY;
     block->has_content_length = false;
+    block->text_bytes = 0;
     turbohttp_h2_fields_init(&block->fields,
                              has_head ? TURBOHTTP_H2_TRAILERS : TURBOHTTP_H2_RESPONSE);
     tbh_mux_lend_scratch(h);
@@ -13032,9 +13129,7 @@ TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
     turbohttp_hpack_field field;
     turbohttp_status status;
     while ((status = turbohttp_hpack_decode(&h->decoder, &in, &n, &field)) == TURBOHTTP_OK) {
-        h->widest = tbh_max_size(h->widest, field.name.length + field.value.length);
-        if (h->reading && h->head.status == TURBOHTTP_OK)
-            h->head.status = tbh_mux_keep_field(h, &field);
+        if (h->head.status == TURBOHTTP_OK) h->head.status = tbh_mux_keep_field(h, &field);
     }
     if (status == TURBOHTTP_ERR_HPACK) tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
     else if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
@@ -13065,8 +13160,7 @@ static void tbh_mux_on_final(tbh_mux *h, tbh_mux_event *event) {
     stream->has_expected = is_bodiless || block->has_content_length;
     stream->expected = is_bodiless ? 0 : block->content_length;
     stream->head = block->section;
-    if (block->section.table)
-        stream->head_bytes = (uint32_t)(block->section.text - tbh_mux_texts(h, &block->section));
+    stream->head_bytes = block->text_bytes;
     memset(&h->head.section, 0, sizeof h->head.section);
     event->kind = TBH_MUX_HEAD;
     event->stream = stream;
@@ -13238,6 +13332,7 @@ TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code) {
     h->status = status;
     h->code = code;
     h->at = h->fill;
+    h->end_is_due = false;
     h->settings_due_us = h->ping_at_us = h->ping_due_us = UINT64_MAX;
     if (!h->is_ended) turbohttp_h2_write_goaway(&h->out, 0, code, tbh_span(NULL, 0));
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
@@ -13256,7 +13351,7 @@ static size_t tbh_mux_wanted_bytes(const tbh_mux *h) {
 TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room) {
     size_t wanted = tbh_mux_wanted_bytes(h);
     *room = 0;
-    if (h->at != h->fill) return NULL;
+    if (h->at != h->fill || h->end_is_due) return NULL;
     tbh_mux_settle(h); /* what was offered lies in the block */
     if (h->block && h->block_bytes < wanted) tbh_mux_drop_block(h);
     if (!h->block) h->block = (uint8_t *)turbohttp_byte_pool_rent(h->pool, wanted, &h->block_bytes);
@@ -13279,7 +13374,7 @@ TBH_FN void tbh_mux_in_end(tbh_mux *h) {
 }
 
 TBH_FN bool tbh_mux_in_wanted(const tbh_mux *h) {
-    return !h->is_failed && !h->is_ended && h->at == h->fill;
+    return !h->is_failed && !h->is_ended && h->at == h->fill && !h->end_is_due;
 }
 
 /* ------------------------------------------------------------ which stream */
@@ -13451,10 +13546,11 @@ static void tbh_mux_on_frame(tbh_mux *h, const turbohttp_h2_event *in) {
     }
 }
 
-static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
-    if (in->frame.type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, in->bytes, event);
-    else if (in->frame.type == TURBOHTTP_H2_HEADERS || in->frame.type == TURBOHTTP_H2_CONTINUATION)
-        tbh_mux_block_bytes(h, in->bytes);
+static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_frame *frame, turbohttp_span bytes,
+                             tbh_mux_event *event) {
+    bool is_block = frame->type == TURBOHTTP_H2_HEADERS || frame->type == TURBOHTTP_H2_CONTINUATION;
+    if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, bytes, event);
+    else if (is_block) tbh_mux_block_bytes(h, bytes);
 }
 
 static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_event *event) {
@@ -13462,6 +13558,18 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
     if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_end(h, frame);
     else if (is_block && (frame->flags & TURBOHTTP_H2_END_HEADERS)) tbh_mux_block_end(h, event);
     else if (frame->type == TURBOHTTP_H2_SETTINGS) tbh_mux_on_settings_end(h, frame);
+}
+
+/* Most frames come whole: their body needs no further words of the reader. What ends with the frame
+ * waits until the body is settled. */
+static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
+                                  tbh_mux_event *event) {
+    turbohttp_span body;
+    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    h->at += body.length;
+    if (body.length) tbh_mux_on_bytes(h, frame, body, event);
+    if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;
+    else if (!h->is_failed) tbh_mux_on_end(h, frame, event);
 }
 
 static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
@@ -13472,9 +13580,12 @@ static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
 
 static void tbh_mux_on_event(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
     switch (in->kind) {
-    case TURBOHTTP_H2_EVENT_FRAME: tbh_mux_on_frame(h, in); break;
+    case TURBOHTTP_H2_EVENT_FRAME:
+        tbh_mux_on_frame(h, in);
+        tbh_mux_on_whole_body(h, &in->frame, event);
+        break;
     case TURBOHTTP_H2_EVENT_SETTING: tbh_mux_on_setting(h, in->setting); break;
-    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, in, event); break;
+    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, &in->frame, in->bytes, event); break;
     case TURBOHTTP_H2_EVENT_STREAM_ERROR: tbh_mux_on_stream_error(h, in); break;
     case TURBOHTTP_H2_EVENT_END: tbh_mux_on_end(h, &in->frame, event); break;
     }
@@ -13502,6 +13613,11 @@ static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
     turbohttp_h2_event in;
     const uint8_t *at = h->at;
     size_t left = (size_t)(h->fill - h->at);
+    if (h->end_is_due) {
+        h->end_is_due = false;
+        tbh_mux_on_end(h, &h->reader.frame, event);
+        return true;
+    }
     if (!h->block) return false;
     if (left) h->last_receive_us = h->now_us;
     turbohttp_status status = turbohttp_h2_read(&h->reader, &at, &left, &in);
@@ -13514,7 +13630,7 @@ static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
 /* Each turn takes something off a queue, or bytes off the input. */
 TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_event *event) {
     h->now_us = now_us;
-    tbh_mux_settle(h);
+    if (h->offered_to) tbh_mux_settle(h);
     memset(event, 0, sizeof *event);
     for (;;) {
         if (tbh_mux_next_ready(h, event)) return event->kind;
@@ -17033,7 +17149,7 @@ struct tbh_origin {
     turbohttp_span absolute_host; /* key.host with a trailing dot: looked up without search list */
     bool is_absolute;             /* a URL wrote the dot; the key does not tell the two apart */
     turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
-    turbohttp_span host_field;    /* value of Host for such a URL */
+    turbohttp_span line_end;      /* what is behind the target of such a URL, the Host line too */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle;   /* last used first */
@@ -17155,9 +17271,9 @@ TBH_FN void tbh_request_rewind(tbh_request *request);
 /* request_head.c */
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url;  /* NULL: the two below are ready to be sent */
-    turbohttp_span path;       /* request target */
-    turbohttp_span host_field; /* value of Host */
+    const turbohttp_url *url; /* NULL: the two below are ready to be sent */
+    turbohttp_span path;      /* request target */
+    turbohttp_span line_end;  /* " HTTP/1.1" and the Host line */
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);
@@ -17646,11 +17762,12 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
 
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
                                      const turbohttp_url *url, bool has_own_tls) {
+    static const char version[] = " HTTP/1.1\r\nHost: ";
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
     bool is_plain =
         !key->connect_host.length && !key->connect_port && !key->unix_path.length && !has_own_tls;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
-                   key->unix_path.length + prefix.length + host_field.length;
+                   key->unix_path.length + prefix.length + host_field.length + sizeof version;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
     if (!origin) return NULL;
@@ -17668,7 +17785,11 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
     if (is_plain && host_field.length) {
         origin->prefix = tbh_origin_copy(&at, prefix, false);
-        origin->host_field = tbh_origin_copy(&at, host_field, true);
+        origin->line_end = tbh_origin_copy(&at, tbh_span_of(version), false);
+        at--; /* the NUL */
+        tbh_origin_copy(&at, host_field, true);
+        memcpy(at - 1, "\r\n", 2);
+        origin->line_end.length += host_field.length + 2;
     }
     origin->next = client->origins;
     client->origins = origin;
@@ -17718,7 +17839,7 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
         size_t path = tbh_url_plain_target(desc->url + n);
         if (path == 0 || n + path > client->limits.url_bytes) continue;
         target->path = tbh_span(desc->url + n, path);
-        target->host_field = origin->host_field;
+        target->line_end = origin->line_end;
         return origin;
     }
     return NULL;
@@ -19054,6 +19175,7 @@ typedef struct tbh_head_writer {
     turbohttp_writer out;
     const turbohttp_request_desc *desc;
     turbohttp_error *error;
+    bool has_body;
     bool has_user_agent, has_accept, has_accept_encoding, has_content_type;
 } tbh_head_writer;
 
@@ -19069,11 +19191,7 @@ static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status sta
 
 /* Text that is known to be clean. The room was reserved in one go; the writer copes if it was not. */
 TBH_ALWAYS_INLINE void tbh_head_put(tbh_head_writer *w, const char *text, size_t n) {
-    turbohttp_writer *out = &w->out;
-    if (out->status == TURBOHTTP_OK && n <= out->capacity - out->length) {
-        memcpy(out->data + out->length, text, n);
-        out->length += n;
-    } else turbohttp_writer_put(out, text, n);
+    tbh_writer_add(&w->out, text, n);
 }
 
 static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
@@ -19120,22 +19238,28 @@ static turbohttp_status tbh_head_user_fields(tbh_head_writer *w) {
 }
 
 /* ------------------------------------------------------------ headers of ours */
-static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *target) {
+/* " HTTP/1.1" and the Host line. */
+static turbohttp_status tbh_head_line_end(tbh_head_writer *w, const tbh_target *target) {
     const char *host = w->desc->host;
-    turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
-    if (host && !tbh_is_field_value(host, value.length))
+    size_t start = w->out.length, host_length = host ? strlen(host) : 0;
+    if (host && !tbh_is_field_value(host, host_length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (host || value.length) tbh_head_put(w, value.data, value.length);
-    else turbohttp_url_put_host(target->url, &w->out);
-    tbh_head_put(w, "\r\n", 2);
+    if (!host && !target->url) {
+        tbh_head_put(w, target->line_end.data, target->line_end.length);
+    } else {
+        tbh_head_put(w, " HTTP/1.1\r\nHost: ", 17);
+        if (host) tbh_head_put(w, host, host_length);
+        else turbohttp_url_put_host(target->url, &w->out);
+        tbh_head_put(w, "\r\n", 2);
+    }
+    if (w->desc->use_http10 && w->out.status == TURBOHTTP_OK) w->out.data[start + 8] = '0';
     return TURBOHTTP_OK;
 }
 
-static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *target) {
+static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *target,
+                                      tbh_conn_request *wire) {
     const turbohttp_request_desc *desc = w->desc;
-    const turbohttp_body *body = &desc->body;
-    bool has_body = body->data || body->path || body->read;
-    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
+    const char *method = desc->method ? desc->method : w->has_body ? "POST" : "GET";
     size_t method_length = strlen(method);
     char *unused;
     turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &unused);
@@ -19146,8 +19270,9 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
     tbh_head_put(w, " ", 1);
     if (target->url) turbohttp_url_put_target(target->url, &w->out);
     else tbh_head_put(w, target->path.data, target->path.length);
-    tbh_head_put(w, desc->use_http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ", 17);
-    return tbh_head_host(w, target);
+    wire->method_bytes = method_length;
+    wire->target_bytes = w->out.length - method_length - 1;
+    return tbh_head_line_end(w, target);
 }
 
 /* A literal in one go. */
@@ -19160,7 +19285,8 @@ static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *reque
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
     if (request->decode && !agent && !w->has_user_agent && !w->has_accept) { /* nearly always */
         static const char lines[] = TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE;
-        return turbohttp_writer_put(&w->out, lines, sizeof lines - 1);
+        TBH_HEAD_TEXT(w, lines);
+        return w->out.status;
     }
     if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
     else if (!w->has_user_agent && *agent)
@@ -19181,15 +19307,14 @@ static bool tbh_head_method_expects_body(const char *method) {
                       strcmp(method, "PATCH") == 0);
 }
 
-static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request,
-                                         bool has_body) {
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request) {
     const turbohttp_request_desc *desc = w->desc;
     turbohttp_status status = TURBOHTTP_OK;
-    if (has_body && desc->body.content_type && !w->has_content_type)
+    if (w->has_body && desc->body.content_type && !w->has_content_type)
         status = tbh_head_field(w, "Content-Type", tbh_span_of(desc->body.content_type));
-    if (has_body && request->source.is_unknown)
+    if (w->has_body && request->source.is_unknown)
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
-    else if (has_body || tbh_head_method_expects_body(desc->method))
+    else if (w->has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
     if (request->wire.expects_continue)
         turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
@@ -19283,20 +19408,20 @@ typedef struct tbh_head_layout {
 static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
-    bool has_body = body->data || body->path || body->read;
     /* RFC 9110 §10.1.1: no expectation without content, which nobody would wait for. */
-    request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 && has_body &&
+    request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 &&
+                                     w->has_body &&
                                      (request->source.is_unknown || request->source.length > 0);
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !request->wire.expects_continue;
-    turbohttp_status status = tbh_head_line(w, target);
+    turbohttp_status status = tbh_head_line(w, target, &request->wire);
     if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
     if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
-    if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request, has_body);
+    if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request);
     if (status != TURBOHTTP_OK) return status;
     if (is_small) turbohttp_writer_put(&w->out, body->data, (size_t)body->length);
     request->wire.small_bytes = is_small ? (size_t)body->length : 0;
-    request->wire.body = has_body && !is_small ? &request->source : NULL;
+    request->wire.body = w->has_body && !is_small ? &request->source : NULL;
     layout->head_end = w->out.length;
     if (request->source.is_unknown) status = tbh_head_trailers(w, &layout->trailers);
     layout->trailers_end = layout->path = w->out.length;
@@ -19318,9 +19443,9 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
 }
 
 /* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
-static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc) {
+static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc,
+                                  bool has_body) {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
-    bool has_body = desc->body.data || desc->body.path || desc->body.read;
     request->is_idempotent = desc->is_idempotent || (!desc->method && !has_body);
     for (size_t i = 0; desc->method && i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(desc->method, methods[i]) == 0) request->is_idempotent = true;
@@ -19335,8 +19460,9 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     memset(&layout, 0, sizeof layout);
     w.desc = desc;
     w.error = error;
-    bool has_body = desc->body.data || desc->body.path || desc->body.read;
-    if (!has_body && desc->body.length > 0) /* the server would wait for what never comes (S-04) */
+    w.has_body = desc->body.data || desc->body.path || desc->body.read;
+    if (!w.has_body &&
+        desc->body.length > 0) /* the server would wait for what never comes (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
     turbohttp_status status = tbh_source_open(request, error);
@@ -19352,7 +19478,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     turbohttp_writer_reset(&w.out);
     if (status != TURBOHTTP_OK) return status;
     tbh_head_place(request, desc, &layout);
-    tbh_head_judge_replay(request, desc);
+    tbh_head_judge_replay(request, desc, w.has_body);
     return TURBOHTTP_OK;
 }
 
@@ -20344,12 +20470,16 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     return text;
 }
 
-/* The first segment holds the head, with whatever cookies it set. */
+/* Values of HTTP/2 lie one behind the other, with names between them. */
 static void tbh_response_wipe_fields(const turbohttp_response *response) {
     bool has_texts = response->http_version == 20 && response->header_count;
-    if (has_texts) tbh_wipe((char *)(uintptr_t)response->headers[0].name, response->head_bytes);
+    if (!has_texts) return;
+    const turbohttp_header *last = &response->headers[response->header_count - 1];
+    char *first = (char *)(uintptr_t)response->headers[0].value;
+    tbh_wipe(first, (size_t)(last->value + last->value_length - first));
 }
 
+/* The first segment holds the head, with whatever cookies it set. */
 static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *response) {
     turbohttp_segment *segment = (turbohttp_segment *)response->owned.first;
     bool has_head = response->head_bytes && response->http_version < 20;
@@ -20526,6 +20656,9 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_REFUSED_IN_TRAILER
 #undef TBH_H1_WATCHED_IN_HEAD
 #undef TBH_H2_ID_MASK
+#undef TBH_H2_NOTE_GOOD
+#undef TBH_H2_NOTE_ID
+#undef TBH_H2_NOTE_NAME
 #undef TBH_HEADER_HASH
 #undef TBH_HEADER_NAMES
 #undef TBH_HEAD_TEXT

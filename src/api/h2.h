@@ -45,6 +45,7 @@ typedef struct turbohttp_hpack_decoder {
     uint8_t *scratch;            /**< where strings are put together */
     size_t scratch_bytes;        /**< room there */
     size_t scratch_used;         /**< bytes in use for the present field */
+    size_t scratch_most;         /**< most that a field before it used */
     size_t string_at;            /**< where the present string begins there */
     size_t list_bytes;           /**< size of the present block's list */
     size_t list_limit;           /**< most that is handed out of a block */

@@ -74,11 +74,12 @@ TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) 
     uint64_t value = 0;
     *out = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!tbh_is_digit((uint8_t)p[i])) return false;
-        uint64_t digit = (uint64_t)(p[i] - '0');
-        if (value > (max - digit) / 10) return false;
+        uint64_t digit = (uint8_t)p[i] - (uint64_t)'0';
+        if (digit > 9) return false;
+        if (i >= 19 && value > (UINT64_MAX - digit) / 10) return false; /* 19 digits always fit */
         value = value * 10 + digit;
     }
+    if (value > max) return false;
     *out = value;
     return n > 0;
 }

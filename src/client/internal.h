@@ -100,7 +100,7 @@ struct tbh_origin {
     turbohttp_span absolute_host; /* key.host with a trailing dot: looked up without search list */
     bool is_absolute;             /* a URL wrote the dot; the key does not tell the two apart */
     turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
-    turbohttp_span host_field;    /* value of Host for such a URL */
+    turbohttp_span line_end;      /* what is behind the target of such a URL, the Host line too */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle;   /* last used first */
@@ -222,9 +222,9 @@ TBH_FN void tbh_request_rewind(tbh_request *request);
 /* request_head.c */
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url;  /* NULL: the two below are ready to be sent */
-    turbohttp_span path;       /* request target */
-    turbohttp_span host_field; /* value of Host */
+    const turbohttp_url *url; /* NULL: the two below are ready to be sent */
+    turbohttp_span path;      /* request target */
+    turbohttp_span line_end;  /* " HTTP/1.1" and the Host line */
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);

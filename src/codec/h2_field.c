@@ -72,6 +72,7 @@ static bool tbh_h2_check_pseudo(turbohttp_h2_fields *f, const turbohttp_hpack_fi
     if (f->has_regular || (f->pseudo & row->bit)) return false;
     f->pseudo = (uint8_t)(f->pseudo | row->bit);
     if (row->bit == TBH_H2_STATUS) return tbh_h2_read_status(field->value, &f->status);
+    if (!tbh_h2_is_value(field->value)) return false;
     if (row->bit == TBH_H2_METHOD) f->is_connect = tbh_h2_equals(field->value, "CONNECT", 7);
     if (row->bit == TBH_H2_METHOD) return tbh_is_token(field->value.data, field->value.length);
     return row->bit == TBH_H2_AUTHORITY || field->value.length > 0;
@@ -101,20 +102,23 @@ TURBOHTTP_API void turbohttp_h2_fields_init(turbohttp_h2_fields *fields,
 
 TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
                                                 const turbohttp_hpack_field *field,
-                                                turbohttp_hpack_row *row, uint16_t *id) {
+                                                turbohttp_hpack_row *row, uint32_t *note) {
     bool is_pseudo = field->name.length && field->name.data[0] == ':';
-    *id = TURBOHTTP_HEADER_OTHER;
-    f->has_regular = f->has_regular || !is_pseudo;
-    if (!tbh_h2_is_value(field->value)) return TURBOHTTP_ERR_H2_FIELD;
-    bool is_good = is_pseudo ? tbh_h2_check_pseudo(f, field) : tbh_h2_check_regular(field, id);
-    if (is_good && !is_pseudo && row) row->note = *id + 1u;
-    return is_good ? TURBOHTTP_OK : TURBOHTTP_ERR_H2_FIELD;
+    uint16_t id;
+    *note = 0;
+    if (is_pseudo) return tbh_h2_check_pseudo(f, field) ? TURBOHTTP_OK : TURBOHTTP_ERR_H2_FIELD;
+    f->has_regular = true;
+    if (!tbh_h2_is_value(field->value) || !tbh_h2_check_regular(field, &id))
+        return TURBOHTTP_ERR_H2_FIELD;
+    *note = TBH_H2_NOTE_GOOD | id;
+    if (row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
+    return TURBOHTTP_OK;
 }
 
 TURBOHTTP_API turbohttp_status turbohttp_h2_fields_check(turbohttp_h2_fields *fields,
                                                          const turbohttp_hpack_field *field) {
-    uint16_t id;
-    return tbh_h2_fields_check_new(fields, field, NULL, &id);
+    uint32_t note;
+    return tbh_h2_fields_check_new(fields, field, NULL, &note);
 }
 
 /* §8.3.1, §8.3.2, §8.5; extended CONNECT (RFC 8441 §4) has all of them. */

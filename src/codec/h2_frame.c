@@ -221,7 +221,7 @@ TURBOHTTP_API void turbohttp_h2_reader_init(turbohttp_h2_reader *reader,
 }
 
 /* n bytes in one piece, or NULL while some are missing; those that are there wait in the carry. */
-static const uint8_t *tbh_h2_take(turbohttp_h2_reader *r, tbh_h2_input *in, uint32_t n) {
+TBH_ALWAYS_INLINE const uint8_t *tbh_h2_take(turbohttp_h2_reader *r, tbh_h2_input *in, uint32_t n) {
     size_t there = (size_t)(in->end - in->p);
     const uint8_t *p = in->p;
     if (r->carried == 0 && there >= n) {
@@ -353,6 +353,15 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_read(turbohttp_h2_reader *reader, co
     *in = input.p;
     *in_length = (size_t)(input.end - input.p);
     return status;
+}
+
+TBH_FN bool tbh_h2_read_body(turbohttp_h2_reader *r, const uint8_t *at, const uint8_t *end,
+                             turbohttp_span *body) {
+    if (r->state != TBH_H2_BODY || r->padding || r->left > (size_t)(end - at)) return false;
+    *body = tbh_span((const char *)at, r->left);
+    r->left = 0;
+    r->state = TBH_H2_HEADER;
+    return true;
 }
 
 /* ------------------------------------------------------------ writing */

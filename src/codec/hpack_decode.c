@@ -238,7 +238,8 @@ static turbohttp_status tbh_hpack_first(turbohttp_hpack_decoder *d, tbh_hpack_cu
 }
 
 /* Before a field. */
-TBH_ALWAYS_INLINE void tbh_hpack_clear(turbohttp_hpack_decoder *d) {
+static void tbh_hpack_clear(turbohttp_hpack_decoder *d) {
+    d->scratch_most = tbh_max_size(d->scratch_most, d->scratch_used);
     d->scratch_used = 0;
     d->is_too_long = false;
     d->row = NULL;
@@ -407,22 +408,43 @@ static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decode
 }
 
 /* Most fields are an index of one byte, of an entry that does not wrap. */
+TBH_ALWAYS_INLINE bool tbh_hpack_find_short(turbohttp_hpack_decoder *d, uint32_t index,
+                                            turbohttp_hpack_field *field) {
+    if (index <= TBH_HPACK_STATIC) {
+        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+        d->row = NULL;
+        field->name = tbh_span(row->name, row->name_length);
+        field->value = tbh_span(row->value, row->value_length);
+        return index != 0;
+    }
+    uint32_t age = index - TBH_HPACK_STATIC - 1;
+    if (age >= d->table.count) return false;
+    turbohttp_hpack_row *row = &d->table.rows[tbh_hpack_table_row(&d->table, age)];
+    const char *text = (const char *)d->table.text + row->offset;
+    if (row->name_length + row->value_length > d->table.capacity - row->offset) return false;
+    d->row = row;
+    field->name = tbh_span(text, row->name_length);
+    field->value = tbh_span(text + row->name_length, row->value_length);
+    return true;
+}
+
 TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
                                                       const uint8_t **in, size_t *in_length,
                                                       turbohttp_hpack_field *field) {
     turbohttp_hpack_decoder *d = decoder;
-    turbohttp_span value;
+    bool is_between = d->state == TBH_HPACK_FIRST && !d->is_too_large;
+    if (*in_length == 0 && is_between) return TURBOHTTP_PENDING;
     uint8_t byte = *in_length ? **in : 0;
-    bool is_short = byte > 0x80 && byte < 0xff && d->state == TBH_HPACK_FIRST;
-    if (!is_short || d->needs_update || d->is_too_large)
+    if (!is_between || byte < 0x80 || byte == 0xff || d->needs_update ||
+        !tbh_hpack_find_short(d, byte & 0x7fu, field))
         return tbh_hpack_decode_any(d, in, in_length, field);
-    tbh_hpack_clear(d);
+    size_t size = field->name.length + field->value.length + TBH_HPACK_OVERHEAD;
+    if (TBH_UNLIKELY(size > d->list_limit - d->list_bytes))
+        return tbh_hpack_decode_any(d, in, in_length, field);
+    d->list_bytes += size;
+    d->has_fields = true;
+    field->never_indexed = false;
     ++*in;
     --*in_length;
-    d->number = byte & 0x7fu;
-    d->kind = TBH_HPACK_INDEXED;
-    d->has_fields = true;
-    if (!tbh_hpack_find(d, &value)) return tbh_hpack_fail(d);
-    turbohttp_status status = tbh_hpack_emit(d, value, field);
-    return status == TURBOHTTP_OK ? status : tbh_hpack_decode_any(d, in, in_length, field);
+    return TURBOHTTP_OK;
 }

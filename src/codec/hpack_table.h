@@ -17,6 +17,14 @@ TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index);
 /* The first static index with that name, or 0. */
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
 
+/* Names that somebody knows by their index. */
+enum { TBH_HPACK_AUTHORITY = 1, TBH_HPACK_METHOD = 2, TBH_HPACK_PATH = 4, TBH_HPACK_SCHEME = 6 };
+
+/* As turbohttp_hpack_encode, for a name whose first static index is known; 0: it has none. */
+TBH_FN turbohttp_status tbh_hpack_encode_named(turbohttp_hpack_encoder *encoder,
+                                               const turbohttp_hpack_field *field, uint32_t name,
+                                               turbohttp_writer *writer);
+
 /* Takes rows and text out of `memory` and moves it behind them; false when there is not enough. */
 TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
                                  uint32_t capacity);

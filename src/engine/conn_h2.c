@@ -106,6 +106,7 @@ TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code) {
     h->status = status;
     h->code = code;
     h->at = h->fill;
+    h->end_is_due = false;
     h->settings_due_us = h->ping_at_us = h->ping_due_us = UINT64_MAX;
     if (!h->is_ended) turbohttp_h2_write_goaway(&h->out, 0, code, tbh_span(NULL, 0));
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
@@ -124,7 +125,7 @@ static size_t tbh_mux_wanted_bytes(const tbh_mux *h) {
 TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room) {
     size_t wanted = tbh_mux_wanted_bytes(h);
     *room = 0;
-    if (h->at != h->fill) return NULL;
+    if (h->at != h->fill || h->end_is_due) return NULL;
     tbh_mux_settle(h); /* what was offered lies in the block */
     if (h->block && h->block_bytes < wanted) tbh_mux_drop_block(h);
     if (!h->block) h->block = (uint8_t *)turbohttp_byte_pool_rent(h->pool, wanted, &h->block_bytes);
@@ -147,7 +148,7 @@ TBH_FN void tbh_mux_in_end(tbh_mux *h) {
 }
 
 TBH_FN bool tbh_mux_in_wanted(const tbh_mux *h) {
-    return !h->is_failed && !h->is_ended && h->at == h->fill;
+    return !h->is_failed && !h->is_ended && h->at == h->fill && !h->end_is_due;
 }
 
 /* ------------------------------------------------------------ which stream */
@@ -319,10 +320,11 @@ static void tbh_mux_on_frame(tbh_mux *h, const turbohttp_h2_event *in) {
     }
 }
 
-static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
-    if (in->frame.type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, in->bytes, event);
-    else if (in->frame.type == TURBOHTTP_H2_HEADERS || in->frame.type == TURBOHTTP_H2_CONTINUATION)
-        tbh_mux_block_bytes(h, in->bytes);
+static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_frame *frame, turbohttp_span bytes,
+                             tbh_mux_event *event) {
+    bool is_block = frame->type == TURBOHTTP_H2_HEADERS || frame->type == TURBOHTTP_H2_CONTINUATION;
+    if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, bytes, event);
+    else if (is_block) tbh_mux_block_bytes(h, bytes);
 }
 
 static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_event *event) {
@@ -330,6 +332,18 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
     if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_end(h, frame);
     else if (is_block && (frame->flags & TURBOHTTP_H2_END_HEADERS)) tbh_mux_block_end(h, event);
     else if (frame->type == TURBOHTTP_H2_SETTINGS) tbh_mux_on_settings_end(h, frame);
+}
+
+/* Most frames come whole: their body needs no further words of the reader. What ends with the frame
+ * waits until the body is settled. */
+static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
+                                  tbh_mux_event *event) {
+    turbohttp_span body;
+    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    h->at += body.length;
+    if (body.length) tbh_mux_on_bytes(h, frame, body, event);
+    if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;
+    else if (!h->is_failed) tbh_mux_on_end(h, frame, event);
 }
 
 static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
@@ -340,9 +354,12 @@ static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
 
 static void tbh_mux_on_event(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
     switch (in->kind) {
-    case TURBOHTTP_H2_EVENT_FRAME: tbh_mux_on_frame(h, in); break;
+    case TURBOHTTP_H2_EVENT_FRAME:
+        tbh_mux_on_frame(h, in);
+        tbh_mux_on_whole_body(h, &in->frame, event);
+        break;
     case TURBOHTTP_H2_EVENT_SETTING: tbh_mux_on_setting(h, in->setting); break;
-    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, in, event); break;
+    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, &in->frame, in->bytes, event); break;
     case TURBOHTTP_H2_EVENT_STREAM_ERROR: tbh_mux_on_stream_error(h, in); break;
     case TURBOHTTP_H2_EVENT_END: tbh_mux_on_end(h, &in->frame, event); break;
     }
@@ -370,6 +387,11 @@ static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
     turbohttp_h2_event in;
     const uint8_t *at = h->at;
     size_t left = (size_t)(h->fill - h->at);
+    if (h->end_is_due) {
+        h->end_is_due = false;
+        tbh_mux_on_end(h, &h->reader.frame, event);
+        return true;
+    }
     if (!h->block) return false;
     if (left) h->last_receive_us = h->now_us;
     turbohttp_status status = turbohttp_h2_read(&h->reader, &at, &left, &in);
@@ -382,7 +404,7 @@ static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
 /* Each turn takes something off a queue, or bytes off the input. */
 TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_event *event) {
     h->now_us = now_us;
-    tbh_mux_settle(h);
+    if (h->offered_to) tbh_mux_settle(h);
     memset(event, 0, sizeof *event);
     for (;;) {
         if (tbh_mux_next_ready(h, event)) return event->kind;

@@ -158,6 +158,7 @@ typedef struct tbh_mux_block {
     turbohttp_status status; /* the first fault in it */
     turbohttp_content_coding coding;
     uint64_t content_length;
+    uint32_t text_bytes; /* of its fields */
     bool has_content_length;
     bool ends; /* END_STREAM */
 } tbh_mux_block;
@@ -187,11 +188,11 @@ struct tbh_mux {
     uint8_t *block, *at, *fill;
     size_t block_bytes;
     uint8_t full_receives;
+    bool end_is_due; /* of the present frame */
     turbohttp_h2_reader reader;
     turbohttp_hpack_decoder decoder;
     void *decoder_memory;
     size_t decoder_bytes, scratch_bytes;
-    size_t widest; /* bytes of the largest field that came: so much of the scratch was in use */
     tbh_mux_stream *reading; /* of the present frame or block; NULL: it is ignored */
     uint32_t seen;           /* bytes of the present frame that were handed out */
     tbh_mux_block head;      /* the one that comes in: there is never a second (§4.3) */
@@ -309,10 +310,8 @@ TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event);
 TBH_FN void tbh_mux_return_scratch(tbh_mux *h);
 
 /* ------------------------------------------------------------ h2_block.c */
-/* Lines up to an empty one become one block; `is_request`: the first two are the request line and
- * Host. */
-TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span lines, bool is_request,
-                              bool ends);
+/* A request's head becomes a block; NULL: the stream's trailers do. */
+TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *request, bool ends);
 /* The encoder's table changes otherwise than by an insertion. */
 TBH_FN void tbh_mux_forget_common(tbh_mux *h);
 TBH_FN void tbh_mux_drop_common(tbh_mux *h);

@@ -5,6 +5,7 @@
  * HTTP/1.1 is left out; names are in lower case.
  * Input: a head that request_head.c has written or trailers of its kind, so no line is malformed.
  * Does not know: what a request means, windows, states. */
+#include "../memory/writer.h"
 #include "conn_h2.h"
 
 enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = 1000 };
@@ -19,12 +20,13 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
     return line;
 }
 
-static turbohttp_span tbh_mux_word(turbohttp_span *rest) {
-    const char *blank = (const char *)memchr(rest->data, ' ', rest->length);
-    size_t n = blank ? (size_t)(blank - rest->data) : rest->length, step = blank ? n + 1 : n;
-    turbohttp_span word = tbh_span(rest->data, n);
-    *rest = tbh_span(rest->data + step, rest->length - step);
-    return word;
+static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
+    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    turbohttp_hpack_field field;
+    field.name = tbh_span(row->name, row->name_length);
+    field.value = value;
+    field.never_indexed = false;
+    tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
 }
 
 static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span value) {
@@ -134,16 +136,20 @@ static void tbh_mux_keep_wire(tbh_mux *h, size_t start, size_t before, size_t af
 static void tbh_mux_put_known(tbh_mux *h, turbohttp_span path) {
     const tbh_mux_common *common = &h->common;
     const char *wire = common->bytes + common->method_bytes + common->lines_bytes;
-    turbohttp_writer_put(&h->out, wire, common->before_path);
-    tbh_mux_put_field(h, tbh_span_of(":path"), path);
-    turbohttp_writer_put(&h->out, wire + common->before_path, common->behind_path);
+    tbh_writer_add(&h->out, wire, common->before_path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
+    tbh_writer_add(&h->out, wire + common->before_path, common->behind_path);
 }
 
 /* ------------------------------------------------------------ blocks */
 /* §8.3.1: all pseudo-headers first. The Host line is the one behind the request line. */
-static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span lines) {
-    turbohttp_span authority, line = tbh_mux_line(&lines), method = tbh_mux_word(&line);
-    turbohttp_span path = tbh_mux_word(&line);
+static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *request) {
+    static const char version[] = " HTTP/1.1\r\n";
+    turbohttp_span method = tbh_span(request->head.data, request->method_bytes), authority;
+    turbohttp_span path = tbh_span(method.data + method.length + 1, request->target_bytes);
+    const char *behind = path.data + path.length + sizeof version - 1;
+    const char *end = request->head.data + request->head.length - request->small_bytes;
+    turbohttp_span lines = tbh_span(behind, (size_t)(end - behind));
     if (tbh_mux_is_common(h, method, lines)) {
         tbh_mux_put_known(h, path);
         return;
@@ -153,11 +159,11 @@ static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span lines) {
     bool is_kept = tbh_mux_keep_texts(h, method, lines);
     turbohttp_span host = tbh_mux_line(&lines);
     tbh_mux_split(host, &authority);
-    tbh_mux_put_field(h, tbh_span_of(":method"), method);
-    tbh_mux_put_field(h, tbh_span_of(":scheme"), h->scheme);
-    tbh_mux_put_field(h, tbh_span_of(":authority"), authority);
+    tbh_mux_put_pseudo(h, TBH_HPACK_METHOD, method);
+    tbh_mux_put_pseudo(h, TBH_HPACK_SCHEME, h->scheme);
+    tbh_mux_put_pseudo(h, TBH_HPACK_AUTHORITY, authority);
     size_t before = h->out.length - start;
-    tbh_mux_put_field(h, tbh_span_of(":path"), path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
     size_t after = h->out.length;
     tbh_mux_put_lines(h, lines);
     if (is_kept) tbh_mux_keep_wire(h, start, before, after);
@@ -187,8 +193,7 @@ static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame fram
     turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
 }
 
-TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span lines, bool is_request,
-                              bool ends) {
+TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *request, bool ends) {
     static const char empty[TURBOHTTP_H2_HEADER_BYTES] = {0};
     tbh_mux *h = stream->mux;
     size_t start = h->out.length;
@@ -197,9 +202,9 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span lines, bool
     frame.type = TURBOHTTP_H2_HEADERS;
     frame.flags = (uint8_t)(TURBOHTTP_H2_END_HEADERS | (ends ? TURBOHTTP_H2_END_STREAM : 0));
     frame.stream_id = stream->id;
-    turbohttp_writer_put(&h->out, empty, sizeof empty);
-    if (is_request) tbh_mux_put_request_fields(h, lines);
-    else tbh_mux_put_lines(h, lines);
+    tbh_writer_add(&h->out, empty, sizeof empty);
+    if (request) tbh_mux_put_request_fields(h, request);
+    else tbh_mux_put_lines(h, stream->trailers);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);

@@ -36,7 +36,8 @@ static bool tbh_mux_section_grow(tbh_mux *h, tbh_mux_section *section, size_t wa
         for (uint32_t i = 0; i < section->count; i++) {
             turbohttp_header *row = &section->table[i];
             *row = old.table[i];
-            row->name = section->text + (row->name - from);
+            bool is_ours = (uintptr_t)row->name - (uintptr_t)from < used; /* or static */
+            if (is_ours) row->name = section->text + (row->name - from);
             row->value = section->text + (row->value - from);
         }
         tbh_wipe(old.table, old.bytes); /* it may hold cookies (RELIABILITY 3.6) */
@@ -53,14 +54,28 @@ static TBH_NOINLINE bool tbh_mux_section_widen(tbh_mux *h, tbh_mux_section *sect
     return tbh_mux_section_grow(h, section, wanted);
 }
 
-/* There is room. */
-static const char *tbh_mux_section_put(tbh_mux_section *section, turbohttp_span text) {
-    char *to = section->text;
+static char *tbh_mux_put_text(char *to, turbohttp_span text) {
     if (text.length) memcpy(to, text.data, text.length);
     to[text.length] = 0;
-    section->text += text.length + 1;
-    section->room -= text.length + 1;
-    return to;
+    return to + text.length + 1;
+}
+
+/* Adds a row; there is room for it and its texts. Names of the static table need none. */
+static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
+                                             const turbohttp_hpack_field *field, uint32_t note) {
+    uint32_t index = TBH_H2_NOTE_NAME(note);
+    turbohttp_header *row = &section->table[section->count++];
+    char *text = section->text;
+    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name_length = (uint16_t)field->name.length;
+    row->value_length = (uint32_t)field->value.length;
+    row->id = TBH_H2_NOTE_ID(note);
+    if (!index) text = tbh_mux_put_text(text, field->name);
+    row->value = text;
+    text = tbh_mux_put_text(text, field->value);
+    section->room -= (size_t)(text - section->text);
+    section->text = text;
+    return row;
 }
 
 /* ------------------------------------------------------------ fields that frame the message */
@@ -86,10 +101,12 @@ static void tbh_mux_content_encoding(tbh_mux_block *block, turbohttp_span rest) 
 }
 
 static turbohttp_status tbh_mux_note(tbh_mux_block *block, const turbohttp_header *row) {
-    turbohttp_span value = tbh_span(row->value, row->value_length);
+    bool is_length = row->id == TURBOHTTP_HEADER_CONTENT_LENGTH;
+    if (!is_length && row->id != TURBOHTTP_HEADER_CONTENT_ENCODING) return TURBOHTTP_OK;
     if (block->fields.section != TURBOHTTP_H2_RESPONSE) return TURBOHTTP_OK;
-    if (row->id == TURBOHTTP_HEADER_CONTENT_LENGTH) return tbh_mux_content_length(block, value);
-    if (row->id == TURBOHTTP_HEADER_CONTENT_ENCODING) tbh_mux_content_encoding(block, value);
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (is_length) return tbh_mux_content_length(block, value);
+    tbh_mux_content_encoding(block, value);
     return TURBOHTTP_OK;
 }
 
@@ -97,22 +114,16 @@ static turbohttp_status tbh_mux_keep_field(tbh_mux *h, const turbohttp_hpack_fie
     tbh_mux_block *block = &h->head;
     tbh_mux_section *section = &block->section;
     size_t n = field->name.length + field->value.length + 2;
-    uint16_t id;
-    turbohttp_status status = tbh_h2_fields_check_row(&block->fields, field, h->decoder.row, &id);
-    if (status != TURBOHTTP_OK) return status;
-    if (field->name.data[0] == ':') return TURBOHTTP_OK;
+    uint32_t note;
+    turbohttp_status status = tbh_h2_fields_check_row(&block->fields, field, h->decoder.row, &note);
+    if (status != TURBOHTTP_OK || !note) return status;
     if (section->count == h->limits->header_count) return TURBOHTTP_ERR_TOO_MANY_HEADERS;
     if (field->name.length > UINT16_MAX || n > h->limits->line_bytes)
         return TURBOHTTP_ERR_LINE_TOO_LONG;
     if (n > section->room && !tbh_mux_section_widen(h, section, n))
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    turbohttp_header *row = &section->table[section->count++];
-    row->name = tbh_mux_section_put(section, field->name);
-    row->value = tbh_mux_section_put(section, field->value);
-    row->name_length = (uint16_t)field->name.length;
-    row->value_length = (uint32_t)field->value.length;
-    row->id = id;
-    return tbh_mux_note(block, row);
+    block->text_bytes += (uint32_t)n;
+    return tbh_mux_note(block, tbh_mux_section_add(section, field, note));
 }
 
 /* ------------------------------------------------------------ the block */
@@ -130,19 +141,20 @@ static void tbh_mux_lend_scratch(tbh_mux *h) {
 TBH_FN void tbh_mux_return_scratch(tbh_mux *h) {
     turbohttp_hpack_decoder *decoder = &h->decoder;
     if (!decoder->scratch || h->is_in_block) return;
-    tbh_wipe(decoder->scratch, tbh_min_size(h->scratch_bytes, h->widest));
+    tbh_wipe(decoder->scratch, tbh_max_size(decoder->scratch_most, decoder->scratch_used));
     turbohttp_byte_pool_return(h->pool, decoder->scratch, h->scratch_bytes);
     decoder->scratch = NULL;
-    decoder->scratch_bytes = h->widest = 0;
+    decoder->scratch_bytes = decoder->scratch_most = decoder->scratch_used = 0;
 }
 
 TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends) {
     tbh_mux_block *block = &h->head;
     bool has_head = h->reading && h->reading->has_head;
     block->ends = ends;
-    block->status = TURBOHTTP_OK;
+    block->status = h->reading ? TURBOHTTP_OK : TURBOHTTP_DONE; /* nobody wants it */
     block->coding = TURBOHTTP_CODING_IDENTITY;
     block->has_content_length = false;
+    block->text_bytes = 0;
     turbohttp_h2_fields_init(&block->fields,
                              has_head ? TURBOHTTP_H2_TRAILERS : TURBOHTTP_H2_RESPONSE);
     tbh_mux_lend_scratch(h);
@@ -155,9 +167,7 @@ TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
     turbohttp_hpack_field field;
     turbohttp_status status;
     while ((status = turbohttp_hpack_decode(&h->decoder, &in, &n, &field)) == TURBOHTTP_OK) {
-        h->widest = tbh_max_size(h->widest, field.name.length + field.value.length);
-        if (h->reading && h->head.status == TURBOHTTP_OK)
-            h->head.status = tbh_mux_keep_field(h, &field);
+        if (h->head.status == TURBOHTTP_OK) h->head.status = tbh_mux_keep_field(h, &field);
     }
     if (status == TURBOHTTP_ERR_HPACK) tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
     else if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
@@ -188,8 +198,7 @@ static void tbh_mux_on_final(tbh_mux *h, tbh_mux_event *event) {
     stream->has_expected = is_bodiless || block->has_content_length;
     stream->expected = is_bodiless ? 0 : block->content_length;
     stream->head = block->section;
-    if (block->section.table)
-        stream->head_bytes = (uint32_t)(block->section.text - tbh_mux_texts(h, &block->section));
+    stream->head_bytes = block->text_bytes;
     memset(&h->head.section, 0, sizeof h->head.section);
     event->kind = TBH_MUX_HEAD;
     event->stream = stream;

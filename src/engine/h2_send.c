@@ -40,14 +40,13 @@ TBH_FN bool tbh_mux_may_control(tbh_mux *h) {
 TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
                                               const tbh_conn_request *request) {
     tbh_source *body = request->body;
-    size_t head_bytes = request->head.length - request->small_bytes;
-    turbohttp_span head = tbh_span(request->head.data, head_bytes);
-    stream->small = tbh_span(head.data + head_bytes, request->small_bytes);
+    const char *head_end = request->head.data + request->head.length - request->small_bytes;
+    stream->small = tbh_span(head_end, request->small_bytes);
     bool has_body = (body && (body->is_unknown || body->length > 0)) || stream->small.length;
     stream->body = has_body ? body : NULL;
     if (has_body) stream->trailers = request->trailers;
     stream->awaits_continue = has_body && request->expects_continue;
-    tbh_mux_put_block(stream, head, true, !has_body);
+    tbh_mux_put_block(stream, request, !has_body);
     tbh_mux_resume_source(stream);
     return stream->mux->out.status;
 }
@@ -104,7 +103,7 @@ static void tbh_mux_put_data(tbh_mux_stream *stream, size_t n, bool is_last) {
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     stream->body = NULL;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
-    else tbh_mux_put_block(stream, stream->trailers, false, true);
+    else tbh_mux_put_block(stream, NULL, true);
 }
 
 /* One frame of a stream's body; it then stands last in the queue, or in none. */

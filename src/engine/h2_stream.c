@@ -153,7 +153,8 @@ TBH_FN void tbh_mux_release(tbh_mux_stream *stream) {
     tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
     tbh_mux_section_drop(h->pool, &stream->head);
     tbh_mux_section_drop(h->pool, &stream->trailer);
-    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++) tbh_mux_dequeue(stream, queue);
+    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++)
+        if (stream->nodes[queue].is_in) tbh_mux_dequeue(stream, queue);
     tbh_mux_forget(stream);
     stream->mux = NULL;
     if (h->queues[TBH_MUX_LIVE].count) return;

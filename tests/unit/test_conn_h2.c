@@ -252,13 +252,20 @@ static void rig_close(rig *r) {
     CHECK(counting_allocator_balanced(&r->memory));
 }
 
+/* A head as the client writes it, with a small body behind. */
+static void set_head(tbh_conn_request *request, const char *head) {
+    request->head = tbh_span_of(head);
+    request->method_bytes = strcspn(head, " ");
+    request->target_bytes = strcspn(head + request->method_bytes + 1, " ");
+    request->small_bytes = strlen(strstr(head, "\r\n\r\n") + 4);
+}
+
 static turbohttp_status start_with(rig *r, int i, const char *head, tbh_source *body, const char *trailers) {
     tbh_conn_request request;
     memset(&request, 0, sizeof request);
     memset(&r->s[i], 0, sizeof r->s[i]);
     snprintf(r->heads[i], sizeof r->heads[i], "%s", head);
-    request.head = tbh_span_of(r->heads[i]);
-    request.small_bytes = strlen(strstr(r->heads[i], "\r\n\r\n") + 4);
+    set_head(&request, r->heads[i]);
     request.body = body;
     snprintf(r->trailers[i], sizeof r->trailers[i], "%s", trailers ? trailers : "");
     request.trailers = tbh_span_of(r->trailers[i]);
@@ -632,7 +639,7 @@ static void a_head_too_long_for_a_frame_is_parted(void) {
     n = (size_t)snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: x.test\r\nA: ");
     for (size_t i = 0; i < 40000; i++) head[n++] = (char)(1 + i % 31 == 9 ? '!' : "<>{}[]"[i % 6]);
     memcpy(head + n, "\r\n\r\n", 5);
-    request.head = tbh_span(head, n + 4);
+    set_head(&request, head);
     memset(&r->s[0], 0, sizeof r->s[0]);
     CHECK_INT(tbh_mux_start(&r->h, &r->s[0], &request, r), TURBOHTTP_OK);
     CHECK_INT(tbh_mux_out_peek(&r->h, r->now, &out), TURBOHTTP_OK);
@@ -1332,7 +1339,7 @@ static void long_heads_have_nothing_in_common(void) {
         tbh_conn_request request;
         memset(&request, 0, sizeof request);
         memset(&r->s[0], 0, sizeof r->s[0]);
-        request.head = tbh_span_of(head);
+        set_head(&request, head);
         CHECK_INT(tbh_mux_start(&r->h, &r->s[0], &request, r), TURBOHTTP_OK);
         CHECK_INT(r->h.common.lines_bytes, 0);
         tbh_mux_release(&r->s[0]);
