@@ -8955,7 +8955,7 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n) {
 
 enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 4096 };
 
-/* Texts may be unterminated. */
+/* Names are terminated, values perhaps not. */
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;
@@ -9036,7 +9036,7 @@ TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_wrap(const turbohttp_hpack_table *tab
     X(1, "user-agent", "") X(1, "vary", "") X(1, "via", "") X(1, "www-authenticate", "")
 
 #if TBH_SMALL
-#define TBH_HPACK_TEXT(left, name, value)    name value
+#define TBH_HPACK_TEXT(left, name, value)    name "\0" value
 #define TBH_HPACK_LENGTHS(left, name, value) {sizeof(name) - 1, (left) << 4 | (sizeof(value) - 1)},
 
 /* One behind the other; a walk along the lengths finds them. */
@@ -9069,8 +9069,8 @@ TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
     tbh_hpack_static_row row;
     const uint8_t *lengths = tbh_hpack_lengths[0];
     row.name = tbh_hpack_static;
-    for (; index > 1; index--, lengths += 2) row.name += lengths[0] + (lengths[1] & 15);
-    row.value = row.name + lengths[0];
+    for (; index > 1; index--, lengths += 2) row.name += lengths[0] + 1 + (lengths[1] & 15);
+    row.value = row.name + lengths[0] + 1;
     row.name_length = lengths[0];
     row.value_length = lengths[1] & 15;
     row.left = lengths[1] >> 4;
@@ -9082,7 +9082,7 @@ TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
     for (uint32_t i = 0; i < TBH_HPACK_STATIC; i++) {
         const uint8_t *lengths = tbh_hpack_lengths[i];
         if (lengths[0] == name.length && memcmp(at, name.data, name.length) == 0) return i + 1;
-        at += lengths[0] + (lengths[1] & 15);
+        at += lengths[0] + 1 + (lengths[1] & 15);
     }
     return 0;
 }
@@ -9593,10 +9593,10 @@ static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decode
 TBH_ALWAYS_INLINE bool tbh_hpack_find_short(turbohttp_hpack_decoder *d, uint32_t index,
                                             turbohttp_hpack_field *field) {
     if (index <= TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
         d->row = NULL;
-        field->name = tbh_span(row->name, row->name_length);
-        field->value = tbh_span(row->value, row->value_length);
+        field->name = tbh_span(row.name, row.name_length);
+        field->value = tbh_span(row.value, row.value_length);
         return index != 0;
     }
     uint32_t age = index - TBH_HPACK_STATIC - 1;
@@ -9614,6 +9614,7 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
                                                       const uint8_t **in, size_t *in_length,
                                                       turbohttp_hpack_field *field) {
     turbohttp_hpack_decoder *d = decoder;
+    if (TBH_SMALL) return tbh_hpack_decode_any(d, in, in_length, field);
     bool is_between = d->state == TBH_HPACK_FIRST && !d->is_too_large;
     if (*in_length == 0 && is_between) return TURBOHTTP_PENDING;
     uint8_t byte = *in_length ? **in : 0;
@@ -12607,9 +12608,9 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
 }
 
 static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
     turbohttp_hpack_field field;
-    field.name = tbh_span(row->name, row->name_length);
+    field.name = tbh_span(row.name, row.name_length);
     field.value = value;
     field.never_indexed = false;
     tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
@@ -13028,7 +13029,7 @@ static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
     uint32_t index = TBH_H2_NOTE_NAME(note);
     turbohttp_header *row = &section->table[section->count++];
     char *text = section->text;
-    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name = index ? tbh_hpack_static_row_at(index).name : text;
     row->name_length = (uint16_t)field->name.length;
     row->value_length = (uint32_t)field->value.length;
     row->id = TBH_H2_NOTE_ID(note);

@@ -30,7 +30,7 @@
     X(1, "user-agent", "") X(1, "vary", "") X(1, "via", "") X(1, "www-authenticate", "")
 
 #if TBH_SMALL
-#define TBH_HPACK_TEXT(left, name, value)    name value
+#define TBH_HPACK_TEXT(left, name, value)    name "\0" value
 #define TBH_HPACK_LENGTHS(left, name, value) {sizeof(name) - 1, (left) << 4 | (sizeof(value) - 1)},
 
 /* One behind the other; a walk along the lengths finds them. */
@@ -63,8 +63,8 @@ TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
     tbh_hpack_static_row row;
     const uint8_t *lengths = tbh_hpack_lengths[0];
     row.name = tbh_hpack_static;
-    for (; index > 1; index--, lengths += 2) row.name += lengths[0] + (lengths[1] & 15);
-    row.value = row.name + lengths[0];
+    for (; index > 1; index--, lengths += 2) row.name += lengths[0] + 1 + (lengths[1] & 15);
+    row.value = row.name + lengths[0] + 1;
     row.name_length = lengths[0];
     row.value_length = lengths[1] & 15;
     row.left = lengths[1] >> 4;
@@ -76,7 +76,7 @@ TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
     for (uint32_t i = 0; i < TBH_HPACK_STATIC; i++) {
         const uint8_t *lengths = tbh_hpack_lengths[i];
         if (lengths[0] == name.length && memcmp(at, name.data, name.length) == 0) return i + 1;
-        at += lengths[0] + (lengths[1] & 15);
+        at += lengths[0] + 1 + (lengths[1] & 15);
     }
     return 0;
 }

@@ -5,7 +5,7 @@
 
 enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 4096 };
 
-/* Texts may be unterminated. */
+/* Names are terminated, values perhaps not. */
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;

@@ -21,9 +21,9 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
 }
 
 static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
     turbohttp_hpack_field field;
-    field.name = tbh_span(row->name, row->name_length);
+    field.name = tbh_span(row.name, row.name_length);
     field.value = value;
     field.never_indexed = false;
     tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
