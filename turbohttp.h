@@ -10511,10 +10511,12 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_write_priority_update(turbohttp_writ
  * ======================================================================= */
 /* Rules for fields of HTTP/2, for readers that have the decoder's table at hand. */
 
-/* What is noted about an entry of the decoder's table when it was found to be a good regular field. */
-#define TBH_H2_NOTE_GOOD       UINT32_C(0x80000000)
-#define TBH_H2_NOTE_ID(note)   ((uint16_t)((note)&0xffffu))
-#define TBH_H2_NOTE_NAME(note) ((note) >> 16 & 0x7fu) /* static index of the name, or 0 */
+/* What is noted about an entry of the decoder's table when it was found to be a good regular field;
+ * nothing where size comes first. */
+#define TBH_H2_NOTE_GOOD     UINT32_C(0x80000000)
+#define TBH_H2_NOTE_ID(note) ((uint16_t)((note)&0xffffu))
+#define TBH_H2_NOTE_NAME(note)                                                                     \
+    (TBH_SMALL ? 0u : (note) >> 16 & 0x7fu) /* static index of the name, or 0 */
 
 /* As turbohttp_h2_fields_check; *note is what there is to know of a regular field, and 0 of others.
  * `row` is the field's entry in the decoder's table, or NULL. */
@@ -10527,7 +10529,7 @@ TBH_ALWAYS_INLINE turbohttp_status tbh_h2_fields_check_row(turbohttp_h2_fields *
                                                            const turbohttp_hpack_field *field,
                                                            turbohttp_hpack_row *row,
                                                            uint32_t *note) {
-    if (!row || !row->note) return tbh_h2_fields_check_new(f, field, row, note);
+    if (TBH_SMALL || !row || !row->note) return tbh_h2_fields_check_new(f, field, row, note);
     f->has_regular = true;
     *note = row->note;
     return TURBOHTTP_OK;
@@ -10649,7 +10651,7 @@ TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
     if (!tbh_h2_is_value(field->value) || !tbh_h2_check_regular(field, &id))
         return TURBOHTTP_ERR_H2_FIELD;
     *note = TBH_H2_NOTE_GOOD | id;
-    if (row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
+    if (!TBH_SMALL && row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
     return TURBOHTTP_OK;
 }
 
@@ -13566,7 +13568,8 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
 static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
                                   tbh_mux_event *event) {
     turbohttp_span body;
-    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    if (TBH_SMALL || h->is_failed) return;
+    if (!tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
     h->at += body.length;
     if (body.length) tbh_mux_on_bytes(h, frame, body, event);
     if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;
