@@ -5,6 +5,12 @@
 #include "counting_allocator.h"
 #include "h2_server.h"
 
+#ifdef TURBOHTTP_SMALL
+enum { AT_ONCE = 4 }; /* streams of a connection */
+#else
+enum { AT_ONCE = 100 };
+#endif
+
 typedef struct rig {
     h2_server server;
     counting_allocator memory;
@@ -150,7 +156,7 @@ static void one_connection_serves_all(void) {
         turbohttp_response_free(&response);
     }
     CHECK_INT(r.server.opened, 1);
-    CHECK(r.server.most > 90 && r.server.most <= 100);
+    CHECK(r.server.most > AT_ONCE * 9 / 10 && r.server.most <= AT_ONCE);
     rig_close(&r);
 }
 
@@ -298,8 +304,9 @@ static void goaway_parts_what_is_in_flight(void) {
         turbohttp_response_free(&response);
     }
     turbohttp_client_stats_get(r.client, &stats);
-    CHECK_INT(stats.replays, 26);
-    CHECK_INT(r.server.requests, 50 + 26);
+    uint64_t repeated = AT_ONCE < 50 ? AT_ONCE : 26; /* what was not sent yet is not repeated */
+    CHECK_INT(stats.replays, repeated);
+    CHECK_INT(r.server.requests, 50 + repeated);
     CHECK_INT(r.server.opened, 2);
     CHECK_INT(stats.connections_open, 1);
     CHECK_INT(stats.connections_idle, 1);
@@ -574,8 +581,8 @@ static void run_stress(uint32_t requests) {
     rig_close(&r);
 }
 
-/* A million where it takes seconds; sanitizers watch fewer. */
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
+/* A million where it takes seconds; sanitizers watch fewer, and so do four streams, which take many polls. */
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(TURBOHTTP_SMALL)
 enum { STRESS_REQUESTS = 1000000 };
 #else
 enum { STRESS_REQUESTS = 100000 };
