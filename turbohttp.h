@@ -12447,9 +12447,9 @@ TBH_FN void tbh_mux_release(tbh_mux_stream *stream) {
     if (!h) return;
     tbh_mux_drop_held(stream);
     if (h->reading == stream) h->reading = NULL;
-    tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
-    tbh_mux_section_drop(h->pool, &stream->head);
-    tbh_mux_section_drop(h->pool, &stream->trailer);
+    if (stream->state != TBH_MUX_CLOSED) tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
+    if (stream->head.table) tbh_mux_section_drop(h->pool, &stream->head);
+    if (stream->trailer.table) tbh_mux_section_drop(h->pool, &stream->trailer);
     for (int queue = 0; queue < TBH_MUX_QUEUES; queue++)
         if (stream->nodes[queue].is_in) tbh_mux_dequeue(stream, queue);
     tbh_mux_forget(stream);
@@ -17153,7 +17153,8 @@ struct tbh_origin {
     turbohttp_span absolute_host; /* key.host with a trailing dot: looked up without search list */
     bool is_absolute;             /* a URL wrote the dot; the key does not tell the two apart */
     turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
-    turbohttp_span line_end;      /* what is behind the target of such a URL, the Host line too */
+    turbohttp_span head_end;      /* what is behind the target of such a URL in a plain GET */
+    size_t line_end_bytes;        /* of it: the rest of the request line, and Host */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle;   /* last used first */
@@ -17273,11 +17274,20 @@ TBH_FN void tbh_request_call_done(turbohttp_client *client);
 TBH_FN void tbh_request_rewind(tbh_request *request);
 
 /* request_head.c */
+#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
+#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
+#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
+/* The lines that a request has if nobody says anything else, and the end of the head. */
+#if TBH_INFLATE
+#define TBH_DEFAULT_LINES TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE "\r\n"
+#else
+#define TBH_DEFAULT_LINES TBH_USER_AGENT_LINE TBH_ACCEPT_LINE "\r\n"
+#endif
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url; /* NULL: the two below are ready to be sent */
-    turbohttp_span path;      /* request target */
-    turbohttp_span line_end;  /* " HTTP/1.1" and the Host line */
+    const turbohttp_url *url;  /* NULL: it is `path`, and `origin` knows what comes behind it */
+    turbohttp_span path;       /* request target */
+    const tbh_origin *origin;
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);
@@ -17764,14 +17774,28 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
     return url->has_userinfo || url->is_ipv6 || is_default ? tbh_span(NULL, 0) : authority;
 }
 
+#define TBH_ORIGIN_VERSION  " HTTP/1.1\r\nHost: "
+#define TBH_ORIGIN_HEAD_END TBH_ORIGIN_VERSION "\r\n" TBH_DEFAULT_LINES
+
+static void tbh_origin_put_head_end(tbh_origin *origin, char *to, turbohttp_span host_field) {
+    char *at = to;
+    tbh_origin_copy(&at, tbh_span_of(TBH_ORIGIN_VERSION), false);
+    at--; /* the NUL */
+    tbh_origin_copy(&at, host_field, true);
+    memcpy(at - 1, "\r\n", 2);
+    origin->line_end_bytes = (size_t)(at + 1 - to);
+    memcpy(at + 1, TBH_DEFAULT_LINES, sizeof TBH_DEFAULT_LINES - 1);
+    origin->head_end = tbh_span(to, origin->line_end_bytes + sizeof TBH_DEFAULT_LINES - 1);
+}
+
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
                                      const turbohttp_url *url, bool has_own_tls) {
-    static const char version[] = " HTTP/1.1\r\nHost: ";
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
     bool is_plain =
         !key->connect_host.length && !key->connect_port && !key->unix_path.length && !has_own_tls;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
-                   key->unix_path.length + prefix.length + host_field.length + sizeof version;
+                   key->unix_path.length + prefix.length + host_field.length +
+                   sizeof TBH_ORIGIN_HEAD_END;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
     if (!origin) return NULL;
@@ -17789,11 +17813,7 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
     if (is_plain && host_field.length) {
         origin->prefix = tbh_origin_copy(&at, prefix, false);
-        origin->line_end = tbh_origin_copy(&at, tbh_span_of(version), false);
-        at--; /* the NUL */
-        tbh_origin_copy(&at, host_field, true);
-        memcpy(at - 1, "\r\n", 2);
-        origin->line_end.length += host_field.length + 2;
+        tbh_origin_put_head_end(origin, at, host_field);
     }
     origin->next = client->origins;
     client->origins = origin;
@@ -17843,7 +17863,7 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
         size_t path = tbh_url_plain_target(desc->url + n);
         if (path == 0 || n + path > client->limits.url_bytes) continue;
         target->path = tbh_span(desc->url + n, path);
-        target->line_end = origin->line_end;
+        target->origin = origin;
         return origin;
     }
     return NULL;
@@ -19171,10 +19191,6 @@ TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
 /* Bodies up to this size travel behind the head; larger ones are sent from where they lie. */
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
-#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
-#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
-#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
-
 typedef struct tbh_head_writer {
     turbohttp_writer out;
     const turbohttp_request_desc *desc;
@@ -19249,7 +19265,7 @@ static turbohttp_status tbh_head_line_end(tbh_head_writer *w, const tbh_target *
     if (host && !tbh_is_field_value(host, host_length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
     if (!host && !target->url) {
-        tbh_head_put(w, target->line_end.data, target->line_end.length);
+        tbh_head_put(w, target->origin->head_end.data, target->origin->line_end_bytes);
     } else {
         tbh_head_put(w, " HTTP/1.1\r\nHost: ", 17);
         if (host) tbh_head_put(w, host, host_length);
@@ -19276,7 +19292,7 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
     else tbh_head_put(w, target->path.data, target->path.length);
     wire->method_bytes = method_length;
     wire->target_bytes = w->out.length - method_length - 1;
-    return tbh_head_line_end(w, target);
+    return TURBOHTTP_OK;
 }
 
 /* A literal in one go. */
@@ -19287,11 +19303,6 @@ static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *reque
     turbohttp_status status = TURBOHTTP_OK;
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode && !agent && !w->has_user_agent && !w->has_accept) { /* nearly always */
-        static const char lines[] = TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE;
-        TBH_HEAD_TEXT(w, lines);
-        return w->out.status;
-    }
     if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
     else if (!w->has_user_agent && *agent)
         status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
@@ -19409,6 +19420,28 @@ typedef struct tbh_head_layout {
     size_t head_end, trailers, trailers_end, path;
 } tbh_head_layout;
 
+/* Does it need nothing but what its origin has in store? */
+static bool tbh_head_is_plain(const tbh_head_writer *w, const tbh_request *request,
+                              const tbh_target *target) {
+    const turbohttp_request_desc *desc = w->desc;
+    return !target->url && !desc->method && !w->has_body && !desc->header_count && !desc->host &&
+           !desc->use_http10 && !desc->disable_decompression && !request->disable_reuse &&
+           !request->client->desc.user_agent;
+}
+
+static turbohttp_status tbh_head_lines(tbh_head_writer *w, tbh_request *request,
+                                       const tbh_target *target) {
+    if (tbh_head_is_plain(w, request, target)) { /* nearly always */
+        tbh_head_put(w, target->origin->head_end.data, target->origin->head_end.length);
+        request->decode = TBH_INFLATE;
+        return TURBOHTTP_OK;
+    }
+    turbohttp_status status = tbh_head_line_end(w, target);
+    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
+    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
+    return status == TURBOHTTP_OK ? tbh_head_framing(w, request) : status;
+}
+
 static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
@@ -19419,9 +19452,7 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !request->wire.expects_continue;
     turbohttp_status status = tbh_head_line(w, target, &request->wire);
-    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
-    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
-    if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request);
+    if (status == TURBOHTTP_OK) status = tbh_head_lines(w, request, target);
     if (status != TURBOHTTP_OK) return status;
     if (is_small) turbohttp_writer_put(&w->out, body->data, (size_t)body->length);
     request->wire.small_bytes = is_small ? (size_t)body->length : 0;
@@ -20637,6 +20668,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_CRC_K7
 #undef TBH_CRUMBS_BYTES
 #undef TBH_DATE_DAY_SECONDS
+#undef TBH_DEFAULT_LINES
 #undef TBH_DIAL_DELAY_US
 #undef TBH_DNS_STUB
 #undef TBH_DORMANT_ORIGINS
@@ -20727,6 +20759,8 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_NOINLINE
 #undef TBH_NO_FILE
 #undef TBH_NO_SOCKET
+#undef TBH_ORIGIN_HEAD_END
+#undef TBH_ORIGIN_VERSION
 #undef TBH_O_B
 #undef TBH_O_H
 #undef TBH_POISON

@@ -56,14 +56,28 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
     return url->has_userinfo || url->is_ipv6 || is_default ? tbh_span(NULL, 0) : authority;
 }
 
+#define TBH_ORIGIN_VERSION  " HTTP/1.1\r\nHost: "
+#define TBH_ORIGIN_HEAD_END TBH_ORIGIN_VERSION "\r\n" TBH_DEFAULT_LINES
+
+static void tbh_origin_put_head_end(tbh_origin *origin, char *to, turbohttp_span host_field) {
+    char *at = to;
+    tbh_origin_copy(&at, tbh_span_of(TBH_ORIGIN_VERSION), false);
+    at--; /* the NUL */
+    tbh_origin_copy(&at, host_field, true);
+    memcpy(at - 1, "\r\n", 2);
+    origin->line_end_bytes = (size_t)(at + 1 - to);
+    memcpy(at + 1, TBH_DEFAULT_LINES, sizeof TBH_DEFAULT_LINES - 1);
+    origin->head_end = tbh_span(to, origin->line_end_bytes + sizeof TBH_DEFAULT_LINES - 1);
+}
+
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
                                      const turbohttp_url *url, bool has_own_tls) {
-    static const char version[] = " HTTP/1.1\r\nHost: ";
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
     bool is_plain =
         !key->connect_host.length && !key->connect_port && !key->unix_path.length && !has_own_tls;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
-                   key->unix_path.length + prefix.length + host_field.length + sizeof version;
+                   key->unix_path.length + prefix.length + host_field.length +
+                   sizeof TBH_ORIGIN_HEAD_END;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
     if (!origin) return NULL;
@@ -81,11 +95,7 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
     if (is_plain && host_field.length) {
         origin->prefix = tbh_origin_copy(&at, prefix, false);
-        origin->line_end = tbh_origin_copy(&at, tbh_span_of(version), false);
-        at--; /* the NUL */
-        tbh_origin_copy(&at, host_field, true);
-        memcpy(at - 1, "\r\n", 2);
-        origin->line_end.length += host_field.length + 2;
+        tbh_origin_put_head_end(origin, at, host_field);
     }
     origin->next = client->origins;
     client->origins = origin;
@@ -135,7 +145,7 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
         size_t path = tbh_url_plain_target(desc->url + n);
         if (path == 0 || n + path > client->limits.url_bytes) continue;
         target->path = tbh_span(desc->url + n, path);
-        target->line_end = origin->line_end;
+        target->origin = origin;
         return origin;
     }
     return NULL;

@@ -10,10 +10,6 @@
 /* Bodies up to this size travel behind the head; larger ones are sent from where they lie. */
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
-#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
-#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
-#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
-
 typedef struct tbh_head_writer {
     turbohttp_writer out;
     const turbohttp_request_desc *desc;
@@ -88,7 +84,7 @@ static turbohttp_status tbh_head_line_end(tbh_head_writer *w, const tbh_target *
     if (host && !tbh_is_field_value(host, host_length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
     if (!host && !target->url) {
-        tbh_head_put(w, target->line_end.data, target->line_end.length);
+        tbh_head_put(w, target->origin->head_end.data, target->origin->line_end_bytes);
     } else {
         tbh_head_put(w, " HTTP/1.1\r\nHost: ", 17);
         if (host) tbh_head_put(w, host, host_length);
@@ -115,7 +111,7 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
     else tbh_head_put(w, target->path.data, target->path.length);
     wire->method_bytes = method_length;
     wire->target_bytes = w->out.length - method_length - 1;
-    return tbh_head_line_end(w, target);
+    return TURBOHTTP_OK;
 }
 
 /* A literal in one go. */
@@ -126,11 +122,6 @@ static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *reque
     turbohttp_status status = TURBOHTTP_OK;
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode && !agent && !w->has_user_agent && !w->has_accept) { /* nearly always */
-        static const char lines[] = TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE;
-        TBH_HEAD_TEXT(w, lines);
-        return w->out.status;
-    }
     if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
     else if (!w->has_user_agent && *agent)
         status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
@@ -248,6 +239,28 @@ typedef struct tbh_head_layout {
     size_t head_end, trailers, trailers_end, path;
 } tbh_head_layout;
 
+/* Does it need nothing but what its origin has in store? */
+static bool tbh_head_is_plain(const tbh_head_writer *w, const tbh_request *request,
+                              const tbh_target *target) {
+    const turbohttp_request_desc *desc = w->desc;
+    return !target->url && !desc->method && !w->has_body && !desc->header_count && !desc->host &&
+           !desc->use_http10 && !desc->disable_decompression && !request->disable_reuse &&
+           !request->client->desc.user_agent;
+}
+
+static turbohttp_status tbh_head_lines(tbh_head_writer *w, tbh_request *request,
+                                       const tbh_target *target) {
+    if (tbh_head_is_plain(w, request, target)) { /* nearly always */
+        tbh_head_put(w, target->origin->head_end.data, target->origin->head_end.length);
+        request->decode = TBH_INFLATE;
+        return TURBOHTTP_OK;
+    }
+    turbohttp_status status = tbh_head_line_end(w, target);
+    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
+    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
+    return status == TURBOHTTP_OK ? tbh_head_framing(w, request) : status;
+}
+
 static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
@@ -258,9 +271,7 @@ static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !request->wire.expects_continue;
     turbohttp_status status = tbh_head_line(w, target, &request->wire);
-    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
-    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
-    if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request);
+    if (status == TURBOHTTP_OK) status = tbh_head_lines(w, request, target);
     if (status != TURBOHTTP_OK) return status;
     if (is_small) turbohttp_writer_put(&w->out, body->data, (size_t)body->length);
     request->wire.small_bytes = is_small ? (size_t)body->length : 0;
