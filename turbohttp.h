@@ -12672,12 +12672,13 @@ static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span lines) {
  * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. Where size
  * comes first nothing is kept. */
 TBH_FN void tbh_mux_forget_common(tbh_mux *h) {
-    h->common.lines_bytes = 0;
+    if (!TBH_SMALL) h->common.lines_bytes = 0;
 }
 
 TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
     tbh_mux_common *common = &h->common;
-    if (!TBH_SMALL && common->bytes) { /* it may hold credentials (RELIABILITY 3.6) */
+    if (TBH_SMALL) return;
+    if (common->bytes) { /* it may hold credentials (RELIABILITY 3.6) */
         tbh_wipe(common->bytes, common->room);
         turbohttp_byte_pool_return(h->pool, common->bytes, common->room);
     }
@@ -12743,7 +12744,8 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
         tbh_mux_put_known(h, path);
         return;
     }
-    turbohttp_hpack_encode_begin(&h->encoder, &h->out); /* what is said once is not kept */
+    if (!TBH_SMALL) /* what is said once is not kept */
+        turbohttp_hpack_encode_begin(&h->encoder, &h->out);
     size_t start = h->out.length;
     bool is_kept = tbh_mux_keep_texts(h, method, lines);
     turbohttp_span host = tbh_mux_line(&lines);
