@@ -2948,20 +2948,25 @@ TBH_FN bool tbh_is_token(const char *p, size_t n) {
     return n > 0;
 }
 
-/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
- * byte are not exact. */
-static uint64_t tbh_suspects(uint64_t word) {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    uint64_t del = word ^ (ones * 0x7f);
-    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
-}
-
 static bool tbh_has_control(const char *p, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)p[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) return true;
     }
     return false;
+}
+
+#if TBH_SMALL
+TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+    return !tbh_has_control(p, n);
+}
+#else
+/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
+ * byte are not exact. */
+static uint64_t tbh_suspects(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t del = word ^ (ones * 0x7f);
+    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
 }
 
 /* Every byte of 1 to 7, some of them twice. */
@@ -2976,6 +2981,7 @@ TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
         if (tbh_suspects(tbh_load64(p)) && tbh_has_control(p, 8)) return false;
     return n == 0 || !tbh_suspects(tbh_load_few(p, n)) || !tbh_has_control(p, n);
 }
+#endif
 
 TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
     char reversed[20];
@@ -8660,10 +8666,10 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n);
 /* Huffman strings: bits to bytes and back, a whole symbol or two at each step.
  *
  * Owns nothing. The code is canonical: codes of one length are consecutive numbers, longer codes
- * are larger as fractions. So one table answers for codes of up to eight bits, which is nearly all
- * text, and for the others the rows of tbh_huffman_long say by comparison how long the code is and
- * which symbol it means. The table is looked up by the next 8 bits; where size does not come first
- * by 12, and two short codes make one step.
+ * are larger as fractions. So a row for each length says by comparison how long a code is and which
+ * symbol it means, and the other way round. Where size comes first that is all there is. Elsewhere
+ * whole strings take a table of the next 12 bits for codes of up to eight, which is nearly all text,
+ * two of them in one step, and another table has the code of each byte.
  * Invariant: bits behind the counted ones are 0 or true input, so any look at the top is safe.
  * Input language: RFC 7541 §5.2: EOS never, padding shorter than a byte and all ones.
  * Does not know: how long a string is, what it means. */
@@ -8680,26 +8686,54 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n);
     X7('T') X7('U') X7('V') X7('W') X7('Y') X7('j') X7('k') X7('q') X7('v') X7('w') X7('x') \
     X7('y') X7('z') X8('&') X8('*') X8(',') X8(';') X8('X') X8('Z')
 
-/* A row: bits of the step, first symbol, second symbol, bits of the first one, number of symbols.
+/* Codes by length: the first bits of the lowest one, and where its symbols begin. */
+typedef struct tbh_huffman_row {
+    uint32_t begin;
+    uint8_t length, first;
+} tbh_huffman_row;
+
+static const tbh_huffman_row tbh_huffman_lengths[] = {
+    {0x00000000u, 5, 0}, {0x50000000u, 6, 10}, {0xb8000000u, 7, 36}, {0xf8000000u, 8, 68},
+    {0xfe000000u, 10, 74}, {0xff400000u, 11, 79}, {0xffa00000u, 12, 82}, {0xffc00000u, 13, 84},
+    {0xfff00000u, 14, 90}, {0xfff80000u, 15, 92}, {0xfffe0000u, 19, 95}, {0xfffe6000u, 20, 98},
+    {0xfffee000u, 21, 106}, {0xffff4800u, 22, 119}, {0xffffb000u, 23, 145}, {0xffffea00u, 24, 174},
+    {0xfffff600u, 25, 186}, {0xfffff800u, 26, 190}, {0xfffffbc0u, 27, 205}, {0xfffffe20u, 28, 224},
+    {0xfffffff0u, 30, 253},
+};
+
+enum { TBH_HUFFMAN_SHORT = 0, TBH_HUFFMAN_LONG = 4 }; /* rows: the first, and that of ten bits */
+
+#define TBH_HUFFMAN_LAST (tbh_huffman_lengths + 20)
+#define TBH_HUFFMAN_EOS  256 /* its place behind the symbols */
+#define TBH_HUFFMAN_CHAR(a) a,
+
+static const uint8_t tbh_huffman_symbols[TBH_HUFFMAN_EOS] = {
+    TBH_HUFFMAN_FIRST(TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR)
+    33, 34, 40, 41, 63, 39, 43, 124, 35, 62, 0, 36, 64, 91, 93, 126, 94, 125, 60, 96, 123, 92, 195,
+    208, 128, 130, 131, 162, 184, 194, 224, 226, 153, 161, 167, 172, 176, 177, 179, 209, 216, 217,
+    227, 229, 230, 129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181,
+    185, 186, 187, 189, 190, 196, 198, 228, 232, 233, 1, 135, 137, 138, 139, 140, 141, 143, 147,
+    149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175, 180, 182, 183, 188, 191, 197, 231,
+    239, 9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237, 199, 207, 234, 235, 192, 193,
+    200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255, 203, 204, 211, 212, 214, 221,
+    222, 223, 241, 244, 245, 246, 247, 248, 250, 251, 252, 253, 254, 2, 3, 4, 5, 6, 7, 8, 11, 12,
+    14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127, 220, 249, 10, 13, 22,
+};
+
+#if !TBH_SMALL
+/* A row: bits of the step, first symbol, second symbol, number of symbols.
  * Rows of zero stand where a code has ten bits or more. */
-#define TBH_HUFFMAN_ONE(a, n)    ((uint32_t)(n) | (uint32_t)(a) << 8 | (uint32_t)(n) << 24 | 1u << 28),
+#define TBH_HUFFMAN_ONE(a, n)    ((uint32_t)(n) | (uint32_t)(a) << 8 | 1u << 28),
 #define TBH_HUFFMAN_1(a, n)      TBH_HUFFMAN_ONE(a, n)
 #define TBH_HUFFMAN_2(a, n)      TBH_HUFFMAN_1(a, n) TBH_HUFFMAN_1(a, n)
 #define TBH_HUFFMAN_4(a, n)      TBH_HUFFMAN_2(a, n) TBH_HUFFMAN_2(a, n)
 #define TBH_HUFFMAN_8(a, n)      TBH_HUFFMAN_4(a, n) TBH_HUFFMAN_4(a, n)
 #define TBH_HUFFMAN_16(a, n)     TBH_HUFFMAN_8(a, n) TBH_HUFFMAN_8(a, n)
 
-#if TBH_SMALL
-#define TBH_HUFFMAN_LOOK 8
-#define TBH_HUFFMAN_X5(a) TBH_HUFFMAN_8(a, 5)
-#define TBH_HUFFMAN_X6(a) TBH_HUFFMAN_4(a, 6)
-#define TBH_HUFFMAN_X7(a) TBH_HUFFMAN_2(a, 7)
-#define TBH_HUFFMAN_X8(a) TBH_HUFFMAN_1(a, 8)
-#else
 #define TBH_HUFFMAN_LOOK 12
 /* Behind a code of n bits there are 12 - n more, and all second symbols that fit. */
 #define TBH_HUFFMAN_TWO(a, n, m, b) \
-    ((uint32_t)(n + m) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | (uint32_t)(n) << 24 | 2u << 28),
+    ((uint32_t)(n + m) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | 2u << 28),
 #define TBH_HUFFMAN_B5(a, n, b)  TBH_HUFFMAN_TWO(a, n, 5, b)
 #define TBH_HUFFMAN_B55(a, n, b) TBH_HUFFMAN_B5(a, n, b) TBH_HUFFMAN_B5(a, n, b)
 #define TBH_HUFFMAN_B5555(a, n, b) TBH_HUFFMAN_B55(a, n, b) TBH_HUFFMAN_B55(a, n, b)
@@ -8730,40 +8764,9 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n);
     TBH_HUFFMAN_SECOND_5(TBH_HUFFMAN_B5, a, 7) \
     TBH_HUFFMAN_16(a, 7) TBH_HUFFMAN_4(a, 7) TBH_HUFFMAN_2(a, 7)
 #define TBH_HUFFMAN_X8(a) TBH_HUFFMAN_16(a, 8)
-#endif
 
 static const uint32_t tbh_huffman_rows[1 << TBH_HUFFMAN_LOOK] = {
     TBH_HUFFMAN_FIRST(TBH_HUFFMAN_X5, TBH_HUFFMAN_X6, TBH_HUFFMAN_X7, TBH_HUFFMAN_X8)
-};
-
-/* Long codes by length: the first bits above all codes of that length (the last row has them all),
- * and where its symbols begin. */
-typedef struct tbh_huffman_row {
-    uint32_t limit;
-    uint8_t length, first;
-} tbh_huffman_row;
-
-static const tbh_huffman_row tbh_huffman_long[] = {
-    {0xff400000u, 10, 0}, {0xffa00000u, 11, 5}, {0xffc00000u, 12, 8}, {0xfff00000u, 13, 10},
-    {0xfff80000u, 14, 16}, {0xfffe0000u, 15, 18}, {0xfffe6000u, 19, 21}, {0xfffee000u, 20, 24},
-    {0xffff4800u, 21, 32}, {0xffffb000u, 22, 45}, {0xffffea00u, 23, 71}, {0xfffff600u, 24, 100},
-    {0xfffff800u, 25, 112}, {0xfffffbc0u, 26, 116}, {0xfffffe20u, 27, 131}, {0xfffffff0u, 28, 150},
-    {0x00000000u, 30, 179},
-};
-
-#define TBH_HUFFMAN_LONG_BEGIN 0xfe000000u /* the lowest of them */
-#define TBH_HUFFMAN_EOS        182         /* its place behind the symbols */
-
-static const uint8_t tbh_huffman_symbols[TBH_HUFFMAN_EOS] = {
-    33, 34, 40, 41, 63, 39, 43, 124, 35, 62, 0, 36, 64, 91, 93, 126, 94, 125, 60, 96, 123, 92, 195,
-    208, 128, 130, 131, 162, 184, 194, 224, 226, 153, 161, 167, 172, 176, 177, 179, 209, 216, 217,
-    227, 229, 230, 129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181,
-    185, 186, 187, 189, 190, 196, 198, 228, 232, 233, 1, 135, 137, 138, 139, 140, 141, 143, 147,
-    149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175, 180, 182, 183, 188, 191, 197, 231,
-    239, 9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237, 199, 207, 234, 235, 192, 193,
-    200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255, 203, 204, 211, 212, 214, 221,
-    222, 223, 241, 244, 245, 246, 247, 248, 250, 251, 252, 253, 254, 2, 3, 4, 5, 6, 7, 8, 11, 12,
-    14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127, 220, 249, 10, 13, 22,
 };
 
 /* The code of each byte with a 1 before it, which tells its length. */
@@ -8801,24 +8804,20 @@ static const uint32_t tbh_huffman_codes[256] = {
     0x07ffffeb, 0x0fffffe6, 0x07ffffec, 0x07ffffed, 0x0fffffe7, 0x0fffffe8, 0x0fffffe9, 0x0fffffea,
     0x0fffffeb, 0x1ffffffe, 0x0fffffec, 0x0fffffed, 0x0fffffee, 0x0fffffef, 0x0ffffff0, 0x07ffffee,
 };
+#endif
 /* clang-format on */
 
 /* ------------------------------------------------------------ decoding */
-#define TBH_HUFFMAN_STEP_BITS(row)  ((row)&63)
-#define TBH_HUFFMAN_FIRST_BITS(row) ((row) >> 24 & 15)
-#define TBH_HUFFMAN_SYMBOLS(row)    ((row) >> 28)
-
 typedef struct tbh_huffman_code {
     unsigned index, length;
 } tbh_huffman_code;
 
-/* The long code at the top of the bits. */
-static tbh_huffman_code tbh_huffman_find(uint32_t top) {
+/* The code at the top of the bits; it is in no row before this one. */
+static tbh_huffman_code tbh_huffman_find(uint32_t top, unsigned from) {
     tbh_huffman_code code;
-    const tbh_huffman_row *row = tbh_huffman_long;
-    uint32_t begin = TBH_HUFFMAN_LONG_BEGIN;
-    for (; row->length < 30 && top >= row->limit; row++) begin = row->limit;
-    code.index = row->first + ((top - begin) >> (32 - row->length));
+    const tbh_huffman_row *row = tbh_huffman_lengths + from;
+    while (row < TBH_HUFFMAN_LAST && top >= row[1].begin) row++;
+    code.index = row->first + ((top - row->begin) >> (32 - row->length));
     code.length = row->length;
     return code;
 }
@@ -8829,21 +8828,13 @@ TBH_FN tbh_huffman_result tbh_huffman_decode(tbh_huffman *h, const uint8_t **in,
     for (;;) { /* ends: each round takes at least five bits */
         for (; h->count <= 56 && *in < in_end; h->count += 8)
             h->bits |= (uint64_t) * (*in)++ << (56 - h->count);
-        uint32_t row = tbh_huffman_rows[h->bits >> (64 - TBH_HUFFMAN_LOOK)];
-        uint32_t length = TBH_HUFFMAN_FIRST_BITS(row);
-        uint8_t symbol = (uint8_t)(row >> 8);
-        if (row == 0) {
-            tbh_huffman_code code = tbh_huffman_find((uint32_t)(h->bits >> 32));
-            length = code.length;
-            if (length > h->count) return TBH_HUFFMAN_OK;
-            if (code.index >= TBH_HUFFMAN_EOS) return TBH_HUFFMAN_BAD;
-            symbol = tbh_huffman_symbols[code.index];
-        }
-        if (length > h->count) return TBH_HUFFMAN_OK;
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(h->bits >> 32), TBH_HUFFMAN_SHORT);
+        if (code.length > h->count) return TBH_HUFFMAN_OK;
+        if (code.index >= TBH_HUFFMAN_EOS) return TBH_HUFFMAN_BAD;
         if (*out == out_end) return TBH_HUFFMAN_FULL;
-        *(*out)++ = symbol;
-        h->bits <<= length;
-        h->count -= length;
+        *(*out)++ = tbh_huffman_symbols[code.index];
+        h->bits <<= code.length;
+        h->count -= code.length;
     }
 }
 
@@ -8853,6 +8844,9 @@ TBH_FN bool tbh_huffman_is_end(const tbh_huffman *h) {
 }
 
 #if !TBH_SMALL
+#define TBH_HUFFMAN_STEP_BITS(row) ((row)&63)
+#define TBH_HUFFMAN_SYMBOLS(row)   ((row) >> 28)
+
 /* One or two short codes; false at a long one or the end. May write one byte too many. */
 TBH_ALWAYS_INLINE bool tbh_huffman_step(uint64_t *bits, uint8_t **out, unsigned *used) {
     uint32_t row = tbh_huffman_rows[*bits >> (64 - TBH_HUFFMAN_LOOK)];
@@ -8903,7 +8897,7 @@ TBH_ALWAYS_INLINE uint8_t *tbh_huffman_finish(uint64_t bits, unsigned count, uin
         tbh_huffman_shift(&bits, &more, used);
         if (is_short) continue;
         if (left < 8) return left >= 0 ? out : NULL; /* seven ones at most (RFC 7541 §5.2) */
-        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32));
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32), TBH_HUFFMAN_LONG);
         if (code.index >= TBH_HUFFMAN_EOS || (int)code.length > left) return NULL;
         *out++ = tbh_huffman_symbols[code.index];
         left -= (int)code.length;
@@ -8923,7 +8917,7 @@ TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *o
         count |= 56;
         count -= tbh_huffman_steps(&bits, &out, &is_short);
         if (is_short) continue;
-        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32));
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32), TBH_HUFFMAN_LONG);
         if (code.length > count) continue; /* there are more bits in the next round */
         if (code.index >= TBH_HUFFMAN_EOS) return NULL;
         *out++ = tbh_huffman_symbols[code.index];
@@ -8936,6 +8930,24 @@ TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *o
 #endif
 
 /* ------------------------------------------------------------ encoding */
+typedef struct tbh_huffman_word {
+    uint64_t bits; /* at the right */
+    unsigned length;
+} tbh_huffman_word;
+
+#if TBH_SMALL
+/* Text is found early among the symbols. */
+static tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
+    tbh_huffman_word word;
+    const tbh_huffman_row *row = tbh_huffman_lengths;
+    const uint8_t *at = (const uint8_t *)memchr(tbh_huffman_symbols, byte, TBH_HUFFMAN_EOS);
+    unsigned index = (unsigned)(at - tbh_huffman_symbols);
+    while (row < TBH_HUFFMAN_LAST && index >= row[1].first) row++;
+    word.bits = (row->begin >> (32 - row->length)) + (index - row->first);
+    word.length = row->length;
+    return word;
+}
+#else
 TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
 #if defined(__GNUC__) || defined(__clang__)
     return 31u - (unsigned)__builtin_clz(code);
@@ -8947,11 +8959,6 @@ TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
 #endif
 }
 
-typedef struct tbh_huffman_word {
-    uint64_t bits; /* at the right */
-    unsigned length;
-} tbh_huffman_word;
-
 TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
     tbh_huffman_word word;
     uint32_t code = tbh_huffman_codes[byte];
@@ -8959,6 +8966,7 @@ TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
     word.bits = code ^ 1u << word.length;
     return word;
 }
+#endif
 
 TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_join(tbh_huffman_word a, tbh_huffman_word b) {
     a.bits = a.bits << b.length | b.bits;
@@ -9012,6 +9020,7 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n) {
 
 enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 4096 };
 
+/* Names are terminated, values perhaps not. */
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;
@@ -9019,7 +9028,7 @@ typedef struct tbh_hpack_static_row {
 } tbh_hpack_static_row;
 
 /* The entry of a static index, 1 to 61. */
-TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index);
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index);
 /* The first static index with that name, or 0. */
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
 
@@ -9069,78 +9078,47 @@ TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_wrap(const turbohttp_hpack_table *tab
  * Does not know: the wire, limits on lists, what is secret. */
 
 /* ------------------------------------------------------------ static */
-#define TBH_HPACK_ROWS(left, name, value)                                                          \
-    { name, value, sizeof(name) - 1, sizeof(value) - 1, left }
-#define TBH_HPACK_ROW(name, value) TBH_HPACK_ROWS(1, name, value)
+/* clang-format off */
+/* Rows with the same name from this one on, name, value. */
+#define TBH_HPACK_STATIC_ROWS(X) \
+    X(1, ":authority", "") X(2, ":method", "GET") X(1, ":method", "POST") X(2, ":path", "/") \
+    X(1, ":path", "/index.html") X(2, ":scheme", "http") X(1, ":scheme", "https") \
+    X(7, ":status", "200") X(6, ":status", "204") X(5, ":status", "206") X(4, ":status", "304") \
+    X(3, ":status", "400") X(2, ":status", "404") X(1, ":status", "500") \
+    X(1, "accept-charset", "") X(1, "accept-encoding", "gzip, deflate") \
+    X(1, "accept-language", "") X(1, "accept-ranges", "") X(1, "accept", "") \
+    X(1, "access-control-allow-origin", "") X(1, "age", "") X(1, "allow", "") \
+    X(1, "authorization", "") X(1, "cache-control", "") X(1, "content-disposition", "") \
+    X(1, "content-encoding", "") X(1, "content-language", "") X(1, "content-length", "") \
+    X(1, "content-location", "") X(1, "content-range", "") X(1, "content-type", "") \
+    X(1, "cookie", "") X(1, "date", "") X(1, "etag", "") X(1, "expect", "") X(1, "expires", "") \
+    X(1, "from", "") X(1, "host", "") X(1, "if-match", "") X(1, "if-modified-since", "") \
+    X(1, "if-none-match", "") X(1, "if-range", "") X(1, "if-unmodified-since", "") \
+    X(1, "last-modified", "") X(1, "link", "") X(1, "location", "") X(1, "max-forwards", "") \
+    X(1, "proxy-authenticate", "") X(1, "proxy-authorization", "") X(1, "range", "") \
+    X(1, "referer", "") X(1, "refresh", "") X(1, "retry-after", "") X(1, "server", "") \
+    X(1, "set-cookie", "") X(1, "strict-transport-security", "") X(1, "transfer-encoding", "") \
+    X(1, "user-agent", "") X(1, "vary", "") X(1, "via", "") X(1, "www-authenticate", "")
+
+#if TBH_SMALL
+#define TBH_HPACK_TEXT(left, name, value)    name "\0" value
+#define TBH_HPACK_LENGTHS(left, name, value) {sizeof(name) - 1, (left) << 4 | (sizeof(value) - 1)},
+
+/* One behind the other; a walk along the lengths finds them. */
+static const char tbh_hpack_static[] = TBH_HPACK_STATIC_ROWS(TBH_HPACK_TEXT);
+
+static const uint8_t tbh_hpack_lengths[TBH_HPACK_STATIC][2] = {
+    TBH_HPACK_STATIC_ROWS(TBH_HPACK_LENGTHS)
+};
+#else
+#define TBH_HPACK_ROW(left, name, value) {name, value, sizeof(name) - 1, sizeof(value) - 1, left},
 
 static const tbh_hpack_static_row tbh_hpack_static[TBH_HPACK_STATIC + 1] = {
-    TBH_HPACK_ROW("", ""),
-    TBH_HPACK_ROW(":authority", ""),
-    TBH_HPACK_ROWS(2, ":method", "GET"),
-    TBH_HPACK_ROW(":method", "POST"),
-    TBH_HPACK_ROWS(2, ":path", "/"),
-    TBH_HPACK_ROW(":path", "/index.html"),
-    TBH_HPACK_ROWS(2, ":scheme", "http"),
-    TBH_HPACK_ROW(":scheme", "https"),
-    TBH_HPACK_ROWS(7, ":status", "200"),
-    TBH_HPACK_ROWS(6, ":status", "204"),
-    TBH_HPACK_ROWS(5, ":status", "206"),
-    TBH_HPACK_ROWS(4, ":status", "304"),
-    TBH_HPACK_ROWS(3, ":status", "400"),
-    TBH_HPACK_ROWS(2, ":status", "404"),
-    TBH_HPACK_ROW(":status", "500"),
-    TBH_HPACK_ROW("accept-charset", ""),
-    TBH_HPACK_ROW("accept-encoding", "gzip, deflate"),
-    TBH_HPACK_ROW("accept-language", ""),
-    TBH_HPACK_ROW("accept-ranges", ""),
-    TBH_HPACK_ROW("accept", ""),
-    TBH_HPACK_ROW("access-control-allow-origin", ""),
-    TBH_HPACK_ROW("age", ""),
-    TBH_HPACK_ROW("allow", ""),
-    TBH_HPACK_ROW("authorization", ""),
-    TBH_HPACK_ROW("cache-control", ""),
-    TBH_HPACK_ROW("content-disposition", ""),
-    TBH_HPACK_ROW("content-encoding", ""),
-    TBH_HPACK_ROW("content-language", ""),
-    TBH_HPACK_ROW("content-length", ""),
-    TBH_HPACK_ROW("content-location", ""),
-    TBH_HPACK_ROW("content-range", ""),
-    TBH_HPACK_ROW("content-type", ""),
-    TBH_HPACK_ROW("cookie", ""),
-    TBH_HPACK_ROW("date", ""),
-    TBH_HPACK_ROW("etag", ""),
-    TBH_HPACK_ROW("expect", ""),
-    TBH_HPACK_ROW("expires", ""),
-    TBH_HPACK_ROW("from", ""),
-    TBH_HPACK_ROW("host", ""),
-    TBH_HPACK_ROW("if-match", ""),
-    TBH_HPACK_ROW("if-modified-since", ""),
-    TBH_HPACK_ROW("if-none-match", ""),
-    TBH_HPACK_ROW("if-range", ""),
-    TBH_HPACK_ROW("if-unmodified-since", ""),
-    TBH_HPACK_ROW("last-modified", ""),
-    TBH_HPACK_ROW("link", ""),
-    TBH_HPACK_ROW("location", ""),
-    TBH_HPACK_ROW("max-forwards", ""),
-    TBH_HPACK_ROW("proxy-authenticate", ""),
-    TBH_HPACK_ROW("proxy-authorization", ""),
-    TBH_HPACK_ROW("range", ""),
-    TBH_HPACK_ROW("referer", ""),
-    TBH_HPACK_ROW("refresh", ""),
-    TBH_HPACK_ROW("retry-after", ""),
-    TBH_HPACK_ROW("server", ""),
-    TBH_HPACK_ROW("set-cookie", ""),
-    TBH_HPACK_ROW("strict-transport-security", ""),
-    TBH_HPACK_ROW("transfer-encoding", ""),
-    TBH_HPACK_ROW("user-agent", ""),
-    TBH_HPACK_ROW("vary", ""),
-    TBH_HPACK_ROW("via", ""),
-    TBH_HPACK_ROW("www-authenticate", ""),
+    {"", "", 0, 0, 1}, TBH_HPACK_STATIC_ROWS(TBH_HPACK_ROW)
 };
 
 /* A perfect hash of the length and of the first, middle and last character. */
 #define TBH_HPACK_HASH 1065425835u
-/* clang-format off */
 static const uint8_t tbh_hpack_slots[128] = {
     38, 50, 0, 0, 0, 0, 0, 61, 0, 0, 0, 25, 43, 55, 36, 0, 1, 0, 0, 16, 58, 0, 48, 0, 0, 0, 0,
     51, 42, 0, 0, 0, 0, 44, 40, 0, 0, 0, 0, 0, 26, 0, 0, 0, 0, 0, 54, 2, 0, 0, 0, 0, 8, 0, 6, 0,
@@ -9148,10 +9126,34 @@ static const uint8_t tbh_hpack_slots[128] = {
     53, 0, 30, 0, 0, 0, 52, 0, 0, 60, 0, 22, 37, 0, 0, 0, 0, 34, 56, 0, 0, 0, 49, 0, 0, 24, 28,
     0, 0, 18, 15, 4, 33, 0, 41, 0, 21, 0, 0, 0, 57, 0, 0, 47, 31, 0
 };
+#endif
 /* clang-format on */
 
-TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index) {
-    return &tbh_hpack_static[index];
+#if TBH_SMALL
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
+    tbh_hpack_static_row row;
+    const uint8_t *lengths = tbh_hpack_lengths[0];
+    row.name = tbh_hpack_static;
+    for (; index > 1; index--, lengths += 2) row.name += lengths[0] + 1 + (lengths[1] & 15);
+    row.value = row.name + lengths[0] + 1;
+    row.name_length = lengths[0];
+    row.value_length = lengths[1] & 15;
+    row.left = lengths[1] >> 4;
+    return row;
+}
+
+TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
+    const char *at = tbh_hpack_static;
+    for (uint32_t i = 0; i < TBH_HPACK_STATIC; i++) {
+        const uint8_t *lengths = tbh_hpack_lengths[i];
+        if (lengths[0] == name.length && memcmp(at, name.data, name.length) == 0) return i + 1;
+        at += lengths[0] + 1 + (lengths[1] & 15);
+    }
+    return 0;
+}
+#else
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
+    return tbh_hpack_static[index];
 }
 
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
@@ -9163,6 +9165,7 @@ TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
     const tbh_hpack_static_row *row = &tbh_hpack_static[index];
     return row->name_length == n && memcmp(row->name, p, n) == 0 ? index : 0;
 }
+#endif
 
 /* ------------------------------------------------------------ dynamic */
 TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
@@ -9387,10 +9390,10 @@ TBH_ALWAYS_INLINE turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint
 TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
     turbohttp_hpack_table *table = &d->table;
     if (d->number - 1 < TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(d->number);
-        d->name = tbh_span(row->name, row->name_length);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(d->number);
+        d->name = tbh_span(row.name, row.name_length);
         d->name_home = TBH_HPACK_HOME_FIXED;
-        if (value) *value = tbh_span(row->value, row->value_length);
+        if (value) *value = tbh_span(row.value, row.value_length);
         return true;
     }
     uint32_t age = d->number - TBH_HPACK_STATIC - 1;
@@ -9655,10 +9658,10 @@ static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decode
 TBH_ALWAYS_INLINE bool tbh_hpack_find_short(turbohttp_hpack_decoder *d, uint32_t index,
                                             turbohttp_hpack_field *field) {
     if (index <= TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
         d->row = NULL;
-        field->name = tbh_span(row->name, row->name_length);
-        field->value = tbh_span(row->value, row->value_length);
+        field->name = tbh_span(row.name, row.name_length);
+        field->value = tbh_span(row.value, row.value_length);
         return index != 0;
     }
     uint32_t age = index - TBH_HPACK_STATIC - 1;
@@ -9676,6 +9679,7 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
                                                       const uint8_t **in, size_t *in_length,
                                                       turbohttp_hpack_field *field) {
     turbohttp_hpack_decoder *d = decoder;
+    if (TBH_SMALL) return tbh_hpack_decode_any(d, in, in_length, field);
     bool is_between = d->state == TBH_HPACK_FIRST && !d->is_too_large;
     if (*in_length == 0 && is_between) return TURBOHTTP_PENDING;
     uint8_t byte = *in_length ? **in : 0;
@@ -9702,7 +9706,7 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
  *
  * Owns nothing; the table is the caller's. Entries are found through chains, one for each bucket of
  * name hashes, from the newest entry to the oldest. Entries are numbered, and a link to one that has
- * left the table ends its chain, so leaving costs nothing.
+ * left the table ends its chain, so leaving costs nothing. Where size comes first each is looked at.
  * Invariants: room for the whole field is there before anything changes; table and announced sizes
  * are what the peer's decoder will have after reading what was written.
  * Does not know: frames, which fields a message needs, whether they are allowed. */
@@ -9866,9 +9870,10 @@ static void tbh_hpack_match_static(const turbohttp_hpack_field *field, uint32_t 
                                    tbh_hpack_match *match) {
     uint32_t index = match->name = name;
     if (index == 0) return;
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index), *end = row + row->left;
-    for (; row < end; row++, index++) {
-        if (!tbh_hpack_equal(field->value, row->value, row->value_length)) continue;
+    for (uint32_t left = 1; left > 0; index++) { /* at most seven */
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
+        left = row.left - 1u;
+        if (!tbh_hpack_equal(field->value, row.value, row.value_length)) continue;
         match->field = index;
         return;
     }
@@ -9885,21 +9890,33 @@ static bool tbh_hpack_same_value(const turbohttp_hpack_table *table, const turbo
     return row->value_length == value.length && tbh_hpack_table_equals(table, at, value);
 }
 
+/* The first entry to look at, by age, and the one behind it in the chain. */
+static uint32_t tbh_hpack_chain(const turbohttp_hpack_encoder *e,
+                                const turbohttp_hpack_link *link) {
+    if (TBH_SMALL) return 0;
+    return tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+}
+
+static uint32_t tbh_hpack_following(const turbohttp_hpack_encoder *e, uint32_t age, uint32_t at) {
+    return TBH_SMALL ? age + 1 : tbh_hpack_age(e, e->links[at].older);
+}
+
 /* Walks the chain of the name. `link` has the hashes of the field. */
 static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
                                     const turbohttp_hpack_field *field,
                                     const turbohttp_hpack_link *link, tbh_hpack_match *match) {
     const turbohttp_hpack_table *table = &e->table;
-    uint32_t age = tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+    uint32_t age = tbh_hpack_chain(e, link);
     for (uint32_t next = 0; age < table->count && age >= next;) { /* ends: it grows */
         uint32_t at = tbh_hpack_table_row(table, age), index = TBH_HPACK_STATIC + 1 + age;
         next = age + 1;
         const turbohttp_hpack_row *row = &table->rows[at];
         const turbohttp_hpack_link *found = &e->links[at];
-        age = tbh_hpack_age(e, found->older);
-        if (found->name_hash != link->name_hash || row->name_length != field->name.length) continue;
-        bool is_value =
-            found->value_hash == link->value_hash && tbh_hpack_same_value(table, row, field->value);
+        age = tbh_hpack_following(e, age, at);
+        if (!TBH_SMALL && found->name_hash != link->name_hash) continue;
+        if (row->name_length != field->name.length) continue;
+        bool is_value = (TBH_SMALL || found->value_hash == link->value_hash) &&
+                        tbh_hpack_same_value(table, row, field->value);
         if (!is_value && match->name) continue;
         if (!tbh_hpack_table_equals(table, row->offset, field->name)) continue;
         if (match->name == 0) match->name = index;
@@ -9910,10 +9927,12 @@ static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
 
 static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack_field *field,
                                turbohttp_hpack_link *link) {
-    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
     if (!tbh_hpack_table_insert(&e->table, field->name, field->value)) return;
+    e->inserted++;
+    if (TBH_SMALL) return;
+    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
     link->older = *bucket;
-    *bucket = ++e->inserted;
+    *bucket = e->inserted;
     e->links[e->table.newest] = *link;
 }
 
@@ -9922,6 +9941,7 @@ static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack
  * spread over the buckets by value. */
 static void tbh_hpack_link_of(const turbohttp_hpack_field *field, uint32_t name,
                               turbohttp_hpack_link *link) {
+    if (TBH_SMALL) return;
     link->value_hash = tbh_hpack_hash(field->value);
     link->name_hash = name ? link->value_hash + name : tbh_hpack_hash(field->name);
     link->older = 0;
@@ -10556,10 +10576,12 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_write_priority_update(turbohttp_writ
  * ======================================================================= */
 /* Rules for fields of HTTP/2, for readers that have the decoder's table at hand. */
 
-/* What is noted about an entry of the decoder's table when it was found to be a good regular field. */
-#define TBH_H2_NOTE_GOOD       UINT32_C(0x80000000)
-#define TBH_H2_NOTE_ID(note)   ((uint16_t)((note)&0xffffu))
-#define TBH_H2_NOTE_NAME(note) ((note) >> 16 & 0x7fu) /* static index of the name, or 0 */
+/* What is noted about an entry of the decoder's table when it was found to be a good regular field;
+ * nothing where size comes first. */
+#define TBH_H2_NOTE_GOOD     UINT32_C(0x80000000)
+#define TBH_H2_NOTE_ID(note) ((uint16_t)((note)&0xffffu))
+#define TBH_H2_NOTE_NAME(note)                                                                     \
+    (TBH_SMALL ? 0u : (note) >> 16 & 0x7fu) /* static index of the name, or 0 */
 
 /* As turbohttp_h2_fields_check; *note is what there is to know of a regular field, and 0 of others.
  * `row` is the field's entry in the decoder's table, or NULL. */
@@ -10572,7 +10594,7 @@ TBH_ALWAYS_INLINE turbohttp_status tbh_h2_fields_check_row(turbohttp_h2_fields *
                                                            const turbohttp_hpack_field *field,
                                                            turbohttp_hpack_row *row,
                                                            uint32_t *note) {
-    if (!row || !row->note) return tbh_h2_fields_check_new(f, field, row, note);
+    if (TBH_SMALL || !row || !row->note) return tbh_h2_fields_check_new(f, field, row, note);
     f->has_regular = true;
     *note = row->note;
     return TURBOHTTP_OK;
@@ -10694,7 +10716,7 @@ TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
     if (!tbh_h2_is_value(field->value) || !tbh_h2_check_regular(field, &id))
         return TURBOHTTP_ERR_H2_FIELD;
     *note = TBH_H2_NOTE_GOOD | id;
-    if (row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
+    if (!TBH_SMALL && row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
     return TURBOHTTP_OK;
 }
 
@@ -12640,7 +12662,7 @@ TBH_FN void tbh_mux_continue(tbh_mux_stream *stream) {
  * Input: a head that request_head.c has written or trailers of its kind, so no line is malformed.
  * Does not know: what a request means, windows, states. */
 
-enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = TBH_SMALL ? 256 : 1000 };
+enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = 1000 };
 
 /* ------------------------------------------------------------ lines */
 /* The line up to its CRLF; `rest` moves behind it. */
@@ -12653,9 +12675,9 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
 }
 
 static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
     turbohttp_hpack_field field;
-    field.name = tbh_span(row->name, row->name_length);
+    field.name = tbh_span(row.name, row.name_length);
     field.value = value;
     field.never_indexed = false;
     tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
@@ -12712,13 +12734,15 @@ static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span lines) {
 /* ------------------------------------------------------------ what is said again and again
  * Requests of one client to one origin mostly differ in their path. Everything else is kept together
  * with its bytes on the wire: they stay the same for as long as nothing enters or leaves the
- * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. */
+ * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. Where size
+ * comes first nothing is kept. */
 TBH_FN void tbh_mux_forget_common(tbh_mux *h) {
-    h->common.lines_bytes = 0;
+    if (!TBH_SMALL) h->common.lines_bytes = 0;
 }
 
 TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
     tbh_mux_common *common = &h->common;
+    if (TBH_SMALL) return;
     if (common->bytes) { /* it may hold credentials (RELIABILITY 3.6) */
         tbh_wipe(common->bytes, common->room);
         turbohttp_byte_pool_return(h->pool, common->bytes, common->room);
@@ -12728,8 +12752,8 @@ TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
 
 static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
     const tbh_mux_common *common = &h->common;
-    return method.length == common->method_bytes && lines.length == common->lines_bytes &&
-           common->inserted == h->encoder.inserted &&
+    return !TBH_SMALL && method.length == common->method_bytes &&
+           lines.length == common->lines_bytes && common->inserted == h->encoder.inserted &&
            memcmp(common->bytes, method.data, method.length) == 0 &&
            memcmp(common->bytes + method.length, lines.data, lines.length) == 0;
 }
@@ -12737,6 +12761,7 @@ static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp
 /* The texts, as they are before names become lower case. False: they are too long to be kept. */
 static bool tbh_mux_keep_texts(tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
     tbh_mux_common *common = &h->common;
+    if (TBH_SMALL) return false;
     if (!common->bytes)
         common->bytes = (char *)turbohttp_byte_pool_rent(h->pool, TBH_MUX_COMMON, &common->room);
     if (!common->bytes || method.length + lines.length > common->room) return false;
@@ -12784,7 +12809,8 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
         tbh_mux_put_known(h, path);
         return;
     }
-    turbohttp_hpack_encode_begin(&h->encoder, &h->out); /* what is said once is not kept */
+    if (!TBH_SMALL) /* what is said once is not kept */
+        turbohttp_hpack_encode_begin(&h->encoder, &h->out);
     size_t start = h->out.length;
     bool is_kept = tbh_mux_keep_texts(h, method, lines);
     turbohttp_span host = tbh_mux_line(&lines);
@@ -13072,7 +13098,7 @@ static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
     uint32_t index = TBH_H2_NOTE_NAME(note);
     turbohttp_header *row = &section->table[section->count++];
     char *text = section->text;
-    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name = index ? tbh_hpack_static_row_at(index).name : text;
     row->name_length = (uint16_t)field->name.length;
     row->value_length = (uint32_t)field->value.length;
     row->id = TBH_H2_NOTE_ID(note);
@@ -13609,7 +13635,8 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
 static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
                                   tbh_mux_event *event) {
     turbohttp_span body;
-    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    if (TBH_SMALL || h->is_failed) return;
+    if (!tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
     h->at += body.length;
     if (body.length) tbh_mux_on_bytes(h, frame, body, event);
     if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;
@@ -17325,8 +17352,8 @@ TBH_FN void tbh_request_rewind(tbh_request *request);
 #endif
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url;  /* NULL: it is `path`, and `origin` knows what comes behind it */
-    turbohttp_span path;       /* request target */
+    const turbohttp_url *url; /* NULL: it is `path`, and `origin` knows what comes behind it */
+    turbohttp_span path;      /* request target */
     const tbh_origin *origin;
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
@@ -20743,8 +20770,10 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_HEAD_TEXT
 #undef TBH_HPACK_FIELD_EXTRA
 #undef TBH_HPACK_HASH
+#undef TBH_HPACK_LENGTHS
 #undef TBH_HPACK_ROW
-#undef TBH_HPACK_ROWS
+#undef TBH_HPACK_STATIC_ROWS
+#undef TBH_HPACK_TEXT
 #undef TBH_HTTP2
 #undef TBH_HUFFMAN_1
 #undef TBH_HUFFMAN_16
@@ -20757,10 +20786,10 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_HUFFMAN_B6
 #undef TBH_HUFFMAN_B66
 #undef TBH_HUFFMAN_B7
+#undef TBH_HUFFMAN_CHAR
 #undef TBH_HUFFMAN_EOS
 #undef TBH_HUFFMAN_FIRST
-#undef TBH_HUFFMAN_FIRST_BITS
-#undef TBH_HUFFMAN_LONG_BEGIN
+#undef TBH_HUFFMAN_LAST
 #undef TBH_HUFFMAN_LOOK
 #undef TBH_HUFFMAN_ONE
 #undef TBH_HUFFMAN_ROOM

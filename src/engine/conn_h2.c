@@ -339,7 +339,8 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
 static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
                                   tbh_mux_event *event) {
     turbohttp_span body;
-    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    if (TBH_SMALL || h->is_failed) return;
+    if (!tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
     h->at += body.length;
     if (body.length) tbh_mux_on_bytes(h, frame, body, event);
     if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;

@@ -66,7 +66,7 @@ static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
     uint32_t index = TBH_H2_NOTE_NAME(note);
     turbohttp_header *row = &section->table[section->count++];
     char *text = section->text;
-    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name = index ? tbh_hpack_static_row_at(index).name : text;
     row->name_length = (uint16_t)field->name.length;
     row->value_length = (uint32_t)field->value.length;
     row->id = TBH_H2_NOTE_ID(note);
