@@ -2318,6 +2318,19 @@ typedef struct turbohttp_body {
 
 typedef struct turbohttp_response turbohttp_response; /**< see below */
 
+/** How urgent a request is among those to the same server: which of them gets
+ *  the next free connection or HTTP/2 stream, and whose body is sent first.
+ *  First come, first served inside a class. Nobody starves: when eight in a
+ *  row went before a less urgent one, the one that has waited longest is next.
+ *  Over HTTP/2 the server is told (RFC 9218), unless the request has a header
+ *  `priority` of its own. */
+typedef enum turbohttp_priority {
+    TURBOHTTP_PRIORITY_LOW = -1,    /**< prefetching; "priority: u=5" */
+    TURBOHTTP_PRIORITY_NORMAL = 0,  /**< not told: it is what servers assume */
+    TURBOHTTP_PRIORITY_HIGH = 1,    /**< "priority: u=2" */
+    TURBOHTTP_PRIORITY_CRITICAL = 2 /**< the player waits; "priority: u=0" */
+} turbohttp_priority;
+
 /** Everything a request can be told; zero-initialise, then set what differs.
  *  Texts are copied by `turbohttp_submit`; `body` says what is borrowed. */
 typedef struct turbohttp_request_desc {
@@ -2342,6 +2355,7 @@ typedef struct turbohttp_request_desc {
     turbohttp_timeouts timeouts; /**< what is 0 comes from the client */
     const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
+    turbohttp_priority priority; /**< TURBOHTTP_PRIORITY_NORMAL */
     bool expect_continue;       /**< wait for 100 before sending the body */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
@@ -11003,6 +11017,8 @@ typedef struct tbh_conn_request {
     bool expects_continue;
     bool allows_upgrade; /* 101 is an answer, not an error */
     bool is_last;        /* the connection is not to be kept */
+    bool tells_priority; /* a header of the head does */
+    int8_t priority;     /* turbohttp_priority; HTTP/1.1 has no use for it */
 } tbh_conn_request;
 
 typedef enum tbh_conn_event {
@@ -11671,7 +11687,7 @@ enum { TBH_MUX_STATES = TBH_MUX_CLOSED + 1, TBH_MUX_INPUTS = TBH_MUX_SENT_RESET 
 /* Queues in which a stream can stand. */
 enum {
     TBH_MUX_LIVE,   /* started and not released */
-    TBH_MUX_SENDER, /* has a piece of body that may go */
+    TBH_MUX_SENDER, /* has a piece of body that may go; the most urgent ones first */
     TBH_MUX_READY,  /* has something to hand out that needs no further bytes */
     TBH_MUX_CREDIT, /* a WINDOW_UPDATE is due */
     TBH_MUX_QUEUES
@@ -11709,6 +11725,8 @@ struct tbh_mux_stream {
     turbohttp_span small;    /* a body in the same block as the head */
     turbohttp_span trailers; /* field lines behind a body of unknown length */
     uint64_t sent_bytes;     /* of frames that hold the request */
+    uint32_t queued_at;      /* pieces that were sent before it was put into SENDER */
+    int8_t priority;
     bool awaits_continue;
     bool is_head;
 
@@ -11811,6 +11829,8 @@ struct tbh_mux {
     size_t encoder_bytes;
     int64_t send_window;
     uint32_t window, taken;
+    uint32_t pieces;    /* of bodies, sent */
+    uint32_t overtaken; /* of these, in a row before somebody less urgent */
 
     /* what the peer said */
     uint32_t peer_streams, peer_window, goaway_last;
@@ -12115,16 +12135,27 @@ TBH_FN uint32_t tbh_mux_step(tbh_mux_stream *stream, tbh_mux_input input) {
 }
 
 /* ------------------------------------------------------------ queues */
+/* Behind everybody; among the senders behind those who are as urgent, or more. */
+static tbh_mux_stream *tbh_mux_place(const tbh_mux_stream *stream, int queue) {
+    tbh_mux_stream *before = stream->mux->queues[queue].last;
+    while (queue == TBH_MUX_SENDER && before && before->priority < stream->priority)
+        before = before->nodes[queue].previous;
+    return before;
+}
+
 TBH_FN void tbh_mux_enqueue(tbh_mux_stream *stream, int queue) {
     tbh_mux_queue *q = &stream->mux->queues[queue];
     tbh_mux_node *node = &stream->nodes[queue];
     if (node->is_in) return;
+    if (queue == TBH_MUX_SENDER) stream->queued_at = stream->mux->pieces;
+    tbh_mux_stream *before = tbh_mux_place(stream, queue);
     node->is_in = true;
-    node->next = NULL;
-    node->previous = q->last;
-    if (q->last) q->last->nodes[queue].next = stream;
+    node->previous = before;
+    node->next = before ? before->nodes[queue].next : q->first;
+    if (before) before->nodes[queue].next = stream;
     else q->first = stream;
-    q->last = stream;
+    if (node->next) node->next->nodes[queue].previous = stream;
+    else q->last = stream;
     q->count++;
 }
 
@@ -12183,6 +12214,7 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     stream->send_window = h->peer_window;
     stream->window = h->options.stream_window;
     stream->is_head = request->is_head;
+    stream->priority = request->priority;
     turbohttp_segments_init(&stream->held, h->pool, h->limits->block_bytes);
     tbh_mux_number(h, stream);
     tbh_mux_enqueue(stream, TBH_MUX_LIVE);
@@ -12367,6 +12399,9 @@ TBH_FN void tbh_mux_continue(tbh_mux_stream *stream) {
 
 enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256, TBH_MUX_FRAME = 16384 };
 
+/* Pieces in a row that may go before a less urgent one. */
+enum { TBH_MUX_OVERTAKEN_MOST = 8 };
+
 static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /* ------------------------------------------------------------ the start (§3.4) */
@@ -12472,6 +12507,14 @@ static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span *rest) {
     tbh_mux_put_lines(h, rest);
 }
 
+/* RFC 9218 §4.1; 3 is what is assumed. */
+static void tbh_mux_put_priority(tbh_mux *h, int8_t priority) {
+    const char *urgency = priority < 0                          ? "u=5"
+                          : priority == TURBOHTTP_PRIORITY_HIGH ? "u=2"
+                                                                : "u=0";
+    if (priority) tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span_of(urgency));
+}
+
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of
  * CONTINUATION (§6.10). */
 static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame frame) {
@@ -12495,9 +12538,9 @@ static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame fram
     turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
 }
 
-/* Lines become one block; `is_request`: the first two are the request line and Host. */
-static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines, bool is_request,
-                              bool ends) {
+/* Lines become one block; `request`: the first two are the request line and Host. */
+static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines,
+                              const tbh_conn_request *request, bool ends) {
     static const char empty[TURBOHTTP_H2_HEADER_BYTES] = {0};
     tbh_mux *h = stream->mux;
     size_t start = h->out.length;
@@ -12507,8 +12550,9 @@ static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines, boo
     frame.flags = (uint8_t)(TURBOHTTP_H2_END_HEADERS | (ends ? TURBOHTTP_H2_END_STREAM : 0));
     frame.stream_id = stream->id;
     turbohttp_writer_put(&h->out, empty, sizeof empty);
-    if (is_request) tbh_mux_put_request_fields(h, lines);
+    if (request) tbh_mux_put_request_fields(h, lines);
     else tbh_mux_put_lines(h, lines);
+    if (request && !request->tells_priority) tbh_mux_put_priority(h, request->priority);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
@@ -12529,7 +12573,7 @@ TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
     stream->body = has_body ? request->body : NULL;
     if (has_body) stream->trailers = request->trailers;
     stream->awaits_continue = has_body && request->expects_continue;
-    tbh_mux_put_block(stream, &text, true, !has_body);
+    tbh_mux_put_block(stream, &text, request, !has_body);
     tbh_mux_resume_source(stream);
     return stream->mux->out.status;
 }
@@ -12586,7 +12630,7 @@ static void tbh_mux_put_data(tbh_mux_stream *stream, size_t n, bool is_last) {
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     stream->body = NULL;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
-    else tbh_mux_put_block(stream, &stream->trailers, false, true);
+    else tbh_mux_put_block(stream, &stream->trailers, NULL, true);
 }
 
 /* One frame of a stream's body; it then stands last in the queue, or in none. */
@@ -12594,6 +12638,7 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux *h = stream->mux;
     char *frame;
     size_t n = 0, room = tbh_mux_allowance(stream);
+    h->pieces++;
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     if (room == 0) return; /* a WINDOW_UPDATE puts it back */
     if (turbohttp_writer_reserve(&h->out, TURBOHTTP_H2_HEADER_BYTES + room, &frame) != TURBOHTTP_OK)
@@ -12610,6 +12655,20 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux_put_data(stream, n, status == TURBOHTTP_DONE);
 }
 
+/* The most urgent one; but now and then the one that has waited longest, or a long upload would make
+ * others time out. */
+static tbh_mux_stream *tbh_mux_next_sender(tbh_mux *h) {
+    const tbh_mux_queue *q = &h->queues[TBH_MUX_SENDER];
+    tbh_mux_stream *oldest = q->first;
+    bool is_mixed = oldest && oldest->priority > q->last->priority;
+    h->overtaken = is_mixed ? h->overtaken + 1 : 0;
+    if (h->overtaken <= TBH_MUX_OVERTAKEN_MOST) return oldest;
+    h->overtaken = 0;
+    for (tbh_mux_stream *at = oldest; at; at = at->nodes[TBH_MUX_SENDER].next)
+        if (h->pieces - at->queued_at > h->pieces - oldest->queued_at) oldest = at;
+    return oldest;
+}
+
 /* ------------------------------------------------------------ the port */
 static void tbh_mux_refill_out(tbh_mux *h) {
     if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
@@ -12619,7 +12678,7 @@ static void tbh_mux_refill_out(tbh_mux *h) {
     tbh_mux_write_credit(h);
     tbh_mux_stream *stream;
     while (!h->is_failed && h->send_window > 0 && h->out.length < TBH_MUX_FILL &&
-           (stream = h->queues[TBH_MUX_SENDER].first) != NULL)
+           (stream = tbh_mux_next_sender(h)) != NULL)
         tbh_mux_send_piece(stream);
 }
 
@@ -16744,6 +16803,7 @@ struct tbh_request {
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
     uint64_t body_total; /* as announced; 0: not known */
+    uint64_t ticket;     /* grows with each submit of the client */
     uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
@@ -16780,8 +16840,9 @@ struct tbh_origin {
     turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
     turbohttp_span host_field;    /* value of Host for such a URL */
     size_t bytes;
-    tbh_request *waiting_first, *waiting_last;
-    tbh_link *idle;   /* last used first */
+    tbh_request *waiting_first, *waiting_last; /* the most urgent ones first */
+    uint32_t overtaken;                        /* starts in a row before somebody less urgent */
+    tbh_link *idle;                            /* last used first */
     tbh_link *shared; /* speaks HTTP/2 and takes requests; perhaps idle, too */
     uint32_t links, requests, opening;
     bool speaks_h1; /* the last answer to an offer of both */
@@ -16870,7 +16931,7 @@ struct turbohttp_client {
     uint32_t link_count, idle_count, opening_count;
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
-    uint64_t connects, replays;
+    uint64_t connects, replays, tickets;
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 
@@ -17336,7 +17397,8 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
 /* Origins: who waits for a connection, and which connection serves whom (SPEC E4).
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
- * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
+ * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
+ * starves; the caps per host
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 
@@ -17344,6 +17406,9 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
  * (RELIABILITY 3.3): the server may be closing it right now. */
 #define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
+
+/* Requests in a row that may start before a less urgent one (RELIABILITY 3.5). */
+#define TBH_OVERTAKEN_MOST   8u
 
 /* Origins without links and requests that are kept for their TLS session. */
 #define TBH_DORMANT_ORIGINS  16u
@@ -17514,16 +17579,18 @@ TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
 }
 
 /* ------------------------------------------------------------ queue */
+/* Behind all that are as urgent, or more; what waits again goes before its equals. */
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
-    tbh_request **end = at_front ? &origin->waiting_first : &origin->waiting_last;
+    int least = request->wire.priority + (at_front ? 1 : 0);
+    tbh_request *before = origin->waiting_last;
+    while (before && before->wire.priority < least) before = before->previous;
     request->state = TBH_REQUEST_WAITING;
-    request->next = at_front ? origin->waiting_first : NULL;
-    request->previous = at_front ? NULL : origin->waiting_last;
+    request->previous = before;
+    request->next = before ? before->next : origin->waiting_first;
+    if (before) before->next = request;
+    else origin->waiting_first = request;
     if (request->next) request->next->previous = request;
-    if (request->previous) request->previous->next = request;
-    *end = request;
-    if (!origin->waiting_first) origin->waiting_first = request;
-    if (!origin->waiting_last) origin->waiting_last = request;
+    else origin->waiting_last = request;
 }
 
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
@@ -17617,12 +17684,24 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
     return true;
 }
 
-/* False when the first request in the queue must go on waiting. */
+/* The most urgent one; but now and then the one that has waited longest. */
+static tbh_request *tbh_origin_next(const tbh_origin *origin) {
+    tbh_request *oldest = origin->waiting_first;
+    if (origin->overtaken < TBH_OVERTAKEN_MOST) return oldest;
+    for (tbh_request *at = oldest; at; at = at->next)
+        if (at->ticket < oldest->ticket) oldest = at;
+    return oldest;
+}
+
+/* False when the next request in the queue must go on waiting. */
 static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *origin) {
-    tbh_request *request = origin->waiting_first;
+    tbh_request *request = tbh_origin_next(origin);
+    bool overtakes = request->wire.priority > origin->waiting_last->wire.priority;
     tbh_link *link = tbh_origin_find_idle(origin, request);
     if (!link && tbh_origin_should_wait(origin, request)) return false;
     if (!link && !tbh_origin_may_open(client, origin)) return false;
+    bool is_turn = origin->overtaken >= TBH_OVERTAKEN_MOST;
+    origin->overtaken = overtakes && !is_turn ? origin->overtaken + 1 : 0;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
     else tbh_link_open(origin, request);
@@ -19064,6 +19143,18 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     if (desc->body_path) request->body_path = text + layout->path;
 }
 
+/* The class; a header of the user's own, or one taken away, stands for itself (RFC 9218 §5). */
+static turbohttp_status tbh_head_prioritise(tbh_head_writer *w, tbh_request *request) {
+    const turbohttp_request_desc *desc = w->desc;
+    if (desc->priority < TURBOHTTP_PRIORITY_LOW || desc->priority > TURBOHTTP_PRIORITY_CRITICAL)
+        return tbh_head_refuse(w, TURBOHTTP_ERR_INVALID_ARGUMENT, tbh_span_of("priority"));
+    request->wire.priority = (int8_t)desc->priority;
+    for (size_t i = 0; desc->priority && i < desc->header_count; i++)
+        if (tbh_span_equal_nocase(tbh_span_of(desc->headers[i].name), "priority"))
+            request->wire.tells_priority = true;
+    return TURBOHTTP_OK;
+}
+
 /* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
 static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc) {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
@@ -19086,7 +19177,8 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     if (!has_body && desc->body.length > 0) /* the server would wait for what never comes (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
-    turbohttp_status status = tbh_source_open(request, error);
+    turbohttp_status status = tbh_head_prioritise(&w, request);
+    if (status == TURBOHTTP_OK) status = tbh_source_open(request, error);
     if (status != TURBOHTTP_OK) return status;
     if (desc->use_http10 && request->source.is_unknown)
         return tbh_head_refuse(&w, TURBOHTTP_ERR_UNSUPPORTED,
@@ -19489,6 +19581,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
     }
     request->total_deadline_us = tbh_request_limit_us(request, request->timeouts.total_ms);
     tbh_client_arm(client, request->total_deadline_us);
+    request->ticket = client->tickets++;
     tbh_origin_queue(request->origin, request, false);
     *handle = request->handle;
     return TURBOHTTP_OK;
@@ -20334,6 +20427,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_NOINLINE
 #undef TBH_NO_FILE
 #undef TBH_NO_SOCKET
+#undef TBH_OVERTAKEN_MOST
 #undef TBH_O_B
 #undef TBH_O_H
 #undef TBH_POISON

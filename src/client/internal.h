@@ -66,6 +66,7 @@ struct tbh_request {
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
     uint64_t body_total; /* as announced; 0: not known */
+    uint64_t ticket;     /* grows with each submit of the client */
     uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
@@ -102,8 +103,9 @@ struct tbh_origin {
     turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
     turbohttp_span host_field;    /* value of Host for such a URL */
     size_t bytes;
-    tbh_request *waiting_first, *waiting_last;
-    tbh_link *idle;   /* last used first */
+    tbh_request *waiting_first, *waiting_last; /* the most urgent ones first */
+    uint32_t overtaken;                        /* starts in a row before somebody less urgent */
+    tbh_link *idle;                            /* last used first */
     tbh_link *shared; /* speaks HTTP/2 and takes requests; perhaps idle, too */
     uint32_t links, requests, opening;
     bool speaks_h1; /* the last answer to an offer of both */
@@ -192,7 +194,7 @@ struct turbohttp_client {
     uint32_t link_count, idle_count, opening_count;
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
-    uint64_t connects, replays;
+    uint64_t connects, replays, tickets;
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 

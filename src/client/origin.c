@@ -1,7 +1,8 @@
 /* Origins: who waits for a connection, and which connection serves whom (SPEC E4).
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
- * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
+ * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
+ * starves; the caps per host
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 #include "../format/url.h"
@@ -11,6 +12,9 @@
  * (RELIABILITY 3.3): the server may be closing it right now. */
 #define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
+
+/* Requests in a row that may start before a less urgent one (RELIABILITY 3.5). */
+#define TBH_OVERTAKEN_MOST   8u
 
 /* Origins without links and requests that are kept for their TLS session. */
 #define TBH_DORMANT_ORIGINS  16u
@@ -181,16 +185,18 @@ TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
 }
 
 /* ------------------------------------------------------------ queue */
+/* Behind all that are as urgent, or more; what waits again goes before its equals. */
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
-    tbh_request **end = at_front ? &origin->waiting_first : &origin->waiting_last;
+    int least = request->wire.priority + (at_front ? 1 : 0);
+    tbh_request *before = origin->waiting_last;
+    while (before && before->wire.priority < least) before = before->previous;
     request->state = TBH_REQUEST_WAITING;
-    request->next = at_front ? origin->waiting_first : NULL;
-    request->previous = at_front ? NULL : origin->waiting_last;
+    request->previous = before;
+    request->next = before ? before->next : origin->waiting_first;
+    if (before) before->next = request;
+    else origin->waiting_first = request;
     if (request->next) request->next->previous = request;
-    if (request->previous) request->previous->next = request;
-    *end = request;
-    if (!origin->waiting_first) origin->waiting_first = request;
-    if (!origin->waiting_last) origin->waiting_last = request;
+    else origin->waiting_last = request;
 }
 
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
@@ -284,12 +290,24 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
     return true;
 }
 
-/* False when the first request in the queue must go on waiting. */
+/* The most urgent one; but now and then the one that has waited longest. */
+static tbh_request *tbh_origin_next(const tbh_origin *origin) {
+    tbh_request *oldest = origin->waiting_first;
+    if (origin->overtaken < TBH_OVERTAKEN_MOST) return oldest;
+    for (tbh_request *at = oldest; at; at = at->next)
+        if (at->ticket < oldest->ticket) oldest = at;
+    return oldest;
+}
+
+/* False when the next request in the queue must go on waiting. */
 static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *origin) {
-    tbh_request *request = origin->waiting_first;
+    tbh_request *request = tbh_origin_next(origin);
+    bool overtakes = request->wire.priority > origin->waiting_last->wire.priority;
     tbh_link *link = tbh_origin_find_idle(origin, request);
     if (!link && tbh_origin_should_wait(origin, request)) return false;
     if (!link && !tbh_origin_may_open(client, origin)) return false;
+    bool is_turn = origin->overtaken >= TBH_OVERTAKEN_MOST;
+    origin->overtaken = overtakes && !is_turn ? origin->overtaken + 1 : 0;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
     else tbh_link_open(origin, request);

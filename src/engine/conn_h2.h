@@ -57,7 +57,7 @@ enum { TBH_MUX_STATES = TBH_MUX_CLOSED + 1, TBH_MUX_INPUTS = TBH_MUX_SENT_RESET 
 /* Queues in which a stream can stand. */
 enum {
     TBH_MUX_LIVE,   /* started and not released */
-    TBH_MUX_SENDER, /* has a piece of body that may go */
+    TBH_MUX_SENDER, /* has a piece of body that may go; the most urgent ones first */
     TBH_MUX_READY,  /* has something to hand out that needs no further bytes */
     TBH_MUX_CREDIT, /* a WINDOW_UPDATE is due */
     TBH_MUX_QUEUES
@@ -95,6 +95,8 @@ struct tbh_mux_stream {
     turbohttp_span small;    /* a body in the same block as the head */
     turbohttp_span trailers; /* field lines behind a body of unknown length */
     uint64_t sent_bytes;     /* of frames that hold the request */
+    uint32_t queued_at;      /* pieces that were sent before it was put into SENDER */
+    int8_t priority;
     bool awaits_continue;
     bool is_head;
 
@@ -197,6 +199,8 @@ struct tbh_mux {
     size_t encoder_bytes;
     int64_t send_window;
     uint32_t window, taken;
+    uint32_t pieces;    /* of bodies, sent */
+    uint32_t overtaken; /* of these, in a row before somebody less urgent */
 
     /* what the peer said */
     uint32_t peer_streams, peer_window, goaway_last;

@@ -9,6 +9,9 @@
 
 enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256, TBH_MUX_FRAME = 16384 };
 
+/* Pieces in a row that may go before a less urgent one. */
+enum { TBH_MUX_OVERTAKEN_MOST = 8 };
+
 static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /* ------------------------------------------------------------ the start (§3.4) */
@@ -114,6 +117,14 @@ static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span *rest) {
     tbh_mux_put_lines(h, rest);
 }
 
+/* RFC 9218 §4.1; 3 is what is assumed. */
+static void tbh_mux_put_priority(tbh_mux *h, int8_t priority) {
+    const char *urgency = priority < 0                          ? "u=5"
+                          : priority == TURBOHTTP_PRIORITY_HIGH ? "u=2"
+                                                                : "u=0";
+    if (priority) tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span_of(urgency));
+}
+
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of
  * CONTINUATION (§6.10). */
 static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame frame) {
@@ -137,9 +148,9 @@ static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame fram
     turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
 }
 
-/* Lines become one block; `is_request`: the first two are the request line and Host. */
-static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines, bool is_request,
-                              bool ends) {
+/* Lines become one block; `request`: the first two are the request line and Host. */
+static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines,
+                              const tbh_conn_request *request, bool ends) {
     static const char empty[TURBOHTTP_H2_HEADER_BYTES] = {0};
     tbh_mux *h = stream->mux;
     size_t start = h->out.length;
@@ -149,8 +160,9 @@ static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines, boo
     frame.flags = (uint8_t)(TURBOHTTP_H2_END_HEADERS | (ends ? TURBOHTTP_H2_END_STREAM : 0));
     frame.stream_id = stream->id;
     turbohttp_writer_put(&h->out, empty, sizeof empty);
-    if (is_request) tbh_mux_put_request_fields(h, lines);
+    if (request) tbh_mux_put_request_fields(h, lines);
     else tbh_mux_put_lines(h, lines);
+    if (request && !request->tells_priority) tbh_mux_put_priority(h, request->priority);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
@@ -171,7 +183,7 @@ TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
     stream->body = has_body ? request->body : NULL;
     if (has_body) stream->trailers = request->trailers;
     stream->awaits_continue = has_body && request->expects_continue;
-    tbh_mux_put_block(stream, &text, true, !has_body);
+    tbh_mux_put_block(stream, &text, request, !has_body);
     tbh_mux_resume_source(stream);
     return stream->mux->out.status;
 }
@@ -228,7 +240,7 @@ static void tbh_mux_put_data(tbh_mux_stream *stream, size_t n, bool is_last) {
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     stream->body = NULL;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
-    else tbh_mux_put_block(stream, &stream->trailers, false, true);
+    else tbh_mux_put_block(stream, &stream->trailers, NULL, true);
 }
 
 /* One frame of a stream's body; it then stands last in the queue, or in none. */
@@ -236,6 +248,7 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux *h = stream->mux;
     char *frame;
     size_t n = 0, room = tbh_mux_allowance(stream);
+    h->pieces++;
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     if (room == 0) return; /* a WINDOW_UPDATE puts it back */
     if (turbohttp_writer_reserve(&h->out, TURBOHTTP_H2_HEADER_BYTES + room, &frame) != TURBOHTTP_OK)
@@ -252,6 +265,20 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux_put_data(stream, n, status == TURBOHTTP_DONE);
 }
 
+/* The most urgent one; but now and then the one that has waited longest, or a long upload would make
+ * others time out. */
+static tbh_mux_stream *tbh_mux_next_sender(tbh_mux *h) {
+    const tbh_mux_queue *q = &h->queues[TBH_MUX_SENDER];
+    tbh_mux_stream *oldest = q->first;
+    bool is_mixed = oldest && oldest->priority > q->last->priority;
+    h->overtaken = is_mixed ? h->overtaken + 1 : 0;
+    if (h->overtaken <= TBH_MUX_OVERTAKEN_MOST) return oldest;
+    h->overtaken = 0;
+    for (tbh_mux_stream *at = oldest; at; at = at->nodes[TBH_MUX_SENDER].next)
+        if (h->pieces - at->queued_at > h->pieces - oldest->queued_at) oldest = at;
+    return oldest;
+}
+
 /* ------------------------------------------------------------ the port */
 static void tbh_mux_refill_out(tbh_mux *h) {
     if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
@@ -261,7 +288,7 @@ static void tbh_mux_refill_out(tbh_mux *h) {
     tbh_mux_write_credit(h);
     tbh_mux_stream *stream;
     while (!h->is_failed && h->send_window > 0 && h->out.length < TBH_MUX_FILL &&
-           (stream = h->queues[TBH_MUX_SENDER].first) != NULL)
+           (stream = tbh_mux_next_sender(h)) != NULL)
         tbh_mux_send_piece(stream);
 }
 

@@ -49,16 +49,27 @@ TBH_FN uint32_t tbh_mux_step(tbh_mux_stream *stream, tbh_mux_input input) {
 }
 
 /* ------------------------------------------------------------ queues */
+/* Behind everybody; among the senders behind those who are as urgent, or more. */
+static tbh_mux_stream *tbh_mux_place(const tbh_mux_stream *stream, int queue) {
+    tbh_mux_stream *before = stream->mux->queues[queue].last;
+    while (queue == TBH_MUX_SENDER && before && before->priority < stream->priority)
+        before = before->nodes[queue].previous;
+    return before;
+}
+
 TBH_FN void tbh_mux_enqueue(tbh_mux_stream *stream, int queue) {
     tbh_mux_queue *q = &stream->mux->queues[queue];
     tbh_mux_node *node = &stream->nodes[queue];
     if (node->is_in) return;
+    if (queue == TBH_MUX_SENDER) stream->queued_at = stream->mux->pieces;
+    tbh_mux_stream *before = tbh_mux_place(stream, queue);
     node->is_in = true;
-    node->next = NULL;
-    node->previous = q->last;
-    if (q->last) q->last->nodes[queue].next = stream;
+    node->previous = before;
+    node->next = before ? before->nodes[queue].next : q->first;
+    if (before) before->nodes[queue].next = stream;
     else q->first = stream;
-    q->last = stream;
+    if (node->next) node->next->nodes[queue].previous = stream;
+    else q->last = stream;
     q->count++;
 }
 
@@ -117,6 +128,7 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     stream->send_window = h->peer_window;
     stream->window = h->options.stream_window;
     stream->is_head = request->is_head;
+    stream->priority = request->priority;
     turbohttp_segments_init(&stream->held, h->pool, h->limits->block_bytes);
     tbh_mux_number(h, stream);
     tbh_mux_enqueue(stream, TBH_MUX_LIVE);

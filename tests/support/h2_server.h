@@ -21,11 +21,12 @@ typedef struct h2_server {
     size_t portion;    /* bytes given per receive; 0: all */
     int most;          /* streams open at once */
     bool is_closing;   /* every idle connection ends at its next receive */
+    char log[4096];    /* path and priority of each request, in the order of their heads */
 } h2_server;
 
 typedef struct h2_server_stream {
     uint32_t id;
-    char path[64];
+    char path[64], priority[32];
     size_t posted, left, window;
     bool is_answering;
 } h2_server_stream;
@@ -151,9 +152,17 @@ static void h2_server_block(h2_server_connection *c, turbohttp_span bytes) {
     const uint8_t *in = (const uint8_t *)bytes.data;
     size_t n = bytes.length;
     turbohttp_hpack_field f;
-    while (turbohttp_hpack_decode(&c->decoder, &in, &n, &f) == TURBOHTTP_OK)
+    while (turbohttp_hpack_decode(&c->decoder, &in, &n, &f) == TURBOHTTP_OK) {
         if (c->reading && f.name.length == 5 && !memcmp(f.name.data, ":path", 5) && f.value.length < 64)
             memcpy(c->reading->path, f.value.data, f.value.length);
+        if (c->reading && f.name.length == 8 && !memcmp(f.name.data, "priority", 8) && f.value.length < 32)
+            memcpy(c->reading->priority, f.value.data, f.value.length);
+    }
+}
+
+static void h2_server_log(h2_server *server, const h2_server_stream *s) {
+    size_t n = strlen(server->log);
+    if (n < 4000) snprintf(server->log + n, sizeof server->log - n, "%s%s%s ", s->path, *s->priority ? "?" : "", s->priority);
 }
 
 static void h2_server_frame(h2_server_connection *c, const turbohttp_h2_event *e) {
@@ -185,6 +194,7 @@ static void h2_server_end(h2_server_connection *c, const turbohttp_h2_frame *f) 
     h2_server_stream *s = c->reading;
     if (is_block && !(f->flags & TURBOHTTP_H2_END_HEADERS)) return;
     if (is_block) turbohttp_hpack_decode_end(&c->decoder);
+    if (is_block && s) h2_server_log(c->server, s);
     if (s && is_block && !strcmp(s->path, "/early")) {
         h2_server_head(c, s->id, ":status", "103", NULL, NULL, false);
         c->server->requests++;

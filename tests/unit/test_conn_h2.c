@@ -273,6 +273,20 @@ static void start_get(rig *r, int i) {
     CHECK_INT(start_with(r, i, GET_HEAD, NULL, NULL), TURBOHTTP_OK);
 }
 
+static void start_urgent_post(rig *r, int i, tbh_source *body, const char *bytes, uint64_t length, int priority) {
+    tbh_conn_request request;
+    memset(&request, 0, sizeof request);
+    memset(&r->s[i], 0, sizeof r->s[i]);
+    memset(body, 0, sizeof *body);
+    body->data = (const uint8_t *)bytes;
+    body->length = length;
+    snprintf(r->heads[i], sizeof r->heads[i], "%s", POST_HEAD);
+    request.head = tbh_span_of(r->heads[i]);
+    request.body = body;
+    request.priority = (int8_t)priority;
+    CHECK_INT(tbh_mux_start(&r->h, &r->s[i], &request, r), TURBOHTTP_OK);
+}
+
 static void start_post(rig *r, int i, tbh_source *body, const char *bytes, uint64_t length) {
     memset(body, 0, sizeof *body);
     body->data = (const uint8_t *)bytes;
@@ -462,6 +476,26 @@ static void blocks_come_in_pieces(void) {
 }
 
 /* ------------------------------------------------------------ sending */
+/* The most urgent body first; but each ninth piece belongs to whoever has waited longest. */
+static void talk_urgent(rig *r) {
+    static const char bytes[300000] = {0};
+    tbh_source body[3];
+    server_setting(r, TURBOHTTP_H2_INITIAL_WINDOW_SIZE, 1 << 20);
+    turbohttp_h2_write_window_update(&r->server, 0, 1 << 20);
+    arrive(r);
+    hear(r);
+    start_urgent_post(r, 0, &body[0], bytes, 20000, -1);
+    start_urgent_post(r, 1, &body[1], bytes, 12 * 16384, 2);
+    start_urgent_post(r, 2, &body[2], bytes, 20000, 0);
+    char order[64] = "";
+    for (const char *at = hear(r); (at = strstr(at, "DATA")) != NULL; at++) strncat(order, at + 4, 1);
+    CHECK_TEXT(order, strlen(order), "3333333353333511");
+}
+
+static void urgent_bodies_go_first(void) {
+    in_pieces(talk_urgent);
+}
+
 static void talk_small_post(rig *r) {
     CHECK_INT(start_with(r, 0, "POST /p HTTP/1.1\r\nHost: x.test\r\nContent-Length: 3\r\nTransfer-Encoding: q\r\n\r\nabc", NULL, NULL), TURBOHTTP_OK);
     HEARS(r, "HEADERS1 [:method=POST] [:scheme=https] [:authority=x.test] [:path=/p] [content-length=3] DATA1:3! ");
@@ -1329,6 +1363,7 @@ static const check_test tests[] = {
     CHECK_TEST(bodies_obey_both_windows),
     CHECK_TEST(windows_may_become_negative),
     CHECK_TEST(sources_may_pause_and_have_trailers),
+    CHECK_TEST(urgent_bodies_go_first),
     CHECK_TEST(an_empty_end_closes_a_body_of_unknown_length),
     CHECK_TEST(a_failing_source_ends_its_stream_only),
     CHECK_TEST(a_body_waits_for_100),
