@@ -11656,6 +11656,8 @@ typedef struct tbh_mux_options {
     uint64_t settings_us;       /* for the ACK of our SETTINGS; 10 s */
     uint64_t ping_us;           /* silence before a PING, while streams are open; 30 s */
     uint64_t ping_answer_us;    /* for its answer; 10 s */
+    uint64_t trust_us;          /* silence after which a request brings a PING along; 3 s */
+    uint64_t trust_answer_us;   /* for its answer; 5 s */
     uint32_t first_id;          /* of the first stream; 1 */
 } tbh_mux_options;
 
@@ -11840,7 +11842,7 @@ struct tbh_mux {
     bool is_ended;      /* it closed its side */
 
     /* deadlines; UINT64_MAX: none */
-    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us;
+    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us, ping_sent_us;
     uint32_t pings;
 
     bool is_failed, failed_due, ack_due, goaway_due;
@@ -11864,6 +11866,8 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 /* The time passes: deadlines, and the PING that keeps the connection. */
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us);
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h);
+/* Asks whether the peer is still there: fails after answer_us of silence. Once at a time. */
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us);
 /* Ends the connection: GOAWAY with `code`, and every stream that is not whole is told `status`.
  * After the first time nothing. */
 TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code);
@@ -12221,6 +12225,8 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     if (h->queues[TBH_MUX_LIVE].count == 1) h->ping_at_us = h->now_us + h->options.ping_us;
     tbh_mux_bucket_give(&h->control, 4);
     turbohttp_status status = tbh_mux_write_request(stream, request);
+    bool is_doubtful = h->now_us - h->last_receive_us >= h->options.trust_us;
+    if (status == TURBOHTTP_OK && is_doubtful) tbh_mux_ask(h, h->options.trust_answer_us);
     if (status == TURBOHTTP_OK) return status;
     tbh_mux_fail(h, status, TURBOHTTP_H2_INTERNAL_ERROR); /* the table of the peer is behind ours */
     tbh_mux_release(stream);
@@ -12959,6 +12965,8 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
     if (!o.settings_us) o.settings_us = 10000000;
     if (!o.ping_us) o.ping_us = 30000000;
     if (!o.ping_answer_us) o.ping_answer_us = 10000000;
+    if (!o.trust_us) o.trust_us = 3000000;
+    if (!o.trust_answer_us) o.trust_answer_us = 5000000;
     if (!o.first_id) o.first_id = 1;
     if (o.connection_window < 65535) o.connection_window = 65535; /* it cannot be made smaller */
     return o;
@@ -13337,23 +13345,32 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 }
 
 /* ------------------------------------------------------------ time */
-static void tbh_mux_ping(tbh_mux *h) {
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us) {
     uint8_t bytes[8] = {'t', 'u', 'r', 'b', 0, 0, 0, 0};
+    if (h->ping_due_us != UINT64_MAX || h->is_failed) return;
     tbh_store32_be(bytes + 4, ++h->pings);
-    h->ping_due_us = h->now_us + h->options.ping_answer_us;
+    h->ping_sent_us = h->now_us;
+    h->ping_due_us = h->now_us + answer_us;
     if (tbh_mux_may_control(h)) turbohttp_h2_write_ping(&h->out, bytes, false);
+}
+
+/* The answer may stand behind many bytes: as long as there are any, the peer is not silent. */
+static void tbh_mux_miss_answer(tbh_mux *h) {
+    h->ping_due_us = UINT64_MAX;
+    if (h->last_receive_us <= h->ping_sent_us)
+        tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
 }
 
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us) {
     h->now_us = now_us;
     if (now_us >= h->settings_due_us)
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_SETTINGS_TIMEOUT);
-    if (now_us >= h->ping_due_us) tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
+    if (now_us >= h->ping_due_us) tbh_mux_miss_answer(h);
     if (h->is_failed || now_us < h->ping_at_us) return;
     uint64_t quiet_until_us = h->last_receive_us + h->options.ping_us;
     bool is_silent = now_us >= quiet_until_us;
     h->ping_at_us = is_silent ? now_us + h->options.ping_us : quiet_until_us;
-    if (is_silent && h->ping_due_us == UINT64_MAX) tbh_mux_ping(h);
+    if (is_silent) tbh_mux_ask(h, h->options.ping_answer_us);
 }
 
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h) {
@@ -16867,6 +16884,10 @@ struct tbh_tls_config {
 /* ------------------------------------------------------------ link: one connection */
 typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
 
+/* Requests that may not be repeated do not trust a connection that was idle for longer
+ * (RELIABILITY 3.3): the server may be closing it right now, or the way to it is gone. */
+#define TBH_IDLE_TRUST_US 3000000u
+
 /* The seam between links and protocols. */
 typedef struct tbh_protocol {
     void (*start)(tbh_link *link, tbh_request *request); /* an exchange */
@@ -16874,12 +16895,13 @@ typedef struct tbh_protocol {
     void (*leave)(tbh_link *link, tbh_request *request); /* the request ends before its answer */
     void (*resume)(tbh_link *link, tbh_request *request);
     bool (*awaits_continue)(const tbh_request *request);
-    void (*go_on)(tbh_request *request);      /* without 100 (Continue) */
-    bool (*only_waits)(const tbh_link *link); /* for bytes of the only exchange */
-    bool (*has_room)(const tbh_link *link);   /* for one more exchange while it is busy */
-    void (*on_idle_ready)(tbh_link *link);    /* idle, and there is something to receive */
-    void (*tick)(tbh_link *link);             /* deadlines of its own; the link may be gone */
-    void (*shut)(tbh_link *link);             /* returns what the protocol holds */
+    void (*go_on)(tbh_request *request);       /* without 100 (Continue) */
+    bool (*only_waits)(const tbh_link *link);  /* for bytes of the only exchange */
+    bool (*has_room)(const tbh_link *link);    /* for one more exchange while it is busy */
+    bool (*is_doubtful)(const tbh_link *link); /* nobody knows whether the peer is still there */
+    void (*on_idle_ready)(tbh_link *link);     /* idle, look what there is; the link may be gone */
+    void (*tick)(tbh_link *link);              /* deadlines of its own; an idle link may be gone */
+    void (*shut)(tbh_link *link);              /* returns what the protocol holds */
 } tbh_protocol;
 
 struct tbh_link {
@@ -17402,9 +17424,6 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 
-/* Requests that may not be repeated do not trust a connection that was idle for longer
- * (RELIABILITY 3.3): the server may be closing it right now. */
-#define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
 
 /* Requests in a row that may start before a less urgent one (RELIABILITY 3.5). */
@@ -17630,26 +17649,34 @@ static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
 
 /* ------------------------------------------------------------ who gets what */
 static bool tbh_origin_may_reuse(tbh_link *link, const tbh_request *request) {
-    uint64_t now = link->client->io.now_us, idle = now - link->idle_since_us;
-    return (request->is_idempotent || idle < TBH_IDLE_TRUST_US) &&
-           now - link->opened_us < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+    uint64_t age = link->client->io.now_us - link->opened_us;
+    return (request->is_idempotent || !link->protocol->is_doubtful(link)) &&
+           age < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+}
+
+/* After a silence: what came meanwhile is read first, so that an end is seen. */
+static tbh_link *tbh_origin_look_at_shared(tbh_origin *origin) {
+    tbh_link *link = origin->shared;
+    if (link->state == TBH_LINK_IDLE && link->protocol->is_doubtful(link))
+        link->protocol->on_idle_ready(link);
+    return origin->shared;
 }
 
 /* One connection of HTTP/2 for all (SPEC E4), until it has lived long enough: then it finishes what
- * it has. */
+ * it has. While its peer is asked for a sign of life, requests that may not be repeated wait. */
 static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request) {
-    tbh_link *link = origin->shared;
-    uint64_t now = link->client->io.now_us;
-    bool is_old = now - link->opened_us >= TBH_LINK_LIFETIME_US;
+    tbh_link *link = tbh_origin_look_at_shared(origin);
+    if (!link) return false;
+    bool is_old = link->client->io.now_us - link->opened_us >= TBH_LINK_LIFETIME_US;
     bool is_idle = link->state == TBH_LINK_IDLE;
-    bool is_doubtful = is_idle && now - link->idle_since_us >= TBH_IDLE_TRUST_US;
-    if (is_old || (is_doubtful && !request->is_idempotent)) {
+    bool is_doubtful = !request->is_idempotent && link->protocol->is_doubtful(link);
+    if (is_old || (is_doubtful && is_idle)) {
         origin->shared = NULL;
         link->is_private = true; /* nobody else, and closed when it is idle */
         if (is_idle) tbh_link_destroy(link);
         return false;
     }
-    return link->protocol->has_room(link);
+    return !is_doubtful && link->protocol->has_room(link);
 }
 
 /* Is there a connection that this request should rather wait for than open one of its own? */
@@ -18443,6 +18470,10 @@ static bool tbh_link1_has_room(const tbh_link *link) {
     return false;
 }
 
+static bool tbh_link1_is_doubtful(const tbh_link *link) {
+    return link->client->io.now_us - link->idle_since_us >= TBH_IDLE_TRUST_US;
+}
+
 /* An idle connection became readable: closed, or something that nobody asked for (S-03). */
 static void tbh_link1_on_idle_ready(tbh_link *link) {
     if (!tbh_stream_is_quiet(&link->stream)) tbh_link_destroy(link);
@@ -18457,9 +18488,9 @@ static void tbh_link1_tick(tbh_link *link) {
 }
 
 static const tbh_protocol tbh_protocol_h1 = {
-    tbh_link1_start,           tbh_link1_pump,  tbh_link1_leave,      tbh_link1_resume,
-    tbh_link1_awaits_continue, tbh_link1_go_on, tbh_link1_only_waits, tbh_link1_has_room,
-    tbh_link1_on_idle_ready,   tbh_link1_tick,  tbh_link1_shut};
+    tbh_link1_start,           tbh_link1_pump,          tbh_link1_leave,      tbh_link1_resume,
+    tbh_link1_awaits_continue, tbh_link1_go_on,         tbh_link1_only_waits, tbh_link1_has_room,
+    tbh_link1_is_doubtful,     tbh_link1_on_idle_ready, tbh_link1_tick,       tbh_link1_shut};
 
 TBH_FN void tbh_link_speak_h1(tbh_link *link) {
     link->protocol = &tbh_protocol_h1;
@@ -18592,8 +18623,9 @@ static turbohttp_status tbh_link2_end(tbh_link *link, tbh_request *request) {
 static bool tbh_link2_may_replay(tbh_request *request, const tbh_mux_stream *stream) {
     bool needs_h1 = stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED &&
                     request->origin->key.policy == TBH_POLICY_OFFER;
-    bool is_death = stream->reason == TURBOHTTP_ERR_NO_RESPONSE ||
-                    stream->reason == TURBOHTTP_ERR_RECEIVE || stream->reason == TURBOHTTP_ERR_SEND;
+    bool is_death =
+        stream->reason == TURBOHTTP_ERR_NO_RESPONSE || stream->reason == TURBOHTTP_ERR_RECEIVE ||
+        stream->reason == TURBOHTTP_ERR_SEND || stream->reason == TURBOHTTP_ERR_H2_SILENCE;
     if (request->has_response_byte || !request->is_replayable) return false;
     if (needs_h1 || stream->is_safe) return request->refusals++ < TBH_LINK2_REFUSALS;
     return is_death && request->response.is_reused && request->is_idempotent &&
@@ -18822,6 +18854,14 @@ static bool tbh_link2_has_room(const tbh_link *link) {
     return tbh_mux_can_start(link->mux);
 }
 
+/* Silence counts, not idleness: a request may have timed out on it just now. */
+static bool tbh_link2_is_doubtful(const tbh_link *link) {
+    const tbh_mux *h = link->mux;
+    uint64_t silence_us = link->client->io.now_us - h->last_receive_us;
+    bool is_silent = link->state == TBH_LINK_IDLE && silence_us >= TBH_IDLE_TRUST_US;
+    return is_silent || h->ping_due_us != UINT64_MAX;
+}
+
 /* SETTINGS, PING, GOAWAY and the end may come at any time. */
 static void tbh_link2_on_idle_ready(tbh_link *link) {
     link->may_receive = true;
@@ -18831,7 +18871,8 @@ static void tbh_link2_on_idle_ready(tbh_link *link) {
 static void tbh_link2_tick(tbh_link *link) {
     tbh_mux_tick(link->mux, link->client->io.now_us);
     tbh_client_arm(link->client, tbh_mux_deadline(link->mux));
-    tbh_link_mark_dirty(link);
+    if (link->state == TBH_LINK_BUSY) tbh_link_mark_dirty(link);
+    else if (link->mux->is_failed) tbh_link2_pump(link, false); /* nobody else would */
 }
 
 static void tbh_link2_shut(tbh_link *link) {
@@ -18841,9 +18882,9 @@ static void tbh_link2_shut(tbh_link *link) {
 }
 
 static const tbh_protocol tbh_protocol_h2 = {
-    tbh_link2_start,           tbh_link2_pump,     tbh_link2_part,       tbh_link2_resume,
-    tbh_link2_awaits_continue, tbh_link2_continue, tbh_link2_only_waits, tbh_link2_has_room,
-    tbh_link2_on_idle_ready,   tbh_link2_tick,     tbh_link2_shut};
+    tbh_link2_start,           tbh_link2_pump,          tbh_link2_part,       tbh_link2_resume,
+    tbh_link2_awaits_continue, tbh_link2_continue,      tbh_link2_only_waits, tbh_link2_has_room,
+    tbh_link2_is_doubtful,     tbh_link2_on_idle_ready, tbh_link2_tick,       tbh_link2_shut};
 
 TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
     turbohttp_client *client = link->client;
@@ -19913,10 +19954,13 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state == TBH_LINK_BUSY) link->protocol->tick(link);
-        if (link->state != TBH_LINK_IDLE) continue;
-        if (now >= link->idle_until_us) tbh_link_destroy(link);
-        else tbh_client_arm(client, link->idle_until_us);
+        bool is_idle = link->state == TBH_LINK_IDLE;
+        if (is_idle && now >= link->idle_until_us) {
+            tbh_link_destroy(link);
+            continue;
+        }
+        if (is_idle) tbh_client_arm(client, link->idle_until_us);
+        if (link->protocol) link->protocol->tick(link);
     }
 }
 

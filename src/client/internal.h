@@ -130,6 +130,10 @@ struct tbh_tls_config {
 /* ------------------------------------------------------------ link: one connection */
 typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
 
+/* Requests that may not be repeated do not trust a connection that was idle for longer
+ * (RELIABILITY 3.3): the server may be closing it right now, or the way to it is gone. */
+#define TBH_IDLE_TRUST_US 3000000u
+
 /* The seam between links and protocols. */
 typedef struct tbh_protocol {
     void (*start)(tbh_link *link, tbh_request *request); /* an exchange */
@@ -137,12 +141,13 @@ typedef struct tbh_protocol {
     void (*leave)(tbh_link *link, tbh_request *request); /* the request ends before its answer */
     void (*resume)(tbh_link *link, tbh_request *request);
     bool (*awaits_continue)(const tbh_request *request);
-    void (*go_on)(tbh_request *request);      /* without 100 (Continue) */
-    bool (*only_waits)(const tbh_link *link); /* for bytes of the only exchange */
-    bool (*has_room)(const tbh_link *link);   /* for one more exchange while it is busy */
-    void (*on_idle_ready)(tbh_link *link);    /* idle, and there is something to receive */
-    void (*tick)(tbh_link *link);             /* deadlines of its own; the link may be gone */
-    void (*shut)(tbh_link *link);             /* returns what the protocol holds */
+    void (*go_on)(tbh_request *request);       /* without 100 (Continue) */
+    bool (*only_waits)(const tbh_link *link);  /* for bytes of the only exchange */
+    bool (*has_room)(const tbh_link *link);    /* for one more exchange while it is busy */
+    bool (*is_doubtful)(const tbh_link *link); /* nobody knows whether the peer is still there */
+    void (*on_idle_ready)(tbh_link *link);     /* idle, look what there is; the link may be gone */
+    void (*tick)(tbh_link *link);              /* deadlines of its own; an idle link may be gone */
+    void (*shut)(tbh_link *link);              /* returns what the protocol holds */
 } tbh_protocol;
 
 struct tbh_link {

@@ -8,9 +8,6 @@
 #include "../format/url.h"
 #include "internal.h"
 
-/* Requests that may not be repeated do not trust a connection that was idle for longer
- * (RELIABILITY 3.3): the server may be closing it right now. */
-#define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
 
 /* Requests in a row that may start before a less urgent one (RELIABILITY 3.5). */
@@ -236,26 +233,34 @@ static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
 
 /* ------------------------------------------------------------ who gets what */
 static bool tbh_origin_may_reuse(tbh_link *link, const tbh_request *request) {
-    uint64_t now = link->client->io.now_us, idle = now - link->idle_since_us;
-    return (request->is_idempotent || idle < TBH_IDLE_TRUST_US) &&
-           now - link->opened_us < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+    uint64_t age = link->client->io.now_us - link->opened_us;
+    return (request->is_idempotent || !link->protocol->is_doubtful(link)) &&
+           age < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+}
+
+/* After a silence: what came meanwhile is read first, so that an end is seen. */
+static tbh_link *tbh_origin_look_at_shared(tbh_origin *origin) {
+    tbh_link *link = origin->shared;
+    if (link->state == TBH_LINK_IDLE && link->protocol->is_doubtful(link))
+        link->protocol->on_idle_ready(link);
+    return origin->shared;
 }
 
 /* One connection of HTTP/2 for all (SPEC E4), until it has lived long enough: then it finishes what
- * it has. */
+ * it has. While its peer is asked for a sign of life, requests that may not be repeated wait. */
 static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request) {
-    tbh_link *link = origin->shared;
-    uint64_t now = link->client->io.now_us;
-    bool is_old = now - link->opened_us >= TBH_LINK_LIFETIME_US;
+    tbh_link *link = tbh_origin_look_at_shared(origin);
+    if (!link) return false;
+    bool is_old = link->client->io.now_us - link->opened_us >= TBH_LINK_LIFETIME_US;
     bool is_idle = link->state == TBH_LINK_IDLE;
-    bool is_doubtful = is_idle && now - link->idle_since_us >= TBH_IDLE_TRUST_US;
-    if (is_old || (is_doubtful && !request->is_idempotent)) {
+    bool is_doubtful = !request->is_idempotent && link->protocol->is_doubtful(link);
+    if (is_old || (is_doubtful && is_idle)) {
         origin->shared = NULL;
         link->is_private = true; /* nobody else, and closed when it is idle */
         if (is_idle) tbh_link_destroy(link);
         return false;
     }
-    return link->protocol->has_room(link);
+    return !is_doubtful && link->protocol->has_room(link);
 }
 
 /* Is there a connection that this request should rather wait for than open one of its own? */

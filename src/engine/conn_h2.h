@@ -26,6 +26,8 @@ typedef struct tbh_mux_options {
     uint64_t settings_us;       /* for the ACK of our SETTINGS; 10 s */
     uint64_t ping_us;           /* silence before a PING, while streams are open; 30 s */
     uint64_t ping_answer_us;    /* for its answer; 10 s */
+    uint64_t trust_us;          /* silence after which a request brings a PING along; 3 s */
+    uint64_t trust_answer_us;   /* for its answer; 5 s */
     uint32_t first_id;          /* of the first stream; 1 */
 } tbh_mux_options;
 
@@ -210,7 +212,7 @@ struct tbh_mux {
     bool is_ended;      /* it closed its side */
 
     /* deadlines; UINT64_MAX: none */
-    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us;
+    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us, ping_sent_us;
     uint32_t pings;
 
     bool is_failed, failed_due, ack_due, goaway_due;
@@ -234,6 +236,8 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 /* The time passes: deadlines, and the PING that keeps the connection. */
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us);
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h);
+/* Asks whether the peer is still there: fails after answer_us of silence. Once at a time. */
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us);
 /* Ends the connection: GOAWAY with `code`, and every stream that is not whole is told `status`.
  * After the first time nothing. */
 TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code);

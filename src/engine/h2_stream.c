@@ -135,6 +135,8 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     if (h->queues[TBH_MUX_LIVE].count == 1) h->ping_at_us = h->now_us + h->options.ping_us;
     tbh_mux_bucket_give(&h->control, 4);
     turbohttp_status status = tbh_mux_write_request(stream, request);
+    bool is_doubtful = h->now_us - h->last_receive_us >= h->options.trust_us;
+    if (status == TURBOHTTP_OK && is_doubtful) tbh_mux_ask(h, h->options.trust_answer_us);
     if (status == TURBOHTTP_OK) return status;
     tbh_mux_fail(h, status, TURBOHTTP_H2_INTERNAL_ERROR); /* the table of the peer is behind ours */
     tbh_mux_release(stream);

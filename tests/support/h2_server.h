@@ -20,6 +20,9 @@ typedef struct h2_server {
     uint32_t streams;  /* MAX_CONCURRENT_STREAMS; 0: not said */
     size_t portion;    /* bytes given per receive; 0: all */
     int most;          /* streams open at once */
+    int dead;          /* connections up to this number give and take nothing any more */
+    bool never_pongs, never_acks;
+    int pings;
     bool is_closing;   /* every idle connection ends at its next receive */
     char log[4096];    /* path and priority of each request, in the order of their heads */
 } h2_server;
@@ -45,6 +48,7 @@ typedef struct h2_server_connection {
     size_t window; /* of the connection, for bodies */
     uint32_t initial_window;
     bool is_over, is_stranger, ends_stream;
+    int number;
 } h2_server_connection;
 
 static void *h2_server_allocate(void *user, size_t size) {
@@ -74,7 +78,7 @@ static turbohttp_status h2_server_open(void *user, const turbohttp_endpoint *to,
     turbohttp_byte_pool_init(&c->pool, &allocator, 256, 65536, 4, (turbohttp_clearing)0, false);
     turbohttp_writer_init(&c->out, &c->pool, 0);
     turbohttp_h2_write_settings(&c->out, &setting, server->streams ? 1 : 0);
-    server->opened++;
+    c->number = ++server->opened;
     *connection = c;
     return TURBOHTTP_OK;
 }
@@ -186,7 +190,10 @@ static void h2_server_frame(h2_server_connection *c, const turbohttp_h2_event *e
     if (f->type == TURBOHTTP_H2_GOAWAY) c->server->goaways++;
     if (f->type == TURBOHTTP_H2_WINDOW_UPDATE && s) s->window += e->increment;
     if (f->type == TURBOHTTP_H2_WINDOW_UPDATE && !f->stream_id) c->window += e->increment;
-    if (f->type == TURBOHTTP_H2_SETTINGS && !(f->flags & TURBOHTTP_H2_ACK)) turbohttp_h2_write_settings_ack(&c->out);
+    if (f->type == TURBOHTTP_H2_SETTINGS && !(f->flags & TURBOHTTP_H2_ACK) && !c->server->never_acks)
+        turbohttp_h2_write_settings_ack(&c->out);
+    if (f->type == TURBOHTTP_H2_PING) c->server->pings++;
+    if (f->type == TURBOHTTP_H2_PING && !c->server->never_pongs) turbohttp_h2_write_ping(&c->out, e->ping, true);
 }
 
 static void h2_server_end(h2_server_connection *c, const turbohttp_h2_frame *f) {
@@ -216,7 +223,7 @@ static turbohttp_status h2_server_send(void *user, void *connection, const void 
     in += skipped;
     n -= skipped;
     *sent = length;
-    if (c->is_over || c->is_stranger) return TURBOHTTP_OK; /* as a socket does at first */
+    if (c->is_over || c->is_stranger || c->number <= c->server->dead) return TURBOHTTP_OK; /* as a socket does at first */
     while ((status = turbohttp_h2_read(&c->reader, &in, &n, &e)) == TURBOHTTP_OK) {
         bool is_block = e.frame.type == TURBOHTTP_H2_HEADERS || e.frame.type == TURBOHTTP_H2_CONTINUATION;
         if (e.kind == TURBOHTTP_H2_EVENT_FRAME) h2_server_frame(c, &e);
@@ -250,6 +257,7 @@ static void h2_server_continue(h2_server_connection *c) {
 static turbohttp_status h2_server_receive(void *user, void *connection, void *data, size_t room, size_t *received) {
     h2_server_connection *c = (h2_server_connection *)connection;
     h2_server *server = (h2_server *)user;
+    if (c->number <= server->dead) return TURBOHTTP_PENDING;
     if (c->out_at == c->out.length) {
         turbohttp_writer_clear(&c->out);
         c->out_at = 0;

@@ -406,6 +406,126 @@ static void idle_connections_expire(void) { /* S-05 */
     rig_close(&r);
 }
 
+/* ------------------------------------------------------------ signs of life */
+static void settings_are_waited_for_while_idle(void) {
+    rig r;
+    rig_describe(&r);
+    r.server.never_acks = true;
+    rig_create(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.now_us += 9900000;
+    turbohttp_poll(r.client, 0);
+    CHECK_INT(r.server.shut, 0);
+    r.server.now_us += 200000;
+    turbohttp_poll(r.client, 0);
+    CHECK_INT(r.server.goaways, 1);
+    CHECK_INT(r.server.shut, 1);
+    rig_close(&r);
+}
+
+/* The way to the server vanished without a word: packets are dropped, nobody says so. */
+static void a_silent_death_costs_seconds_not_minutes(void) {
+    rig r;
+    rig_open(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.now_us += 20000000;
+    r.server.dead = 1;
+    turbohttp_request request = submit(&r, "/n/2");
+    for (int i = 0; i < 5; i++) turbohttp_poll(r.client, 0);
+    CHECK_INT(r.server.opened, 1);
+    r.server.now_us += 5000000;
+    poll_often(&r);
+    turbohttp_response response = answer_of(&r, request);
+    CHECK_INT(response.status, 200);
+    CHECK_INT(r.server.opened, 2);
+    turbohttp_response_free(&response);
+    rig_close(&r);
+}
+
+static void a_connection_that_lives_is_asked_once(void) {
+    rig r;
+    rig_open(&r);
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.pings, 0);
+    r.server.now_us += 2000000;
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.pings, 0);
+    r.server.now_us += 20000000;
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.pings, 1);
+    CHECK(r.client->links->mux->ping_due_us == UINT64_MAX);
+    r.server.now_us += 6000000;
+    turbohttp_poll(r.client, 0);
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.opened, 1);
+    rig_close(&r);
+}
+
+/* Bytes that come are life enough: an answer to PING may be late, or never come. */
+static void a_peer_that_sends_is_not_silent(void) {
+    rig r;
+    rig_open(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.never_pongs = true;
+    r.server.now_us += 10000000;
+    expect(&r, "/n/1", 0, 200);
+    r.server.now_us += 5000000;
+    turbohttp_poll(r.client, 0);
+    CHECK_INT(r.server.shut, 0);
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.opened, 1);
+    rig_close(&r);
+}
+
+/* A POST beside a GET on a connection in doubt: were it dead, the POST could not be repeated. */
+static void what_may_not_be_repeated_waits_for_a_sign_of_life(void) {
+    for (int is_dead = 0; is_dead < 2; is_dead++) {
+        rig r;
+        rig_open(&r);
+        expect(&r, "/n/1", 0, 200);
+        r.server.now_us += 20000000;
+        r.server.dead = is_dead;
+        r.server.log[0] = 0;
+        turbohttp_request get = submit(&r, "/n/2");
+        r.request.method = "POST";
+        turbohttp_request post = submit(&r, "/n/3");
+        for (int i = 0; i < 5; i++) turbohttp_poll(r.client, 0);
+        if (is_dead) {
+            turbohttp_response response;
+            CHECK_INT(turbohttp_take(r.client, post, &response), TURBOHTTP_PENDING);
+            r.server.now_us += 5000000;
+        }
+        poll_often(&r);
+        turbohttp_response response = answer_of(&r, get);
+        CHECK_INT(response.status, 200);
+        turbohttp_response_free(&response);
+        response = answer_of(&r, post);
+        CHECK_INT(response.status, 200);
+        turbohttp_response_free(&response);
+        CHECK_INT(r.server.opened, 1 + is_dead);
+        rig_close(&r);
+    }
+}
+
+static void a_post_does_not_follow_a_request_that_timed_out(void) {
+    rig r;
+    rig_open(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.dead = 1;
+    r.request.timeouts.first_byte_ms = 4000;
+    turbohttp_request request = submit(&r, "/n/2");
+    for (int i = 0; i < 5; i++) turbohttp_poll(r.client, 0);
+    r.server.now_us += 4000000;
+    poll_often(&r);
+    turbohttp_response response = answer_of(&r, request);
+    CHECK_INT(response.error.code, TURBOHTTP_ERR_TIMEOUT);
+    turbohttp_response_free(&response);
+    r.request.method = "POST";
+    expect(&r, "/n/3", 0, 200);
+    CHECK_INT(r.server.opened, 2);
+    rig_close(&r);
+}
+
 /* ------------------------------------------------------------ one stream and the others */
 static void time_limits_are_each_requests_own(void) {
     rig r;
@@ -649,6 +769,12 @@ static const check_test tests[] = {
     CHECK_TEST(a_dead_connection_is_replaced_once),
     CHECK_TEST(a_connection_that_ends_while_idle_is_noticed),
     CHECK_TEST(idle_connections_expire),
+    CHECK_TEST(settings_are_waited_for_while_idle),
+    CHECK_TEST(a_silent_death_costs_seconds_not_minutes),
+    CHECK_TEST(a_connection_that_lives_is_asked_once),
+    CHECK_TEST(a_peer_that_sends_is_not_silent),
+    CHECK_TEST(what_may_not_be_repeated_waits_for_a_sign_of_life),
+    CHECK_TEST(a_post_does_not_follow_a_request_that_timed_out),
     CHECK_TEST(time_limits_are_each_requests_own),
     CHECK_TEST(a_paused_body_stops_only_itself),
     CHECK_TEST(a_sink_that_fails_ends_its_request),
