@@ -2083,7 +2083,10 @@ typedef struct turbohttp_tls_options {
                             *   asks the server for short records, RFC 6066 */
     bool disable_resumption; /**< every handshake in full */
     bool ignore_certificate_dates; /**< for devices without a clock */
-    bool INSECURE_skip_verification; /**< accept anybody; never pooled */
+    /** Accept anybody. One connection per request, HTTP/2 or not, and no kept
+     *  sessions: what nobody verified is never shared. For a server of your
+     *  own, verify it: `ca_file`, `ca_data` or `pins`. */
+    bool INSECURE_skip_verification;
 } turbohttp_tls_options;
 
 /** What a handshake came to. */
@@ -17002,6 +17005,8 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
                                            turbohttp_address *address, tbh_tls_plan *plan);
 
 /* origin.c */
+/* Nobody shares its connections or sessions (RELIABILITY 3.2): who is at the other end, nobody knows. */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin);
 /* Takes over the hold on `tls`. */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc, tbh_tls_config *tls);
@@ -17557,6 +17562,10 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
 }
 
 /* ------------------------------------------------------------ ends and TLS sessions */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin) {
+    return origin->key.tls && origin->key.tls->options.INSECURE_skip_verification;
+}
+
 TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin) {
     tbh_origin **at = &client->origins;
     while (*at != origin) at = &(*at)->next;
@@ -17586,7 +17595,7 @@ TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *orig
 TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream) {
     const tbh_tls *tls = &stream->tls;
     if (!tls->provider || origin->key.tls->options.disable_resumption ||
-        origin->key.tls->options.INSECURE_skip_verification)
+        tbh_origin_is_unverified(origin))
         return;
     size_t n = tls->provider->session_get(tls->session, origin->session, sizeof origin->session);
     origin->session_bytes = n <= sizeof origin->session ? n : 0;
@@ -17682,6 +17691,7 @@ static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request)
 /* Is there a connection that this request should rather wait for than open one of its own? */
 static bool tbh_origin_should_wait(const tbh_origin *origin, const tbh_request *request) {
     if (request->disable_reuse || origin->key.policy == TBH_POLICY_H1) return false;
+    if (tbh_origin_is_unverified(origin)) return false;
     if (origin->shared && !request->was_replayed) return true; /* it is full */
     return origin->opening > 0 && !origin->speaks_h1;
 }
@@ -18119,8 +18129,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
 
 TBH_FN bool tbh_link_may_rest(const tbh_link *link) {
     const turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
-    if (tls && tls->options.INSECURE_skip_verification) return false;
+    if (tbh_origin_is_unverified(link->origin)) return false;
     return !client->is_shut && !client->disable_keep_alive && !link->is_private;
 }
 
@@ -18888,16 +18897,16 @@ static const tbh_protocol tbh_protocol_h2 = {
 
 TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
     turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
+    tbh_origin *origin = link->origin;
     turbohttp_byte_pool *blocks = &client->heap->blocks;
     link->mux = (tbh_mux *)turbohttp_byte_pool_rent(blocks, sizeof(tbh_mux), &link->mux_bytes);
     if (!link->mux) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     link->protocol = &tbh_protocol_h2;
-    turbohttp_status status =
-        tbh_mux_init(link->mux, blocks, &client->limits, NULL, tls != NULL, client->io.now_us);
-    bool is_insecure = tls && tls->options.INSECURE_skip_verification;
-    link->origin->speaks_h1 = false;
-    if (status == TURBOHTTP_OK && !link->is_private && !is_insecure) link->origin->shared = link;
+    turbohttp_status status = tbh_mux_init(link->mux, blocks, &client->limits, NULL,
+                                           origin->key.tls != NULL, client->io.now_us);
+    bool is_unverified = tbh_origin_is_unverified(origin);
+    origin->speaks_h1 = false;
+    if (status == TURBOHTTP_OK && !link->is_private && !is_unverified) origin->shared = link;
     return status;
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */

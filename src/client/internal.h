@@ -248,6 +248,8 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
                                            turbohttp_address *address, tbh_tls_plan *plan);
 
 /* origin.c */
+/* Nobody shares its connections or sessions (RELIABILITY 3.2): who is at the other end, nobody knows. */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin);
 /* Takes over the hold on `tls`. */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc, tbh_tls_config *tls);

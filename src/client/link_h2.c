@@ -386,15 +386,15 @@ static const tbh_protocol tbh_protocol_h2 = {
 
 TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
     turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
+    tbh_origin *origin = link->origin;
     turbohttp_byte_pool *blocks = &client->heap->blocks;
     link->mux = (tbh_mux *)turbohttp_byte_pool_rent(blocks, sizeof(tbh_mux), &link->mux_bytes);
     if (!link->mux) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     link->protocol = &tbh_protocol_h2;
-    turbohttp_status status =
-        tbh_mux_init(link->mux, blocks, &client->limits, NULL, tls != NULL, client->io.now_us);
-    bool is_insecure = tls && tls->options.INSECURE_skip_verification;
-    link->origin->speaks_h1 = false;
-    if (status == TURBOHTTP_OK && !link->is_private && !is_insecure) link->origin->shared = link;
+    turbohttp_status status = tbh_mux_init(link->mux, blocks, &client->limits, NULL,
+                                           origin->key.tls != NULL, client->io.now_us);
+    bool is_unverified = tbh_origin_is_unverified(origin);
+    origin->speaks_h1 = false;
+    if (status == TURBOHTTP_OK && !link->is_private && !is_unverified) origin->shared = link;
     return status;
 }

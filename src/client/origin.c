@@ -141,6 +141,10 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
 }
 
 /* ------------------------------------------------------------ ends and TLS sessions */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin) {
+    return origin->key.tls && origin->key.tls->options.INSECURE_skip_verification;
+}
+
 TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin) {
     tbh_origin **at = &client->origins;
     while (*at != origin) at = &(*at)->next;
@@ -170,7 +174,7 @@ TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *orig
 TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream) {
     const tbh_tls *tls = &stream->tls;
     if (!tls->provider || origin->key.tls->options.disable_resumption ||
-        origin->key.tls->options.INSECURE_skip_verification)
+        tbh_origin_is_unverified(origin))
         return;
     size_t n = tls->provider->session_get(tls->session, origin->session, sizeof origin->session);
     origin->session_bytes = n <= sizeof origin->session ? n : 0;
@@ -266,6 +270,7 @@ static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request)
 /* Is there a connection that this request should rather wait for than open one of its own? */
 static bool tbh_origin_should_wait(const tbh_origin *origin, const tbh_request *request) {
     if (request->disable_reuse || origin->key.policy == TBH_POLICY_H1) return false;
+    if (tbh_origin_is_unverified(origin)) return false;
     if (origin->shared && !request->was_replayed) return true; /* it is full */
     return origin->opening > 0 && !origin->speaks_h1;
 }

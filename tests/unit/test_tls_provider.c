@@ -463,6 +463,21 @@ static void S_01_other_options_use_another_connection(void) {
         }
 }
 
+/* They will not share the first one's connection, so they need not wait for it. */
+static void E4_unverified_requests_do_not_wait_for_each_other(void) {
+    fake_fixture f;
+    turbohttp_request requests[3];
+    turbohttp_error error;
+    fake_describe(&f, plain);
+    f.desc.tls.INSECURE_skip_verification = true;
+    f.server.is_silent = true;
+    fake_start(&f);
+    for (int i = 0; i < 3; i++) CHECK_INT(turbohttp_submit(f.client, &f.request, &requests[i], &error), TURBOHTTP_OK);
+    turbohttp_poll(f.client, 0);
+    CHECK_INT(f.server.opened, 3);
+    fake_end(&f);
+}
+
 static void S_01_equal_options_at_another_place_are_equal(void) {
     fake_fixture f;
     char a[] = "ca", b[] = "ca";
@@ -623,6 +638,7 @@ static const check_test tests[] = {
     CHECK_TEST(E9_every_allocation_may_fail),
     CHECK_TEST(S_01_the_table_above_knows_every_field),
     CHECK_TEST(S_01_other_options_use_another_connection),
+    CHECK_TEST(E4_unverified_requests_do_not_wait_for_each_other),
     CHECK_TEST(S_01_equal_options_at_another_place_are_equal),
     CHECK_TEST(S_01_another_host_or_port_uses_another_connection),
     CHECK_TEST(S_02_a_session_is_offered_only_to_its_equal),
