@@ -737,6 +737,23 @@ static void whom_to_trust(void) {
     loop_close(l);
 }
 
+/* With ephemeral keys the server signs in every handshake: its key must be for that. */
+static void a_key_that_may_not_sign_is_refused(void) {
+    loop *l = &shared;
+    for (int insecure = 0; insecure < 2; insecure++) {
+        loop_describe(l);
+        l->options.ca_data = unit_mute_root;
+        l->options.ca_bytes = sizeof unit_mute_root;
+        l->options.INSECURE_skip_verification = insecure;
+        l->chain[0].data = (unsigned char *)(uintptr_t)unit_mute_leaf;
+        l->chain[0].data_len = sizeof unit_mute_leaf;
+        l->server.chain_handler.single_ec.chain_len = 1;
+        CHECK_INT(loop_shake(l), insecure ? TURBOHTTP_OK : TURBOHTTP_ERR_CERT_USAGE);
+        if (!insecure) CHECK(strstr(l->error.text, "sign") != NULL);
+        loop_close(l);
+    }
+}
+
 static void protocols(void) {
     static const char *both[] = {"h2", "http/1.1"};
     turbohttp_tls_info info;
@@ -1048,6 +1065,7 @@ static const check_test tests[] = {
     CHECK_TEST(dates_are_exact_to_the_second),
     CHECK_TEST(who_the_server_must_be),
     CHECK_TEST(whom_to_trust),
+    CHECK_TEST(a_key_that_may_not_sign_is_refused),
     CHECK_TEST(protocols),
     CHECK_TEST(close_notify_goes_both_ways),
     CHECK_TEST(S_36_no_altered_or_cut_handshake_succeeds),
