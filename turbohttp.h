@@ -16078,6 +16078,8 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
 TBH_FN turbohttp_status tbh_tls_send(tbh_stream *stream, const void *data, size_t length,
                                      size_t *sent);
 TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream);
+/* Bytes wait to be sent, or would be taken: a wire that takes bytes is of use. */
+TBH_FN bool tbh_tls_can_send(const tbh_tls *tls);
 /* Gives less than `room` only when nothing is left that could be given without waiting. */
 TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t room,
                                         size_t *received, bool may_block);
@@ -16527,6 +16529,11 @@ TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream) {
     return tbh_tls_push(stream);
 }
 
+TBH_FN bool tbh_tls_can_send(const tbh_tls *tls) {
+    const uint32_t either = TURBOHTTP_TLS_WIRE_OUT | TURBOHTTP_TLS_PLAIN_IN;
+    return tls->out_at < tls->out_fill || (tls->provider->wants(tls->session) & either) != 0;
+}
+
 /* Copies what is decrypted. */
 static void tbh_tls_copy_plain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
     size_t length;
@@ -16663,6 +16670,10 @@ TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream) {
 }
 
 TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants) {
+#if TBH_TLS
+    if (wants & TBH_WANT_SEND && stream->tls.provider && !tbh_tls_can_send(&stream->tls))
+        wants &= TBH_WANT_RECEIVE; /* what it waits for comes from the wire */
+#endif
     tbh_poller_change(&stream->io->poller, &stream->watch, wants);
 }
 

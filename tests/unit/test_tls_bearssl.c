@@ -7,6 +7,8 @@
 #include "counting_allocator.h"
 #include "guard.h"
 #include "unit_certificates.h"
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define BYTES(array) {array, sizeof array}
 
@@ -1026,6 +1028,49 @@ static void nothing_is_sent_behind_close_notify(void) {
     loop_close(l);
 }
 
+/* In one buffer for both directions nothing can be sent while half a record is in it: a socket that
+ * can be written then wakes nobody, or the wait would end at once for ever. */
+static void half_a_record_is_waited_for_without_haste(void) {
+    loop *l = &shared;
+    tbh_stream stream;
+    tbh_io io;
+    int ends[2];
+    size_t sent = 7;
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    memset(&io, 0, sizeof io);
+    memset(&stream, 0, sizeof stream);
+    stream.io = &io;
+    loop_describe(l);
+    l->options.buffer_bytes = 2048;
+    CHECK_INT(loop_shake(l), TURBOHTTP_OK);
+    stream.tls.provider = l->provider;
+    stream.tls.session = l->tls;
+    tbh_poller_init(&io.poller, &l->allocator, TURBOHTTP_IO_POLL);
+    CHECK_INT(tbh_poller_add(&io.poller, &stream.watch, ends[0], TBH_WANT_RECEIVE, NULL), TURBOHTTP_OK);
+    l->cut_at = l->to_client + 20;
+    loop_server_says(l, "a record that comes in two halves", 33);
+    CHECK_INT(tbh_tls_send(&stream, "upload", 6, &sent), TURBOHTTP_PENDING);
+    CHECK_INT(sent, 0);
+    tbh_stream_wants(&stream, TBH_WANT_RECEIVE | TBH_WANT_SEND);
+    CHECK_INT(stream.watch.wants, TBH_WANT_RECEIVE);
+    l->cut_at = 0;
+    loop_run(l);
+    CHECK_INT(l->got_length, 33);
+    CHECK(l->provider->plain_in_room(l->tls, &sent) != NULL);
+    tbh_stream_wants(&stream, TBH_WANT_RECEIVE | TBH_WANT_SEND); /* it is whole: the upload goes on */
+    CHECK_INT(stream.watch.wants, TBH_WANT_RECEIVE | TBH_WANT_SEND);
+    memcpy(l->provider->plain_in_room(l->tls, &sent), "upload", 6);
+    l->provider->plain_in_commit(l->tls, 6);
+    l->provider->flush(l->tls);
+    tbh_stream_wants(&stream, TBH_WANT_RECEIVE | TBH_WANT_SEND); /* a record waits for the wire */
+    CHECK_INT(stream.watch.wants, TBH_WANT_RECEIVE | TBH_WANT_SEND);
+    tbh_poller_remove(&io.poller, &stream.watch);
+    tbh_poller_fini(&io.poller);
+    close(ends[0]);
+    close(ends[1]);
+    loop_close(l);
+}
+
 static void S_71_an_address_with_a_dot_is_an_address(void) {
     tbh_origin origin;
     tbh_tls_config config;
@@ -1047,6 +1092,7 @@ static const check_test tests[] = {
     CHECK_TEST(a_key_in_the_certificate_file_is_wiped),
     CHECK_TEST(staged_bytes_are_never_received_over),
     CHECK_TEST(nothing_is_sent_behind_close_notify),
+    CHECK_TEST(half_a_record_is_waited_for_without_haste),
     CHECK_TEST(S_71_an_address_with_a_dot_is_an_address),
     CHECK_TEST(der_elements),
     CHECK_TEST(dates),
