@@ -82,6 +82,16 @@ static tbh_bear *tbh_bear_allocate_all(tbh_bear_context *context) {
     return bear;
 }
 
+/* A name that were cut short would be verified as another one. */
+static turbohttp_status tbh_bear_check_host(const turbohttp_tls_target *target,
+                                            turbohttp_error *error) {
+    const tbh_chain_rules *rules = NULL;
+    if (strlen(target->host) < sizeof rules->host) return TURBOHTTP_OK;
+    tbh_bear_say(error, TURBOHTTP_ERR_INVALID_ARGUMENT,
+                 "the host name is longer than 255 characters", "", "");
+    return TURBOHTTP_ERR_INVALID_ARGUMENT;
+}
+
 static void tbh_bear_set_rules(tbh_bear *bear, const turbohttp_tls_target *target) {
     tbh_chain_rules *rules = &bear->handshake->rules;
     tbh_bear_context *context = bear->context;
@@ -89,7 +99,6 @@ static void tbh_bear_set_rules(tbh_bear *bear, const turbohttp_tls_target *targe
     rules->roots = &context->roots;
     rules->pins = (const unsigned char(*)[32])context->identity.pins;
     rules->pin_count = context->identity.pin_count;
-    if (n >= sizeof rules->host) n = sizeof rules->host - 1;
     memcpy(rules->host, target->host, n);
     while (n > 0 && rules->host[n - 1] == '.') rules->host[--n] = 0; /* "example.com." */
     rules->is_address = target->address != NULL;
@@ -167,13 +176,15 @@ static void tbh_bear_shut(void *tls) {
 
 static turbohttp_status tbh_bear_open(void *context, const turbohttp_tls_target *target, void **tls,
                                       turbohttp_error *error) {
+    turbohttp_status status = tbh_bear_check_host(target, error);
+    if (status != TURBOHTTP_OK) return status;
     tbh_bear *bear = tbh_bear_allocate_all((tbh_bear_context *)context);
     if (!bear) {
         tbh_bear_say(error, TURBOHTTP_ERR_OUT_OF_MEMORY,
                      turbohttp_status_text(TURBOHTTP_ERR_OUT_OF_MEMORY), "", "");
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
     }
-    turbohttp_status status = tbh_bear_start(bear, target, error);
+    status = tbh_bear_start(bear, target, error);
     if (status == TURBOHTTP_OK) *tls = bear;
     else tbh_bear_shut(bear);
     return status;

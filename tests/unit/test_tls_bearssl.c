@@ -708,6 +708,21 @@ static void who_the_server_must_be(void) {
         }
 }
 
+static void S_71_a_long_name_is_not_cut_short(void) {
+    char name[300];
+    loop *l = &shared;
+    memset(name, 'a', sizeof name);
+    for (size_t n = 255; n < 258; n++) {
+        name[n] = 0;
+        loop_describe(l);
+        l->target.host = name;
+        CHECK_INT(loop_shake(l), n <= 255 ? TURBOHTTP_ERR_CERT_NAME : TURBOHTTP_ERR_INVALID_ARGUMENT);
+        CHECK_INT(l->tls != NULL, n <= 255);
+        loop_close(l);
+        name[n] = 'a';
+    }
+}
+
 static void whom_to_trust(void) {
     loop *l = &shared;
     loop_describe(l);
@@ -1110,6 +1125,7 @@ static const check_test tests[] = {
     CHECK_TEST(entropy_and_time_are_needed),
     CHECK_TEST(dates_are_exact_to_the_second),
     CHECK_TEST(who_the_server_must_be),
+    CHECK_TEST(S_71_a_long_name_is_not_cut_short),
     CHECK_TEST(whom_to_trust),
     CHECK_TEST(a_key_that_may_not_sign_is_refused),
     CHECK_TEST(protocols),

@@ -419,12 +419,13 @@ static change *const changes[] = {
 };
 enum { CHANGES = sizeof changes / sizeof changes[0] };
 
-/* Two kinds of a starting point: nothing set, and everything. */
+/* Two kinds of a starting point: nothing set but what a key needs, and everything. */
 static turbohttp_tls_options start_of(int kind) {
     turbohttp_tls_options o;
     memset(&o, 0, sizeof o);
+    o.cert_file = "one";
     if (!kind) return o;
-    o.ca_file = o.ca_path = o.cert_file = o.key_file = o.pins = "one";
+    o.ca_file = o.ca_path = o.key_file = o.pins = "one";
     o.ca_data = "data";
     o.ca_bytes = 4;
     o.server_name = "one.test";
@@ -594,6 +595,48 @@ static void S_02_sessions_and_configs_are_bounded(void) {
     CHECK_INT(fakes[0].destroys, 300);
 }
 
+/* A name that is cut short is another server's. */
+static void S_71_a_name_that_no_certificate_can_have_is_refused(void) {
+    for (size_t n = 253; n < 600; n += n < 258 ? 1 : 100)
+        for (int dots = 0; dots < 2; dots++) {
+            fake_fixture f;
+            char name[700], text[256] = "";
+            memset(name, 'a', sizeof name);
+            for (size_t i = 40; i < n; i += 51) name[i] = '.';
+            name[n] = '.';
+            name[n + (size_t)dots] = 0;
+            fake_describe(&f, plain);
+            f.desc.tls.server_name = name;
+            fake_start(&f);
+            CHECK_INT(fake_fetch(&f, text), n <= 255 ? TURBOHTTP_OK : TURBOHTTP_ERR_INVALID_ARGUMENT);
+            if (n <= 255) CHECK_INT(strlen(fakes[0].host), n);
+            else CHECK(strstr(text, "tls.server_name") && strstr(text, "255"));
+            fake_end(&f);
+        }
+    fake_fixture f; /* a URL has no such name at all */
+    char url[400] = "https://";
+    memset(url + 8, 'a', 300);
+    for (size_t i = 50; i < 300; i += 51) url[i] = '.';
+    fake_describe(&f, plain);
+    f.request.url = url;
+    f.request.connect_host = "server.test";
+    fake_start(&f);
+    CHECK_INT(fake_fetch(&f, NULL), TURBOHTTP_ERR_URL_HOST);
+    fake_end(&f);
+}
+
+static void D5_a_key_without_its_certificate_is_an_error(void) {
+    fake_fixture f;
+    char text[256];
+    fake_describe(&f, plain);
+    f.desc.tls.key_file = "key.pem";
+    fake_start(&f);
+    CHECK_INT(fake_fetch(&f, text), TURBOHTTP_ERR_TLS_CLIENT_CERT);
+    CHECK(strstr(text, "tls.cert_file") != NULL);
+    CHECK_INT(fakes[0].creates, 0);
+    fake_end(&f);
+}
+
 static void D5_the_target_is_what_the_url_says(void) {
     static const struct {
         const char *url, *server_name, *host;
@@ -645,6 +688,8 @@ static const check_test tests[] = {
     CHECK_TEST(S_02_a_session_is_for_its_host),
     CHECK_TEST(S_02_a_failed_handshake_forgets_the_session),
     CHECK_TEST(S_02_sessions_and_configs_are_bounded),
+    CHECK_TEST(S_71_a_name_that_no_certificate_can_have_is_refused),
+    CHECK_TEST(D5_a_key_without_its_certificate_is_an_error),
     CHECK_TEST(D5_the_target_is_what_the_url_says),
 };
 CHECK_MAIN(tests)
