@@ -595,6 +595,16 @@ static size_t tbh_pem_search(tbh_der in, size_t from, const char *text) {
     return in.length;
 }
 
+/* '0' begins lines of text, too. In what comes here the length is long, as of any certificate, or a
+ * number follows, as in any key; neither is text. Cut behind the first byte it may become one. */
+static bool tbh_pem_is_der(tbh_der in, size_t from) {
+    size_t left = in.length - from;
+    const unsigned char *at = in.data + from;
+    if (left == 0 || at[0] != TBH_DER_SEQUENCE) return false;
+    if (left > 1 && at[1] >= 0x80) return at[1] > 0x80 && at[1] < 0x84;
+    return left < 3 || at[2] == TBH_DER_INTEGER;
+}
+
 static bool tbh_pem_find_der(tbh_der in, size_t from, tbh_pem *pem) {
     tbh_der rest = {in.data + from, in.length - from}, value;
     unsigned tag;
@@ -608,8 +618,7 @@ static bool tbh_pem_find_der(tbh_der in, size_t from, tbh_pem *pem) {
 
 TBH_BEAR_FN bool tbh_pem_find(tbh_der in, size_t from, tbh_pem *pem, size_t *begin) {
     *begin = from;
-    if (from < in.length && in.data[from] == TBH_DER_SEQUENCE)
-        return tbh_pem_find_der(in, from, pem);
+    if (tbh_pem_is_der(in, from)) return tbh_pem_find_der(in, from, pem);
     size_t open = tbh_pem_search(in, from, tbh_pem_opening);
     size_t label = open + sizeof tbh_pem_opening - 1;
     *begin = open;
@@ -681,6 +690,7 @@ typedef struct tbh_roots {
     tbh_root *index;
     uint32_t count, capacity;
     bool is_loaded, is_starved;
+    bool is_too_large; /* more certificates than the index takes, or a file that is too long */
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8
@@ -714,7 +724,7 @@ TBH_BEAR_FN void tbh_anchors_free(const tbh_roots *roots, tbh_anchors *anchors);
  * Invariant: what cannot be read is not trusted. Does not know: signatures, hosts. */
 
 #define TBH_ROOTS_WINDOW    16384u /* bytes of the source seen at once: the longest block */
-#define TBH_ROOTS_MAX       1000u
+#define TBH_ROOTS_MAX       10000u
 #define TBH_ROOTS_FILE_MAX  (8u << 20)
 #define TBH_ROOTS_PATH_ROOM 512
 
@@ -756,8 +766,9 @@ static void tbh_roots_hash(tbh_der subject, unsigned char hash[8]) {
 /* ------------------------------------------------------------ the index */
 static bool tbh_roots_grow(tbh_roots *roots) {
     uint32_t capacity = roots->capacity ? roots->capacity * 2 : 32;
+    if (roots->count >= TBH_ROOTS_MAX) roots->is_too_large = true;
+    if (roots->is_too_large) return false;
     if (roots->count < roots->capacity) return true;
-    if (roots->count >= TBH_ROOTS_MAX) return false;
     tbh_root *index = (tbh_root *)tbh_bear_allocate(roots->host, capacity * sizeof *index);
     if (!index) roots->is_starved = true;
     if (!index) return false;
@@ -809,6 +820,7 @@ static turbohttp_status tbh_roots_scan_file(tbh_roots *roots, const char *path) 
     unsigned char *window = (unsigned char *)tbh_bear_allocate(roots->host, TBH_ROOTS_WINDOW);
     if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     in.data = window;
+    if (tbh_roots_get(roots, path, TBH_ROOTS_FILE_MAX, window, 1)) roots->is_too_large = true;
     while (base < TBH_ROOTS_FILE_MAX && in.length == TBH_ROOTS_WINDOW) {
         in.length = tbh_roots_get(roots, path, base, window, TBH_ROOTS_WINDOW);
         size_t begin = tbh_roots_add_all(roots, in, base);
@@ -834,15 +846,26 @@ static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
     return status;
 }
 
+/* Half of the roots would be a riddle: all, or an error. */
+static turbohttp_status tbh_roots_refuse(tbh_roots *roots, turbohttp_error *error) {
+    roots->count = 0;
+    tbh_bear_say(error, TURBOHTTP_ERR_TLS_ROOTS,
+                 "more than 10000 trusted certificates, or 8 MiB of them, in ",
+                 roots->path ? roots->path : "tls.ca_data",
+                 ": give a folder, tls.ca_path, or those that you need");
+    return TURBOHTTP_ERR_TLS_ROOTS;
+}
+
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
-    roots->is_starved = false;
+    roots->is_starved = roots->is_too_large = false;
     turbohttp_status status = tbh_roots_scan(roots);
-    if (roots->is_starved) { /* half of the roots would be a riddle: all, or an error */
+    if (roots->is_starved) {
         roots->count = 0;
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
     }
     if (status != TURBOHTTP_OK) return status;
+    if (roots->is_too_large) return tbh_roots_refuse(roots, error);
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)
@@ -2038,6 +2061,7 @@ static void tbh_bear_end_handshake(tbh_bear *bear) {
     tbh_bear_handshake *handshake = bear->handshake;
     if (!handshake) return;
     tbh_chain_free(&handshake->chain);
+    tbh_bear_wipe(handshake, sizeof *handshake); /* names, and what was said in the clear */
     tbh_bear_release(&bear->context->host, handshake, sizeof *handshake);
     bear->handshake = NULL;
 }

@@ -161,6 +161,7 @@ static void tbh_bear_end_handshake(tbh_bear *bear) {
     tbh_bear_handshake *handshake = bear->handshake;
     if (!handshake) return;
     tbh_chain_free(&handshake->chain);
+    tbh_bear_wipe(handshake, sizeof *handshake); /* names, and what was said in the clear */
     tbh_bear_release(&bear->context->host, handshake, sizeof *handshake);
     bear->handshake = NULL;
 }

@@ -278,6 +278,46 @@ static void pem_blocks(void) {
     CHECK(tbh_pem_find(in, 0, &block, &begin) && block.end == sizeof unit_leaf && block.label_length == 0);
 }
 
+static int count_certificates(const char *text, size_t n) {
+    guard g = guard_copy(text, n);
+    tbh_der in = {g.data, g.length};
+    tbh_pem block;
+    size_t at = 0, begin;
+    int count = 0;
+    while (at < n && tbh_pem_find(in, at, &block, &begin)) {
+        count += block.label_length == 0 || tbh_pem_is(&block, "C");
+        at = block.end;
+        while (at < n && (g.data[at] == '\n' || g.data[at] == '\r')) at++;
+    }
+    guard_free(&g);
+    return count;
+}
+
+/* '0' is the first byte of DER, too. */
+static void text_between_blocks_is_no_der(void) {
+    static const char block[] = "-----BEGIN C-----\nAQID\n-----END C-----\n";
+    static const char *const texts[] = {
+        "", "0", "0\n", "00", "0x10: an authority\n", "0 ", "01-02-2024\n", "0\x7f\n", "0~ short\n", "0\xc3\xa9\n",
+        "0\xe2\x82\xac", "# 0\n", "00000000000000000000000000000000000000000000000000000000",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char text[300];
+        size_t n = (size_t)sprintf(text, "%s%s%s%s%s", texts[i], block, texts[i], block, texts[i]);
+        CHECK_INT(count_certificates(text, n), 2);
+    }
+    char der[3 * sizeof unit_leaf + 100]; /* elements one after the other, and a short one: a key */
+    size_t n = 0;
+    for (int i = 0; i < 2; i++, n += sizeof unit_leaf) memcpy(der + n, unit_leaf, sizeof unit_leaf);
+    memcpy(der + n, "\x30\x31\x02\x01\x01", 5);
+    memset(der + n + 5, 7, 46);
+    CHECK_INT(count_certificates(der, n + 51), 3);
+    CHECK_INT(count_certificates(der, n + 50), 2);
+    CHECK_INT(count_certificates(der, n - 1), 1);
+    n += 51;
+    memcpy(der + n, block, sizeof block);
+    CHECK_INT(count_certificates(der, n + sizeof block - 1), 4);
+}
+
 static void folder_hashes_are_those_of_openssl(void) {
     tbh_cert cert;
     tbh_der root = BYTES(unit_root), odd = BYTES(unit_odd);
@@ -586,6 +626,21 @@ static void keys_are_wiped_and_the_handshake_is_freed(void) {
     loop_close(l); /* checks for leaks */
 }
 
+/* Whom we talk to is nobody's business either. */
+static void the_block_of_a_handshake_is_wiped(void) {
+    static const char host[] = "a-name-of-more-than-forty-eight-characters-0123456789.wild.test";
+    loop *l = &shared;
+    for (int ends_early = 0; ends_early < 2; ends_early++) {
+        loop_describe(l);
+        l->target.host = host;
+        memcpy(l->memory.secret, host, 48);
+        l->memory.has_secret = true;
+        if (ends_early) l->cut_at = 100;
+        CHECK_INT(loop_shake(l), ends_early ? TURBOHTTP_PENDING : TURBOHTTP_OK);
+        loop_close(l); /* checks for leaks */
+    }
+}
+
 static void small_buffers(void) {
     static char big[20000];
     loop *l = &shared;
@@ -767,6 +822,44 @@ static void a_key_that_may_not_sign_is_refused(void) {
         l->server.chain_handler.single_ec.chain_len = 1;
         CHECK_INT(loop_shake(l), insecure ? TURBOHTTP_OK : TURBOHTTP_ERR_CERT_USAGE);
         if (!insecure) CHECK(strstr(l->error.text, "sign") != NULL);
+        loop_close(l);
+    }
+}
+
+static turbohttp_status get_large_file(void *user, const char *path, uint64_t offset, void *data, size_t room,
+                                       size_t *got) {
+    uint64_t length = *(const uint64_t *)(const void *)path, left = offset < length ? length - offset : 0;
+    (void)user;
+    *got = left < room ? (size_t)left : room;
+    memset(data, '#', *got);
+    for (size_t i = 0; i < *got; i++) /* the root lies at the beginning */
+        if (offset + i < sizeof unit_root) ((unsigned char *)data)[i] = unit_root[offset + i];
+    return *got ? TURBOHTTP_OK : TURBOHTTP_DONE;
+}
+
+/* Whom half of the roots would have vouched for would be a riddle. */
+static void roots_are_never_left_out_in_silence(void) {
+    enum { MOST = 10000 };
+    loop *l = &shared;
+    unsigned char *many = (unsigned char *)malloc((MOST + 2) * sizeof unit_odd);
+    for (size_t extra = 0; extra < 2; extra++) {
+        loop_describe(l);
+        for (size_t i = 0; i <= MOST; i++) memcpy(many + i * sizeof unit_odd, unit_odd, sizeof unit_odd);
+        memcpy(many + (MOST + extra - 1) * sizeof unit_odd, unit_root, sizeof unit_root); /* the last one */
+        l->options.ca_data = many;
+        l->options.ca_bytes = (MOST + extra - 1) * sizeof unit_odd + sizeof unit_root;
+        CHECK_INT(loop_shake(l), extra ? TURBOHTTP_ERR_TLS_ROOTS : TURBOHTTP_OK);
+        if (extra) CHECK(strstr(l->error.text, "10000") != NULL);
+        loop_close(l);
+    }
+    free(many);
+    for (uint64_t length = (8 << 20) - 1; length <= (8 << 20) + 1; length++) {
+        loop_describe(l);
+        l->host.file_get = get_large_file;
+        l->options.ca_data = NULL;
+        l->options.ca_file = (const char *)&length;
+        CHECK_INT(loop_shake(l), length > 8 << 20 ? TURBOHTTP_ERR_TLS_ROOTS : TURBOHTTP_OK);
+        if (length > 8 << 20) CHECK(strstr(l->error.text, "8 MiB") != NULL);
         loop_close(l);
     }
 }
@@ -1116,10 +1209,12 @@ static const check_test tests[] = {
     CHECK_TEST(wildcards),
     CHECK_TEST(name_constraints),
     CHECK_TEST(pem_blocks),
+    CHECK_TEST(text_between_blocks_is_no_der),
     CHECK_TEST(folder_hashes_are_those_of_openssl),
     CHECK_TEST(a_handshake_and_data_in_every_portion),
     CHECK_TEST(S_02_resumption_continues_a_session),
     CHECK_TEST(keys_are_wiped_and_the_handshake_is_freed),
+    CHECK_TEST(the_block_of_a_handshake_is_wiped),
     CHECK_TEST(small_buffers),
     CHECK_TEST(renegotiation_is_refused),
     CHECK_TEST(entropy_and_time_are_needed),
@@ -1128,6 +1223,7 @@ static const check_test tests[] = {
     CHECK_TEST(S_71_a_long_name_is_not_cut_short),
     CHECK_TEST(whom_to_trust),
     CHECK_TEST(a_key_that_may_not_sign_is_refused),
+    CHECK_TEST(roots_are_never_left_out_in_silence),
     CHECK_TEST(protocols),
     CHECK_TEST(close_notify_goes_both_ways),
     CHECK_TEST(S_36_no_altered_or_cut_handshake_succeeds),
