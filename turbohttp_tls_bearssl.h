@@ -1780,6 +1780,7 @@ typedef struct tbh_bear_context {
 
 /* Needed until the handshake is over. */
 typedef struct tbh_bear_handshake {
+    size_t received; /* bytes */
     tbh_splitter splitter;
     tbh_chain_rules rules;
     tbh_chain chain;
@@ -1906,8 +1907,12 @@ TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp
  * source, and its failure is an error. Does not know: sockets, HTTP. */
 
 /* Of BearSSL: a record's header, nonce, MAC and padding; and the least that RFC 6066 lets us ask. */
-#define TBH_BEAR_IN_OVERHEAD 325u
-#define TBH_BEAR_LEAST       (512u + TBH_BEAR_IN_OVERHEAD)
+#define TBH_BEAR_IN_OVERHEAD    325u
+#define TBH_BEAR_LEAST          (512u + TBH_BEAR_IN_OVERHEAD)
+
+/* Received in one handshake: two lists of the largest size, certificates and authorities, in records
+ * of any sensible size. HelloRequest and warnings may come for ever otherwise. */
+#define TBH_BEAR_HANDSHAKE_MOST (256u * 1024u)
 
 static const char tbh_bear_name[] = "bearssl";
 
@@ -2092,9 +2097,13 @@ static turbohttp_status tbh_bear_open(void *context, const turbohttp_tls_target 
 }
 
 /* ------------------------------------------------------------ handshake, in slices */
-static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status) {
-    static const unsigned char bad_certificate[7] = {21, 3, 3, 0, 2, 2, 42};
-    memcpy(bear->alert, bad_certificate, sizeof bear->alert);
+enum { TBH_ALERT_UNEXPECTED = 10, TBH_ALERT_BAD_CERTIFICATE = 42 };
+
+static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status,
+                                      unsigned char alert) {
+    static const unsigned char fatal[7] = {21, 3, 3, 0, 2, 2, 0};
+    memcpy(bear->alert, fatal, sizeof bear->alert);
+    bear->alert[6] = alert;
     bear->alert_left = sizeof bear->alert;
     bear->failure = status;
     return status;
@@ -2103,7 +2112,13 @@ static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status) {
 static turbohttp_status tbh_bear_judge(tbh_bear *bear, turbohttp_error *error) {
     turbohttp_status status = tbh_chain_step(&bear->handshake->chain, error);
     bear->wants_step = true;
-    return status < 0 ? tbh_bear_fail(bear, status) : TURBOHTTP_PENDING;
+    return status < 0 ? tbh_bear_fail(bear, status, TBH_ALERT_BAD_CERTIFICATE) : TURBOHTTP_PENDING;
+}
+
+static turbohttp_status tbh_bear_flooded(tbh_bear *bear, turbohttp_error *error) {
+    tbh_bear_say(error, TURBOHTTP_ERR_TLS_HANDSHAKE,
+                 "the server sent 256 KiB without an end to the TLS handshake", "", "");
+    return tbh_bear_fail(bear, TURBOHTTP_ERR_TLS_HANDSHAKE, TBH_ALERT_UNEXPECTED);
 }
 
 static void tbh_bear_feed(tbh_bear *bear) {
@@ -2129,6 +2144,8 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     if (bear->handshake) {
         if (bear->handshake->chain.state == TBH_CHAIN_VERIFYING) return tbh_bear_judge(bear, error);
         tbh_bear_feed(bear);
+        if (!bear->is_up && bear->handshake->received > TBH_BEAR_HANDSHAKE_MOST)
+            return tbh_bear_flooded(bear, error);
     }
     unsigned state = br_ssl_engine_current_state(engine);
     if (state == BR_SSL_CLOSED) {
@@ -2170,6 +2187,7 @@ static void tbh_bear_wire_in_commit(void *tls, size_t n) {
     tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
     if (!s || (s->is_over && s->at == s->fill)) br_ssl_engine_recvrec_ack(&bear->client.eng, n);
     else s->fill += n;
+    if (s) bear->handshake->received += n;
 }
 
 static const void *tbh_bear_wire_out_peek(void *tls, size_t *n) {
@@ -2321,6 +2339,7 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_ALERT_RECEIVED
 #undef TBH_ANCHORS_MAX
 #undef TBH_BEAR_FN
+#undef TBH_BEAR_HANDSHAKE_MOST
 #undef TBH_BEAR_IN_OVERHEAD
 #undef TBH_BEAR_LEAST
 #undef TBH_BEAR_NOT_TLS

@@ -454,6 +454,11 @@ static bool loop_to_server(loop *l) {
     return true;
 }
 
+static const void *out_of(loop *l, size_t *n) {
+    *n = 0;
+    return l->provider->wire_out_peek(l->tls, n);
+}
+
 static bool loop_to_client(loop *l) {
     size_t n = 0, room = 0;
     unsigned char *out = br_ssl_engine_sendrec_buf(&l->server.eng, &n);
@@ -1056,6 +1061,112 @@ static void an_empty_change_of_ciphers_is_none(void) {
     loop_close(l);
 }
 
+/* What is allowed any number of times in a handshake, and means nothing. */
+static void S_42_a_handshake_is_no_place_for_floods(void) {
+    static const struct {
+        const char *record;
+        size_t length;
+    } rows[] = {
+        {"\x16\3\3\0\4\0\0\0\0", 9}, /* HelloRequest */
+        {"\x15\3\3\0\2\1\x5a", 7},     /* a warning */
+        {"\x15\3\3\0\0", 5},            /* empty */
+    };
+    loop *l = &shared;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t sent = 0;
+        turbohttp_status status = TURBOHTTP_PENDING;
+        loop_describe(l);
+        CHECK_INT(loop_create(l), TURBOHTTP_OK);
+        CHECK_INT(loop_open(l), TURBOHTTP_OK);
+        status = l->provider->step(l->tls, &l->error);
+        for (size_t n; (out_of(l, &n), n) > 0;) l->provider->wire_out_consume(l->tls, n);
+        while (status == TURBOHTTP_PENDING && sent < 1 << 20) {
+            size_t room = 0;
+            unsigned char *in = (unsigned char *)l->provider->wire_in_room(l->tls, &room);
+            if (in && room > rows[i].length) {
+                memcpy(in, rows[i].record, rows[i].length);
+                l->provider->wire_in_commit(l->tls, rows[i].length);
+                sent += rows[i].length;
+            }
+            status = l->provider->step(l->tls, &l->error);
+        }
+        CHECK_INT(status, TURBOHTTP_ERR_TLS_HANDSHAKE);
+        CHECK(sent > 200000 && sent < 300000);
+        CHECK(strstr(l->error.text, "256 KiB") != NULL);
+        size_t n;
+        const unsigned char *alert = (const unsigned char *)out_of(l, &n);
+        CHECK(alert && n == 7 && alert[0] == 21 && alert[6] == 10); /* unexpected_message */
+        CHECK_INT(l->provider->step(l->tls, &l->error), TURBOHTTP_ERR_TLS_HANDSHAKE);
+        loop_close(l);
+    }
+}
+
+static size_t take_all_of_server(loop *l, unsigned char *to, size_t room) {
+    size_t n, fill = 0;
+    const unsigned char *out;
+    while ((out = br_ssl_engine_sendrec_buf(&l->server.eng, &n)) != NULL && n <= room - fill) {
+        memcpy(to + fill, out, n);
+        fill += n;
+        br_ssl_engine_sendrec_ack(&l->server.eng, n);
+    }
+    return fill;
+}
+
+static void step_on(loop *l) {
+    do l->status = l->provider->step(l->tls, &l->error);
+    while (l->provider->wants(l->tls) & TURBOHTTP_TLS_STEP);
+}
+
+/* A server that speaks right behind its Finished, in the same segment: what lies in the hold of the
+ * handshake then must come out behind it. */
+static void records_behind_finished_are_not_lost(void) {
+    static unsigned char queue[8192];
+    loop *l = &shared;
+    for (uint32_t bytes = 0; bytes <= 2048; bytes += 2048) {
+        bool has_spoken = false;
+        loop_describe(l);
+        l->options.buffer_bytes = bytes;
+        CHECK_INT(loop_create(l), TURBOHTTP_OK);
+        CHECK_INT(loop_open(l), TURBOHTTP_OK);
+        for (int turn = 0; turn < 20 && !l->got_length; turn++) {
+            step_on(l);
+            while (loop_to_server(l)) {
+            }
+            size_t at = 0, fill = take_all_of_server(l, queue, sizeof queue), room;
+            bool may_speak = br_ssl_engine_sendapp_buf(&l->server.eng, &room) != NULL && !has_spoken;
+            for (int record = 0; record < 2 && may_speak; record++) { /* the second one waits in the hold */
+                CHECK(fill > 40); /* Finished has not been delivered */
+                CHECK(((const tbh_bear *)l->tls)->handshake != NULL);
+                memcpy(br_ssl_engine_sendapp_buf(&l->server.eng, &room), record ? "words" : "early ", 6);
+                br_ssl_engine_sendapp_ack(&l->server.eng, record ? 5 : 6);
+                br_ssl_engine_flush(&l->server.eng, 0);
+                fill += take_all_of_server(l, queue + fill, sizeof queue - fill);
+                CHECK(fill < 512); /* all of it fits there */
+                has_spoken = true;
+            }
+            while (at < fill) {
+                void *in = l->provider->wire_in_room(l->tls, &room);
+                if (!in) break;
+                if (room > fill - at) room = fill - at;
+                memcpy(in, queue + at, room);
+                l->provider->wire_in_commit(l->tls, room);
+                at += room;
+                step_on(l);
+                while (l->status == TURBOHTTP_OK && loop_drain(l)) step_on(l);
+            }
+            CHECK_INT(at, fill);
+        }
+        CHECK_INT(l->status, TURBOHTTP_OK);
+        CHECK_TEXT(l->got, l->got_length, "early words");
+        step_on(l);
+        CHECK(((const tbh_bear *)l->tls)->handshake == NULL);
+        CHECK(loop_client_says(l, "GET"));
+        loop_server_says(l, "later", 5);
+        CHECK_TEXT(l->got, l->got_length, "early wordslater");
+        loop_close(l);
+    }
+}
+
 static char both_files[4096];
 
 static void put_pem(const char *label, const unsigned char *data, size_t n) {
@@ -1197,6 +1308,8 @@ static const check_test tests[] = {
     CHECK_TEST(an_empty_usage_or_constraint_is_malformed),
     CHECK_TEST(an_issuer_for_mail_vouches_for_no_server),
     CHECK_TEST(an_empty_change_of_ciphers_is_none),
+    CHECK_TEST(S_42_a_handshake_is_no_place_for_floods),
+    CHECK_TEST(records_behind_finished_are_not_lost),
     CHECK_TEST(a_key_in_the_certificate_file_is_wiped),
     CHECK_TEST(staged_bytes_are_never_received_over),
     CHECK_TEST(nothing_is_sent_behind_close_notify),

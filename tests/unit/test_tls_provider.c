@@ -625,6 +625,46 @@ static void S_71_a_name_that_no_certificate_can_have_is_refused(void) {
     fake_end(&f);
 }
 
+/* The seventeenth falls asleep while its requests are handed out, and drops the oldest that sleeps:
+ * the next one in the list, which is being looked at. */
+static void S_02_an_origin_may_fall_asleep_in_the_middle(void) {
+    fake_fixture f;
+    turbohttp_request running, waiting;
+    turbohttp_error error;
+    turbohttp_response response;
+    char url[64];
+    fake_describe(&f, closing);
+    f.desc.disable_pooling = true; /* each link is an allocation, which may fail */
+    f.desc.limits.connections_per_host = 1;
+    fake_start(&f);
+    for (int i = 0; i < 16; i++) {
+        sprintf(url, "https://host-%d.test/", i);
+        f.request.url = url;
+        CHECK_INT(fake_fetch(&f, NULL), TURBOHTTP_OK);
+    }
+    CHECK_INT(f.client->dormant_count, 16);
+    f.server.answer_length = 0; /* host-1 stays busy … */
+    f.request.url = "https://host-1.test/";
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &running, &error), TURBOHTTP_OK);
+    for (int i = 0; i < 5; i++) turbohttp_poll(f.client, 0);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &waiting, &error), TURBOHTTP_OK);
+    f.server.answer_length = strlen(closing); /* … while another one takes its place */
+    f.request.url = "https://host-16.test/";
+    CHECK_INT(fake_fetch(&f, NULL), TURBOHTTP_OK);
+    CHECK_INT(f.client->dormant_count, 16);
+    CHECK_INT(turbohttp_cancel(f.client, running), TURBOHTTP_OK);
+    f.memory.fail_at = f.memory.requests + 1;
+    turbohttp_poll(f.client, 0);
+    f.memory.fail_at = 0;
+    CHECK_INT(turbohttp_take(f.client, waiting, &response), TURBOHTTP_OK);
+    CHECK_INT(response.error.code, TURBOHTTP_ERR_OUT_OF_MEMORY);
+    turbohttp_response_free(&response);
+    CHECK_INT(f.client->dormant_count, 16);
+    f.request.url = "https://host-0.test/";
+    CHECK_INT(fake_fetch(&f, NULL), TURBOHTTP_OK);
+    fake_end(&f);
+}
+
 static void D5_a_key_without_its_certificate_is_an_error(void) {
     fake_fixture f;
     char text[256];
@@ -689,6 +729,7 @@ static const check_test tests[] = {
     CHECK_TEST(S_02_a_failed_handshake_forgets_the_session),
     CHECK_TEST(S_02_sessions_and_configs_are_bounded),
     CHECK_TEST(S_71_a_name_that_no_certificate_can_have_is_refused),
+    CHECK_TEST(S_02_an_origin_may_fall_asleep_in_the_middle),
     CHECK_TEST(D5_a_key_without_its_certificate_is_an_error),
     CHECK_TEST(D5_the_target_is_what_the_url_says),
 };
