@@ -11834,6 +11834,7 @@ struct tbh_mux {
     size_t encoder_bytes;
     int64_t send_window;
     uint32_t window, taken;
+    uint64_t late;      /* bytes that may still come for streams that we ended */
     uint32_t pieces;    /* of bodies, sent */
     uint32_t overtaken; /* of these, in a row before somebody less urgent */
 
@@ -11918,6 +11919,8 @@ TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n);
 TBH_FN bool tbh_mux_count_control(tbh_mux *h);
 /* n bytes of DATA arrive: 0, or a code; *is_connection says whose error it is. */
 TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n, bool *is_connection);
+/* n bytes of DATA for a stream that is gone: false when that was one too many, as above. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n);
 /* n bytes were used up; stream NULL: it is gone. */
 TBH_FN void tbh_mux_credit(tbh_mux *h, tbh_mux_stream *stream, size_t n);
 TBH_FN void tbh_mux_write_credit(tbh_mux *h);
@@ -12002,6 +12005,14 @@ TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n,
     if (n > stream->window) return TURBOHTTP_H2_FLOW_CONTROL_ERROR;
     stream->window -= n;
     return 0;
+}
+
+/* What was on its way when we ended a stream comes all the same, up to what its window held; more is
+ * an offence (§5.2), and counted like one. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n) {
+    if (n == 0 || n > h->late) return tbh_mux_count_control(h);
+    h->late -= n;
+    return true;
 }
 
 /* Credit is worth a frame when it is half a window. */
@@ -12248,6 +12259,7 @@ static void tbh_mux_send_reset(tbh_mux_stream *stream, uint32_t code) {
     tbh_mux *h = stream->mux;
     bool is_moving = stream->state != TBH_MUX_CLOSED && !h->is_failed;
     tbh_mux_step(stream, TBH_MUX_SENT_RESET);
+    if (is_moving) h->late += stream->window;
     if (is_moving && tbh_mux_may_control(h))
         turbohttp_h2_write_rst_stream(&h->out, stream->id, code);
 }
@@ -13125,6 +13137,7 @@ static void tbh_mux_on_data(tbh_mux *h, const turbohttp_h2_frame *frame) {
     tbh_mux_stream *stream = h->reading;
     if (frame->length == 0 && !ends && !tbh_mux_count_control(h)) return;
     if (stream && stream->state == TBH_MUX_CLOSED) stream = h->reading = NULL;
+    if (!stream && !tbh_mux_take_late(h, frame->length)) return;
     uint32_t code = tbh_mux_charge(h, stream, frame->length, &is_connection);
     if (code && is_connection) {
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, code);

@@ -178,6 +178,7 @@ static void tbh_mux_on_data(tbh_mux *h, const turbohttp_h2_frame *frame) {
     tbh_mux_stream *stream = h->reading;
     if (frame->length == 0 && !ends && !tbh_mux_count_control(h)) return;
     if (stream && stream->state == TBH_MUX_CLOSED) stream = h->reading = NULL;
+    if (!stream && !tbh_mux_take_late(h, frame->length)) return;
     uint32_t code = tbh_mux_charge(h, stream, frame->length, &is_connection);
     if (code && is_connection) {
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, code);

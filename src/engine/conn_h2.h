@@ -201,6 +201,7 @@ struct tbh_mux {
     size_t encoder_bytes;
     int64_t send_window;
     uint32_t window, taken;
+    uint64_t late;      /* bytes that may still come for streams that we ended */
     uint32_t pieces;    /* of bodies, sent */
     uint32_t overtaken; /* of these, in a row before somebody less urgent */
 
@@ -285,6 +286,8 @@ TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n);
 TBH_FN bool tbh_mux_count_control(tbh_mux *h);
 /* n bytes of DATA arrive: 0, or a code; *is_connection says whose error it is. */
 TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n, bool *is_connection);
+/* n bytes of DATA for a stream that is gone: false when that was one too many, as above. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n);
 /* n bytes were used up; stream NULL: it is gone. */
 TBH_FN void tbh_mux_credit(tbh_mux *h, tbh_mux_stream *stream, size_t n);
 TBH_FN void tbh_mux_write_credit(tbh_mux *h);

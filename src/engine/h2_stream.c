@@ -155,6 +155,7 @@ static void tbh_mux_send_reset(tbh_mux_stream *stream, uint32_t code) {
     tbh_mux *h = stream->mux;
     bool is_moving = stream->state != TBH_MUX_CLOSED && !h->is_failed;
     tbh_mux_step(stream, TBH_MUX_SENT_RESET);
+    if (is_moving) h->late += stream->window;
     if (is_moving && tbh_mux_may_control(h))
         turbohttp_h2_write_rst_stream(&h->out, stream->id, code);
 }

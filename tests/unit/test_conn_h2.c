@@ -777,6 +777,38 @@ static void a_reset_gives_its_credit_back(void) {
     free(r);
 }
 
+/* A server that sends on what nobody wants any more must not use up the window of the others. */
+static void late_bytes_do_not_starve_the_others(void) {
+    rig *r = (rig *)calloc(1, sizeof *r);
+    tbh_mux_options options;
+    memset(&options, 0, sizeof options);
+    options.stream_window = options.connection_window = 65535;
+    rig_open_with(r, &options, 0);
+    for (uint32_t id = 1; id < 200; id += 2) {
+        start_get(r, 0);
+        server_head(r, id, ":status: 200\n", false);
+        arrive(r);
+        tbh_mux_release(&r->s[0]);
+        hear(r);
+        for (int i = 0; i < 3; i++) server_bytes(r, id, 16384, false);
+        server_bytes(r, id, 16383, false); /* a whole window */
+        UNDERSTANDS(r, "");
+        HEARS(r, "WINDOW0=65535 ");
+    }
+    CHECK_INT(r->h.late, 0);
+    CHECK_INT(r->h.control.level, 1000);
+    server_bytes(r, 199, 1, false); /* more than the stream's window: counted */
+    arrive(r);
+    CHECK_INT(r->h.control.level, 999);
+    start_get(r, 1);
+    server_head(r, 201, ":status: 200\ncontent-length: 20000\n", false);
+    server_bytes(r, 201, 16384, false);
+    server_bytes(r, 201, 3616, true);
+    UNDERSTANDS(r, "head1=200 [content-length=20000] end1 ");
+    rig_close(r);
+    free(r);
+}
+
 static void padding_counts_and_is_given_back(void) {
     rig *r = (rig *)calloc(1, sizeof *r);
     rig_open(r, 3);
@@ -1113,6 +1145,14 @@ static void flood_late_heads(rig *r, uint32_t i) {
     if (i == 0) turbohttp_h2_write_rst_stream(&r->server, 1, 0);
     server_head(r, 1, "a: b\n", true);
 }
+static void flood_late_data(rig *r, uint32_t i) {
+    if (i == 0) tbh_mux_release(&r->s[0]);
+    server_bytes(r, 1, 16384, false);
+}
+static void flood_late_ends(rig *r, uint32_t i) {
+    if (i == 0) tbh_mux_release(&r->s[0]);
+    server_data(r, 1, "", true);
+}
 static void flood_goaway(rig *r, uint32_t i) {
     (void)i;
     turbohttp_h2_write_goaway(&r->server, 1, 0, tbh_span(NULL, 0));
@@ -1150,6 +1190,8 @@ static void S_42_floods_are_ended(void) {
     CHECK(frames_until_calm(flood_unknown, true, 0) > 900);
     CHECK(frames_until_calm(flood_late_heads, true, 0) > 900);
     CHECK(frames_until_calm(flood_goaway, true, 0) > 900);
+    CHECK(frames_until_calm(flood_late_ends, true, 0) > 900);
+    CHECK(frames_until_calm(flood_late_data, true, 0) > 900); /* S-46: a window of it is free */
     CHECK_INT(frames_until_calm(flood_unknown, true, 10000), 0); /* 100 a second are welcome */
 }
 
@@ -1372,6 +1414,7 @@ static const check_test tests[] = {
     CHECK_TEST(a_paused_stream_keeps_its_bytes),
     CHECK_TEST(credit_follows_the_consumer),
     CHECK_TEST(a_reset_gives_its_credit_back),
+    CHECK_TEST(late_bytes_do_not_starve_the_others),
     CHECK_TEST(padding_counts_and_is_given_back),
     CHECK_TEST(more_than_the_window_is_an_error),
     CHECK_TEST(faults_of_a_stream_end_it_alone),
