@@ -14511,6 +14511,7 @@ typedef struct tbh_lookup {
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
     uint32_t ttl_s;   /* given by the service; 0: not known */
+    bool is_partial;  /* there may be more: see tbh_lookup_join */
     bool is_absolute; /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
@@ -14518,7 +14519,8 @@ typedef struct tbh_lookup {
 struct tbh_name_service {
     /* OK (addresses and ttl_s are filled in), PENDING (job is set), or an error. */
     turbohttp_status (*start)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
-    /* As start; after OK or an error the job is gone. */
+    /* As start; after OK or an error the job is gone, unless OK came with is_partial: then it goes
+     * on, and its last step adds to the addresses. */
     turbohttp_status (*step)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
     uint64_t (*deadline)(const tbh_lookup *lookup);
     void (*cancel)(tbh_lookup *lookup); /* the job is gone afterwards */
@@ -14569,6 +14571,9 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
  * deadline; it is cheap to call more often. */
 TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
                                         turbohttp_error *error);
+/* Half an answer is OK with is_partial: the rest is taken with this one, which must be called like
+ * step. True when there are more addresses now, behind the others. */
+TBH_FN bool tbh_lookup_join(tbh_lookup *lookup, uint64_t now_us);
 /* When step must be called at the latest; UINT64_MAX: only after an event. */
 TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup);
 /* Gives up a pending lookup; harmless on any other. */
@@ -14771,7 +14776,17 @@ static bool tbh_lookup_from_cache(tbh_lookup *lookup, uint64_t now_us) {
     return false;
 }
 
-static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
+/* What came in two parts is not in the order of preference (RFC 6724 §2.1). */
+static void tbh_cache_put_v6_first(tbh_cached_name *slot) {
+    turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t n = 0;
+    for (uint8_t family = 6; family >= 4; family = (uint8_t)(family - 2))
+        for (uint32_t i = 0; i < slot->count; i++)
+            if (slot->addresses[i].family == family) ordered[n++] = slot->addresses[i];
+    if (n) memcpy(slot->addresses, ordered, n * sizeof ordered[0]);
+}
+
+static void tbh_lookup_to_cache(const tbh_lookup *lookup, bool prefers_v6, uint64_t now_us) {
     tbh_resolver *resolver = lookup->resolver;
     uint32_t ttl_s = lookup->ttl_s ? lookup->ttl_s : TBH_CACHE_DEFAULT_S;
     tbh_cached_name *slot = &resolver->cache[resolver->next_cached++ % TBH_CACHE_NAMES];
@@ -14780,6 +14795,7 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
     memcpy(slot->name, lookup->name, sizeof slot->name);
     memcpy(slot->addresses, lookup->addresses, sizeof slot->addresses);
     slot->count = lookup->count;
+    if (prefers_v6) tbh_cache_put_v6_first(slot);
     slot->is_absolute = lookup->is_absolute;
     slot->until_us = now_us + (uint64_t)ttl_s * 1000000;
 }
@@ -14789,10 +14805,12 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
 static turbohttp_status tbh_lookup_settle(tbh_lookup *lookup, turbohttp_status status,
                                           uint64_t now_us, turbohttp_error *error) {
     if (status == TURBOHTTP_PENDING) return status;
-    lookup->service = NULL;
-    lookup->job = NULL;
+    if (!lookup->is_partial) {
+        lookup->service = NULL;
+        lookup->job = NULL;
+    }
     if (status == TURBOHTTP_OK) {
-        tbh_lookup_to_cache(lookup, now_us);
+        tbh_lookup_to_cache(lookup, false, now_us);
         return status;
     }
     tbh_error_append(error, " - ");
@@ -14824,8 +14842,21 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
 
 TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
                                         turbohttp_error *error) {
-    if (!lookup->service) return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
+    if (!lookup->service || lookup->is_partial)
+        return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
     return tbh_lookup_settle(lookup, lookup->service->step(lookup, now_us, error), now_us, error);
+}
+
+TBH_FN bool tbh_lookup_join(tbh_lookup *lookup, uint64_t now_us) {
+    uint32_t before = lookup->count;
+    if (!lookup->is_partial) return false;
+    turbohttp_status status = lookup->service->step(lookup, now_us, NULL);
+    if (status == TURBOHTTP_PENDING) return false;
+    lookup->is_partial = false;
+    lookup->service = NULL;
+    lookup->job = NULL;
+    if (status == TURBOHTTP_OK) tbh_lookup_to_cache(lookup, true, now_us);
+    return lookup->count > before;
 }
 
 TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
@@ -14834,6 +14865,7 @@ TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
 
 TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup) {
     if (lookup->service) lookup->service->cancel(lookup);
+    lookup->is_partial = false;
     lookup->service = NULL;
     lookup->job = NULL;
 }
@@ -15149,6 +15181,7 @@ typedef struct tbh_stub_job {
     uint32_t server_count, suspicious; /* bits: servers whose datagrams made no sense */
     uint32_t dots_least, attempts;
     uint64_t attempt_us, delay_us; /* delay_us: 0, or when not to wait for the other family */
+    uint32_t late;                 /* the family that is missing in half an answer */
     uint32_t candidate;            /* the next of the names that the search list makes */
     bool is_plain;                 /* a server did not understand EDNS0 */
     bool is_line_long;             /* the rest of a line that did not fit is passed over */
@@ -15662,30 +15695,57 @@ static void tbh_stub_append(tbh_lookup *lookup, const tbh_stub_family *f, uint32
     memcpy(lookup->addresses + lookup->count, f->answer.addresses,
            count * sizeof lookup->addresses[0]);
     lookup->count += count;
-    if (count && f->answer.ttl_s < lookup->ttl_s) lookup->ttl_s = f->answer.ttl_s;
 }
 
-/* IPv6 first (RFC 6724 §2.1), with room for IPv4. An answer with one family missing is not kept. */
-static void tbh_stub_fill(tbh_lookup *lookup, const tbh_stub_job *job) {
+/* Half of the room for what is not known yet. */
+static uint32_t tbh_stub_reserve(const tbh_stub_family *f) {
+    const uint32_t half = TURBOHTTP_MAX_ADDRESSES / 2;
+    if (f->state == TBH_STUB_ASKING) return half;
+    if (f->state != TBH_STUB_FOUND) return 0;
+    return f->answer.count < half ? f->answer.count : half;
+}
+
+/* An answer with one family missing is not kept. */
+static uint32_t tbh_stub_ttl(const tbh_stub_job *job) {
+    uint32_t ttl_s = TBH_CACHE_MOST_S;
+    for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
+        const tbh_stub_family *f = &job->families[i];
+        if (f->state == TBH_STUB_ASKING || f->state == TBH_STUB_SILENT) return 1;
+        if (f->state == TBH_STUB_FOUND && f->answer.count && f->answer.ttl_s < ttl_s)
+            ttl_s = f->answer.ttl_s;
+    }
+    return ttl_s ? ttl_s : 1;
+}
+
+/* IPv6 first (RFC 6724 §2.1), with room for IPv4. */
+static void tbh_stub_fill(tbh_lookup *lookup, tbh_stub_job *job) {
     const tbh_stub_family *v6 = &job->families[TBH_STUB_V6], *v4 = &job->families[TBH_STUB_V4];
-    uint32_t kept = v4->state == TBH_STUB_FOUND ? v4->answer.count : 0;
-    if (kept > TURBOHTTP_MAX_ADDRESSES / 2) kept = TURBOHTTP_MAX_ADDRESSES / 2;
     lookup->count = 0;
-    lookup->ttl_s = TBH_CACHE_MOST_S;
-    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - kept);
-    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count);
-    bool is_partial = tbh_stub_any(job, TBH_STUB_ASKING) || tbh_stub_any(job, TBH_STUB_SILENT);
-    if (is_partial || lookup->ttl_s == 0) lookup->ttl_s = 1;
+    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - tbh_stub_reserve(v4));
+    uint32_t kept = v6->state == TBH_STUB_ASKING ? tbh_stub_reserve(v6) : 0;
+    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count - kept);
+    lookup->ttl_s = tbh_stub_ttl(job);
+    lookup->is_partial = tbh_stub_any(job, TBH_STUB_ASKING);
+    job->late = v6->state == TBH_STUB_ASKING ? TBH_STUB_V6 : TBH_STUB_V4;
 }
 
-/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. */
+/* The addresses that are there are in use: they stay where they are (RFC 8305 §3). */
+static void tbh_stub_fill_rest(tbh_lookup *lookup, const tbh_stub_job *job) {
+    tbh_stub_append(lookup, &job->families[job->late], TURBOHTTP_MAX_ADDRESSES - lookup->count);
+    lookup->ttl_s = tbh_stub_ttl(job);
+}
+
+/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. OK with
+ * is_partial: one family is still being asked for. */
 static turbohttp_status tbh_stub_decide(tbh_lookup *lookup, tbh_stub_job *job, uint64_t now_us) {
     bool is_found = tbh_stub_any(job, TBH_STUB_FOUND),
          is_asking = tbh_stub_any(job, TBH_STUB_ASKING);
     if (is_found && is_asking && !job->delay_us) job->delay_us = now_us + TBH_STUB_DELAY_US;
-    if (is_asking && !(is_found && now_us >= job->delay_us)) return TURBOHTTP_PENDING;
+    bool may_begin = is_found && now_us >= job->delay_us && !lookup->is_partial;
+    if (is_asking && !may_begin) return TURBOHTTP_PENDING;
     if (is_found) {
-        tbh_stub_fill(lookup, job);
+        if (lookup->is_partial) tbh_stub_fill_rest(lookup, job);
+        else tbh_stub_fill(lookup, job);
         return TURBOHTTP_OK;
     }
     if (tbh_stub_any(job, TBH_STUB_SILENT)) return TURBOHTTP_ERR_RESOLVE_TEMPORARY;
@@ -15712,10 +15772,13 @@ static turbohttp_status tbh_stub_end(tbh_lookup *lookup, tbh_stub_job *job, turb
 
 static turbohttp_status tbh_stub_step(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error) {
     tbh_stub_job *job = (tbh_stub_job *)lookup->job;
+    bool was_partial = lookup->is_partial;
     turbohttp_status status;
     do status = tbh_stub_round(lookup, job, now_us); /* ends: names are counted */
     while (status == TURBOHTTP_DONE);
-    return status == TURBOHTTP_PENDING ? status : tbh_stub_end(lookup, job, status, error);
+    bool goes_on = status == TURBOHTTP_OK && lookup->is_partial && !was_partial;
+    if (status == TURBOHTTP_PENDING || goes_on) return status;
+    return tbh_stub_end(lookup, job, status, error);
 }
 
 static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
@@ -15736,7 +15799,7 @@ static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
 
 static uint64_t tbh_stub_deadline(const tbh_lookup *lookup) {
     const tbh_stub_job *job = (const tbh_stub_job *)lookup->job;
-    uint64_t due = job->delay_us ? job->delay_us : UINT64_MAX;
+    uint64_t due = job->delay_us && !lookup->is_partial ? job->delay_us : UINT64_MAX;
     for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
         const tbh_stub_family *f = &job->families[i];
         if (f->state == TBH_STUB_ASKING && f->next_us < due) due = f->next_us;
@@ -15826,19 +15889,20 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error);
  * Does not know: requests, TLS, what is sent afterwards. */
 
 /* ------------------------------------------------------------ order of the attempts */
-/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. */
-static void tbh_dialer_interleave(tbh_lookup *lookup) {
+/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. Those before `from`
+ * were tried already. */
+static void tbh_dialer_interleave(tbh_lookup *lookup, uint32_t from, uint8_t first) {
     turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
-    uint32_t next[2] = {0, 0}, count = lookup->count;
+    uint32_t next[2] = {from, from}, count = lookup->count;
     uint8_t family[2];
-    family[0] = count ? lookup->addresses[0].family : 0;
-    family[1] = family[0] == 6 ? 4 : 6;
-    for (uint32_t n = 0, side = 0; n < count; side ^= 1) {
+    family[0] = first;
+    family[1] = first == 6 ? 4 : 6;
+    for (uint32_t n = from, side = 0; n < count; side ^= 1) {
         uint32_t *i = &next[side];
         while (*i < count && lookup->addresses[*i].family != family[side]) ++*i;
         if (*i < count) ordered[n++] = lookup->addresses[(*i)++];
     }
-    if (count) memcpy(lookup->addresses, ordered, count * sizeof ordered[0]);
+    for (uint32_t n = from; n < count; n++) lookup->addresses[n] = ordered[n];
 }
 
 /* ------------------------------------------------------------ attempts */
@@ -15956,12 +16020,23 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error) 
 
 /* ------------------------------------------------------------ driving */
 static turbohttp_status tbh_dialer_resolved(tbh_dialer *dialer, uint64_t now_us) {
-    tbh_dialer_interleave(&dialer->lookup);
+    tbh_dialer_interleave(&dialer->lookup, 0, dialer->lookup.addresses[0].family);
     dialer->resolved = true;
     dialer->resolved_at_us = now_us;
     dialer->phase = TURBOHTTP_PHASE_CONNECT;
     dialer->next_us = now_us;
     return TURBOHTTP_OK;
+}
+
+/* RFC 8305 §3: the other family's addresses join a dial under way, and are next. */
+static void tbh_dialer_join(tbh_dialer *dialer, uint64_t now_us) {
+    tbh_lookup *lookup = &dialer->lookup;
+    if (!lookup->is_partial) return;
+    if (tbh_lookup_join(lookup, now_us) && dialer->started) {
+        uint8_t last = lookup->addresses[dialer->started - 1].family;
+        tbh_dialer_interleave(lookup, dialer->started, last == 6 ? 4 : 6);
+    }
+    if (now_us >= dialer->resolve_deadline_us) tbh_lookup_abandon(lookup);
 }
 
 static turbohttp_status tbh_dialer_resolve(tbh_dialer *dialer, turbohttp_status status,
@@ -16019,18 +16094,22 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
         dialer->winner = i;
         return TURBOHTTP_OK;
     }
+    tbh_dialer_join(dialer, now_us);
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
     if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
-    if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
+    if (tbh_dialer_any_under_way(dialer) || dialer->lookup.is_partial) return TURBOHTTP_PENDING;
     return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
 }
 
+static uint64_t tbh_dialer_lookup_deadline(const tbh_dialer *dialer) {
+    uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
+    return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
+}
+
 TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer) {
-    if (!dialer->resolved) {
-        uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
-        return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
-    }
-    uint64_t due = dialer->started < dialer->lookup.count ? dialer->next_us : UINT64_MAX;
+    if (!dialer->resolved) return tbh_dialer_lookup_deadline(dialer);
+    uint64_t due = dialer->lookup.is_partial ? tbh_dialer_lookup_deadline(dialer) : UINT64_MAX;
+    if (dialer->started < dialer->lookup.count && dialer->next_us < due) due = dialer->next_us;
     if (dialer->connect_ms == TURBOHTTP_NO_TIMEOUT) return due;
     for (uint32_t i = 0; i < dialer->started; i++) {
         uint64_t end = dialer->attempts[i].started_us + (uint64_t)dialer->connect_ms * 1000;
