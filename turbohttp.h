@@ -17450,8 +17450,8 @@ TBH_FN void tbh_request_rewind(tbh_request *request);
 #endif
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url;  /* NULL: it is `path`, and `origin` knows what comes behind it */
-    turbohttp_span path;       /* request target */
+    const turbohttp_url *url; /* NULL: it is `path`, and `origin` knows what comes behind it */
+    turbohttp_span path;      /* request target */
     const tbh_origin *origin;
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
