@@ -200,8 +200,7 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
     const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
     if (colon == at) return tbh_h1_named(0, -1);
     const size_t n = (size_t)(colon - line), id = tbh_header_candidate(line, n);
-    const tbh_header_name *known = &tbh_header_names[id];
-    if (known->length == n && tbh_scan_is_name(line, n, known->text))
+    if (tbh_header_length(id) == n && tbh_scan_is_name(line, n, tbh_header_text(id)))
         return tbh_h1_named(n, (int)id);
     return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
@@ -217,7 +216,7 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char 
     if (TBH_UNLIKELY(n >= (size_t)(at - line))) return tbh_h1_named(0, -1);
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
-    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_names[id].text));
+    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
     if (TBH_LIKELY(tbh_lane_none(differ, n + 1))) return tbh_h1_named(n, (int)id);
     return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
