@@ -2088,7 +2088,10 @@ typedef struct turbohttp_tls_options {
                             *   asks the server for short records, RFC 6066 */
     bool disable_resumption; /**< every handshake in full */
     bool ignore_certificate_dates; /**< for devices without a clock */
-    bool INSECURE_skip_verification; /**< accept anybody; never pooled */
+    /** Accept anybody. One connection per request, HTTP/2 or not, and no kept
+     *  sessions: what nobody verified is never shared. For a server of your
+     *  own, verify it: `ca_file`, `ca_data` or `pins`. */
+    bool INSECURE_skip_verification;
 } turbohttp_tls_options;
 
 /** What a handshake came to. */
@@ -2323,6 +2326,19 @@ typedef struct turbohttp_body {
 
 typedef struct turbohttp_response turbohttp_response; /**< see below */
 
+/** How urgent a request is among those to the same server: which of them gets
+ *  the next free connection or HTTP/2 stream, and whose body is sent first.
+ *  First come, first served inside a class. Nobody starves: when eight in a
+ *  row went before a less urgent one, the one that has waited longest is next.
+ *  Over HTTP/2 the server is told (RFC 9218), unless the request has a header
+ *  `priority` of its own. */
+typedef enum turbohttp_priority {
+    TURBOHTTP_PRIORITY_LOW = -1,    /**< prefetching; "priority: u=5" */
+    TURBOHTTP_PRIORITY_NORMAL = 0,  /**< not told: it is what servers assume */
+    TURBOHTTP_PRIORITY_HIGH = 1,    /**< "priority: u=2" */
+    TURBOHTTP_PRIORITY_CRITICAL = 2 /**< the player waits; "priority: u=0" */
+} turbohttp_priority;
+
 /** Everything a request can be told; zero-initialise, then set what differs.
  *  Texts are copied by `turbohttp_submit`; `body` says what is borrowed. */
 typedef struct turbohttp_request_desc {
@@ -2347,6 +2363,7 @@ typedef struct turbohttp_request_desc {
     turbohttp_timeouts timeouts; /**< what is 0 comes from the client */
     const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
+    turbohttp_priority priority; /**< TURBOHTTP_PRIORITY_NORMAL */
     bool expect_continue;       /**< wait for 100 before sending the body */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
@@ -11275,6 +11292,8 @@ typedef struct tbh_conn_request {
     bool expects_continue;
     bool allows_upgrade; /* 101 is an answer, not an error */
     bool is_last;        /* the connection is not to be kept */
+    bool tells_priority; /* a header of the head does */
+    int8_t priority;     /* turbohttp_priority; HTTP/1.1 has no use for it */
 } tbh_conn_request;
 
 typedef enum tbh_conn_event {
@@ -11913,6 +11932,8 @@ typedef struct tbh_mux_options {
     uint64_t settings_us;       /* for the ACK of our SETTINGS; 10 s */
     uint64_t ping_us;           /* silence before a PING, while streams are open; 30 s */
     uint64_t ping_answer_us;    /* for its answer; 10 s */
+    uint64_t trust_us;          /* silence after which a request brings a PING along; 3 s */
+    uint64_t trust_answer_us;   /* for its answer; 5 s */
     uint32_t first_id;          /* of the first stream; 1 */
 } tbh_mux_options;
 
@@ -11944,7 +11965,7 @@ enum { TBH_MUX_STATES = TBH_MUX_CLOSED + 1, TBH_MUX_INPUTS = TBH_MUX_SENT_RESET 
 /* Queues in which a stream can stand. */
 enum {
     TBH_MUX_LIVE,   /* started and not released */
-    TBH_MUX_SENDER, /* has a piece of body that may go */
+    TBH_MUX_SENDER, /* has a piece of body that may go; the most urgent ones first */
     TBH_MUX_READY,  /* has something to hand out that needs no further bytes */
     TBH_MUX_CREDIT, /* a WINDOW_UPDATE is due */
     TBH_MUX_QUEUES
@@ -11983,6 +12004,8 @@ struct tbh_mux_stream {
     turbohttp_span small;    /* a body in the same block as the head */
     turbohttp_span trailers; /* field lines behind a body of unknown length */
     uint64_t sent_bytes;     /* of frames that hold the request */
+    uint32_t queued_at;      /* pieces that were sent before it was put into SENDER */
+    int8_t priority;
     bool awaits_continue;
     bool is_head;
 
@@ -12096,6 +12119,9 @@ struct tbh_mux {
     tbh_mux_common common;
     int64_t send_window;
     uint32_t window, taken;
+    uint64_t late;      /* bytes that may still come for streams that we ended */
+    uint32_t pieces;    /* of bodies, sent */
+    uint32_t overtaken; /* of these, in a row before somebody less urgent */
 
     /* what the peer said */
     uint32_t peer_streams, peer_window, goaway_last;
@@ -12106,7 +12132,7 @@ struct tbh_mux {
     bool is_ended;      /* it closed its side */
 
     /* deadlines; UINT64_MAX: none */
-    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us;
+    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us, ping_sent_us;
     uint32_t pings;
 
     uint8_t notices; /* TBH_MUX_NOTICE_…: to be said */
@@ -12131,6 +12157,8 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 /* The time passes: deadlines, and the PING that keeps the connection. */
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us);
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h);
+/* Asks whether the peer is still there: fails after answer_us of silence. Once at a time. */
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us);
 /* Ends the connection: GOAWAY with `code`, and every stream that is not whole is told `status`.
  * After the first time nothing. */
 TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code);
@@ -12178,6 +12206,8 @@ TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n);
 TBH_FN bool tbh_mux_count_control(tbh_mux *h);
 /* n bytes of DATA arrive: 0, or a code; *is_connection says whose error it is. */
 TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n, bool *is_connection);
+/* n bytes of DATA for a stream that is gone: false when that was one too many, as above. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n);
 /* n bytes were used up; stream NULL: it is gone. */
 TBH_FN void tbh_mux_credit(tbh_mux *h, tbh_mux_stream *stream, size_t n);
 TBH_FN void tbh_mux_write_credit(tbh_mux *h);
@@ -12271,6 +12301,14 @@ TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n,
     if (n > stream->window) return TURBOHTTP_H2_FLOW_CONTROL_ERROR;
     stream->window -= n;
     return 0;
+}
+
+/* What was on its way when we ended a stream comes all the same, up to what its window held; more is
+ * an offence (§5.2), and counted like one. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n) {
+    if (n == 0 || n > h->late) return tbh_mux_count_control(h);
+    h->late -= n;
+    return true;
 }
 
 /* Credit is worth a frame when it is half a window. */
@@ -12411,16 +12449,27 @@ TBH_FN uint32_t tbh_mux_step(tbh_mux_stream *stream, tbh_mux_input input) {
 }
 
 /* ------------------------------------------------------------ queues */
+/* Behind everybody; among the senders behind those who are as urgent, or more. */
+static tbh_mux_stream *tbh_mux_place(const tbh_mux_stream *stream, int queue) {
+    tbh_mux_stream *before = stream->mux->queues[queue].last;
+    while (queue == TBH_MUX_SENDER && before && before->priority < stream->priority)
+        before = before->nodes[queue].previous;
+    return before;
+}
+
 TBH_FN void tbh_mux_enqueue(tbh_mux_stream *stream, int queue) {
     tbh_mux_queue *q = &stream->mux->queues[queue];
     tbh_mux_node *node = &stream->nodes[queue];
     if (node->is_in) return;
+    if (queue == TBH_MUX_SENDER) stream->queued_at = stream->mux->pieces;
+    tbh_mux_stream *before = tbh_mux_place(stream, queue);
     node->is_in = true;
-    node->next = NULL;
-    node->previous = q->last;
-    if (q->last) q->last->nodes[queue].next = stream;
+    node->previous = before;
+    node->next = before ? before->nodes[queue].next : q->first;
+    if (before) before->nodes[queue].next = stream;
     else q->first = stream;
-    q->last = stream;
+    if (node->next) node->next->nodes[queue].previous = stream;
+    else q->last = stream;
     q->count++;
 }
 
@@ -12479,12 +12528,15 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     stream->send_window = h->peer_window;
     stream->window = h->options.stream_window;
     stream->is_head = request->is_head;
+    stream->priority = request->priority;
     turbohttp_segments_init(&stream->held, h->pool, h->limits->block_bytes);
     tbh_mux_number(h, stream);
     tbh_mux_enqueue(stream, TBH_MUX_LIVE);
     if (h->queues[TBH_MUX_LIVE].count == 1) h->ping_at_us = h->now_us + h->options.ping_us;
     tbh_mux_bucket_give(&h->control, 4);
     turbohttp_status status = tbh_mux_write_request(stream, request);
+    bool is_doubtful = h->now_us - h->last_receive_us >= h->options.trust_us;
+    if (status == TURBOHTTP_OK && is_doubtful) tbh_mux_ask(h, h->options.trust_answer_us);
     if (status == TURBOHTTP_OK) return status;
     tbh_mux_fail(h, status, TURBOHTTP_H2_INTERNAL_ERROR); /* the table of the peer is behind ours */
     tbh_mux_release(stream);
@@ -12503,6 +12555,7 @@ static void tbh_mux_send_reset(tbh_mux_stream *stream, uint32_t code) {
     tbh_mux *h = stream->mux;
     bool is_moving = stream->state != TBH_MUX_CLOSED && !h->is_failed;
     tbh_mux_step(stream, TBH_MUX_SENT_RESET);
+    if (is_moving) h->late += stream->window;
     if (is_moving && tbh_mux_may_control(h))
         turbohttp_h2_write_rst_stream(&h->out, stream->id, code);
 }
@@ -12826,6 +12879,15 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
     else tbh_mux_forget_common(h);
 }
 
+/* RFC 9218 §4.1; 3 is what is assumed. */
+static void tbh_mux_put_priority(tbh_mux *h, const tbh_conn_request *request) {
+    const char *urgency = request->priority < 0                          ? "u=5"
+                          : request->priority == TURBOHTTP_PRIORITY_HIGH ? "u=2"
+                                                                         : "u=0";
+    if (request->priority && !request->tells_priority)
+        tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span_of(urgency));
+}
+
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of
  * CONTINUATION (§6.10). */
 static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame frame) {
@@ -12861,6 +12923,7 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
     tbh_writer_add(&h->out, empty, sizeof empty);
     if (request) tbh_mux_put_request_fields(h, request);
     else tbh_mux_put_lines(h, stream->trailers);
+    if (request) tbh_mux_put_priority(h, request);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
@@ -12880,6 +12943,9 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
  * Does not know: what a request means, whether the peer may still be sent to. */
 
 enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256 };
+
+/* Pieces in a row that may go before a less urgent one. */
+enum { TBH_MUX_OVERTAKEN_MOST = 8 };
 
 static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -12983,6 +13049,7 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux *h = stream->mux;
     char *frame;
     size_t n = 0, room = tbh_mux_allowance(stream);
+    h->pieces++;
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     if (room == 0) return; /* a WINDOW_UPDATE puts it back */
     if (turbohttp_writer_reserve(&h->out, TURBOHTTP_H2_HEADER_BYTES + room, &frame) != TURBOHTTP_OK)
@@ -12999,6 +13066,20 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux_put_data(stream, n, status == TURBOHTTP_DONE);
 }
 
+/* The most urgent one; but now and then the one that has waited longest, or a long upload would make
+ * others time out. */
+static tbh_mux_stream *tbh_mux_next_sender(tbh_mux *h) {
+    const tbh_mux_queue *q = &h->queues[TBH_MUX_SENDER];
+    tbh_mux_stream *oldest = q->first;
+    bool is_mixed = oldest && oldest->priority > q->last->priority;
+    h->overtaken = is_mixed ? h->overtaken + 1 : 0;
+    if (h->overtaken <= TBH_MUX_OVERTAKEN_MOST) return oldest;
+    h->overtaken = 0;
+    for (tbh_mux_stream *at = oldest; at; at = at->nodes[TBH_MUX_SENDER].next)
+        if (h->pieces - at->queued_at > h->pieces - oldest->queued_at) oldest = at;
+    return oldest;
+}
+
 /* ------------------------------------------------------------ the port */
 static void tbh_mux_refill_out(tbh_mux *h) {
     if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
@@ -13008,7 +13089,7 @@ static void tbh_mux_refill_out(tbh_mux *h) {
     tbh_mux_write_credit(h);
     tbh_mux_stream *stream;
     while (!h->is_failed && h->send_window > 0 && h->out.length < TBH_MUX_FILL &&
-           (stream = h->queues[TBH_MUX_SENDER].first) != NULL)
+           (stream = tbh_mux_next_sender(h)) != NULL)
         tbh_mux_send_piece(stream);
 }
 
@@ -13317,6 +13398,8 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
     if (!o.settings_us) o.settings_us = 10000000;
     if (!o.ping_us) o.ping_us = 30000000;
     if (!o.ping_answer_us) o.ping_answer_us = 10000000;
+    if (!o.trust_us) o.trust_us = 3000000;
+    if (!o.trust_answer_us) o.trust_answer_us = 5000000;
     if (!o.first_id) o.first_id = 1;
     if (o.connection_window < 65535) o.connection_window = 65535; /* it cannot be made smaller */
     return o;
@@ -13474,6 +13557,7 @@ static void tbh_mux_on_data(tbh_mux *h, const turbohttp_h2_frame *frame) {
     tbh_mux_stream *stream = h->reading;
     if (frame->length == 0 && !ends && !tbh_mux_count_control(h)) return;
     if (stream && stream->state == TBH_MUX_CLOSED) stream = h->reading = NULL;
+    if (!stream && !tbh_mux_take_late(h, frame->length)) return;
     uint32_t code = tbh_mux_charge(h, stream, frame->length, &is_connection);
     if (code && is_connection) {
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, code);
@@ -13720,23 +13804,32 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 }
 
 /* ------------------------------------------------------------ time */
-static void tbh_mux_ping(tbh_mux *h) {
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us) {
     uint8_t bytes[8] = {'t', 'u', 'r', 'b', 0, 0, 0, 0};
+    if (h->ping_due_us != UINT64_MAX || h->is_failed) return;
     tbh_store32_be(bytes + 4, ++h->pings);
-    h->ping_due_us = h->now_us + h->options.ping_answer_us;
+    h->ping_sent_us = h->now_us;
+    h->ping_due_us = h->now_us + answer_us;
     if (tbh_mux_may_control(h)) turbohttp_h2_write_ping(&h->out, bytes, false);
+}
+
+/* The answer may stand behind many bytes: as long as there are any, the peer is not silent. */
+static void tbh_mux_miss_answer(tbh_mux *h) {
+    h->ping_due_us = UINT64_MAX;
+    if (h->last_receive_us <= h->ping_sent_us)
+        tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
 }
 
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us) {
     h->now_us = now_us;
     if (now_us >= h->settings_due_us)
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_SETTINGS_TIMEOUT);
-    if (now_us >= h->ping_due_us) tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
+    if (now_us >= h->ping_due_us) tbh_mux_miss_answer(h);
     if (h->is_failed || now_us < h->ping_at_us) return;
     uint64_t quiet_until_us = h->last_receive_us + h->options.ping_us;
     bool is_silent = now_us >= quiet_until_us;
     h->ping_at_us = is_silent ? now_us + h->options.ping_us : quiet_until_us;
-    if (is_silent && h->ping_due_us == UINT64_MAX) tbh_mux_ping(h);
+    if (is_silent) tbh_mux_ask(h, h->options.ping_answer_us);
 }
 
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h) {
@@ -14861,6 +14954,7 @@ typedef struct tbh_lookup {
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
     uint32_t ttl_s;   /* given by the service; 0: not known */
+    bool is_partial;  /* there may be more: see tbh_lookup_join */
     bool is_absolute; /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
@@ -14868,7 +14962,8 @@ typedef struct tbh_lookup {
 struct tbh_name_service {
     /* OK (addresses and ttl_s are filled in), PENDING (job is set), or an error. */
     turbohttp_status (*start)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
-    /* As start; after OK or an error the job is gone. */
+    /* As start; after OK or an error the job is gone, unless OK came with is_partial: then it goes
+     * on, and its last step adds to the addresses. */
     turbohttp_status (*step)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
     uint64_t (*deadline)(const tbh_lookup *lookup);
     void (*cancel)(tbh_lookup *lookup); /* the job is gone afterwards */
@@ -14919,6 +15014,9 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
  * deadline; it is cheap to call more often. */
 TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
                                         turbohttp_error *error);
+/* Half an answer is OK with is_partial: the rest is taken with this one, which must be called like
+ * step. True when there are more addresses now, behind the others. */
+TBH_FN bool tbh_lookup_join(tbh_lookup *lookup, uint64_t now_us);
 /* When step must be called at the latest; UINT64_MAX: only after an event. */
 TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup);
 /* Gives up a pending lookup; harmless on any other. */
@@ -15121,7 +15219,17 @@ static bool tbh_lookup_from_cache(tbh_lookup *lookup, uint64_t now_us) {
     return false;
 }
 
-static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
+/* What came in two parts is not in the order of preference (RFC 6724 §2.1). */
+static void tbh_cache_put_v6_first(tbh_cached_name *slot) {
+    turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t n = 0;
+    for (uint8_t family = 6; family >= 4; family = (uint8_t)(family - 2))
+        for (uint32_t i = 0; i < slot->count; i++)
+            if (slot->addresses[i].family == family) ordered[n++] = slot->addresses[i];
+    if (n) memcpy(slot->addresses, ordered, n * sizeof ordered[0]);
+}
+
+static void tbh_lookup_to_cache(const tbh_lookup *lookup, bool prefers_v6, uint64_t now_us) {
     tbh_resolver *resolver = lookup->resolver;
     uint32_t ttl_s = lookup->ttl_s ? lookup->ttl_s : TBH_CACHE_DEFAULT_S;
     tbh_cached_name *slot = &resolver->cache[resolver->next_cached++ % TBH_CACHE_NAMES];
@@ -15130,6 +15238,7 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
     memcpy(slot->name, lookup->name, sizeof slot->name);
     memcpy(slot->addresses, lookup->addresses, sizeof slot->addresses);
     slot->count = lookup->count;
+    if (prefers_v6) tbh_cache_put_v6_first(slot);
     slot->is_absolute = lookup->is_absolute;
     slot->until_us = now_us + (uint64_t)ttl_s * 1000000;
 }
@@ -15139,10 +15248,12 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
 static turbohttp_status tbh_lookup_settle(tbh_lookup *lookup, turbohttp_status status,
                                           uint64_t now_us, turbohttp_error *error) {
     if (status == TURBOHTTP_PENDING) return status;
-    lookup->service = NULL;
-    lookup->job = NULL;
+    if (!lookup->is_partial) {
+        lookup->service = NULL;
+        lookup->job = NULL;
+    }
     if (status == TURBOHTTP_OK) {
-        tbh_lookup_to_cache(lookup, now_us);
+        tbh_lookup_to_cache(lookup, false, now_us);
         return status;
     }
     tbh_error_append(error, " - ");
@@ -15174,8 +15285,21 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
 
 TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
                                         turbohttp_error *error) {
-    if (!lookup->service) return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
+    if (!lookup->service || lookup->is_partial)
+        return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
     return tbh_lookup_settle(lookup, lookup->service->step(lookup, now_us, error), now_us, error);
+}
+
+TBH_FN bool tbh_lookup_join(tbh_lookup *lookup, uint64_t now_us) {
+    uint32_t before = lookup->count;
+    if (!lookup->is_partial) return false;
+    turbohttp_status status = lookup->service->step(lookup, now_us, NULL);
+    if (status == TURBOHTTP_PENDING) return false;
+    lookup->is_partial = false;
+    lookup->service = NULL;
+    lookup->job = NULL;
+    if (status == TURBOHTTP_OK) tbh_lookup_to_cache(lookup, true, now_us);
+    return lookup->count > before;
 }
 
 TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
@@ -15184,6 +15308,7 @@ TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
 
 TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup) {
     if (lookup->service) lookup->service->cancel(lookup);
+    lookup->is_partial = false;
     lookup->service = NULL;
     lookup->job = NULL;
 }
@@ -15499,6 +15624,7 @@ typedef struct tbh_stub_job {
     uint32_t server_count, suspicious; /* bits: servers whose datagrams made no sense */
     uint32_t dots_least, attempts;
     uint64_t attempt_us, delay_us; /* delay_us: 0, or when not to wait for the other family */
+    uint32_t late;                 /* the family that is missing in half an answer */
     uint32_t candidate;            /* the next of the names that the search list makes */
     bool is_plain;                 /* a server did not understand EDNS0 */
     bool is_line_long;             /* the rest of a line that did not fit is passed over */
@@ -16012,30 +16138,57 @@ static void tbh_stub_append(tbh_lookup *lookup, const tbh_stub_family *f, uint32
     memcpy(lookup->addresses + lookup->count, f->answer.addresses,
            count * sizeof lookup->addresses[0]);
     lookup->count += count;
-    if (count && f->answer.ttl_s < lookup->ttl_s) lookup->ttl_s = f->answer.ttl_s;
 }
 
-/* IPv6 first (RFC 6724 §2.1), with room for IPv4. An answer with one family missing is not kept. */
-static void tbh_stub_fill(tbh_lookup *lookup, const tbh_stub_job *job) {
+/* Half of the room for what is not known yet. */
+static uint32_t tbh_stub_reserve(const tbh_stub_family *f) {
+    const uint32_t half = TURBOHTTP_MAX_ADDRESSES / 2;
+    if (f->state == TBH_STUB_ASKING) return half;
+    if (f->state != TBH_STUB_FOUND) return 0;
+    return f->answer.count < half ? f->answer.count : half;
+}
+
+/* An answer with one family missing is not kept. */
+static uint32_t tbh_stub_ttl(const tbh_stub_job *job) {
+    uint32_t ttl_s = TBH_CACHE_MOST_S;
+    for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
+        const tbh_stub_family *f = &job->families[i];
+        if (f->state == TBH_STUB_ASKING || f->state == TBH_STUB_SILENT) return 1;
+        if (f->state == TBH_STUB_FOUND && f->answer.count && f->answer.ttl_s < ttl_s)
+            ttl_s = f->answer.ttl_s;
+    }
+    return ttl_s ? ttl_s : 1;
+}
+
+/* IPv6 first (RFC 6724 §2.1), with room for IPv4. */
+static void tbh_stub_fill(tbh_lookup *lookup, tbh_stub_job *job) {
     const tbh_stub_family *v6 = &job->families[TBH_STUB_V6], *v4 = &job->families[TBH_STUB_V4];
-    uint32_t kept = v4->state == TBH_STUB_FOUND ? v4->answer.count : 0;
-    if (kept > TURBOHTTP_MAX_ADDRESSES / 2) kept = TURBOHTTP_MAX_ADDRESSES / 2;
     lookup->count = 0;
-    lookup->ttl_s = TBH_CACHE_MOST_S;
-    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - kept);
-    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count);
-    bool is_partial = tbh_stub_any(job, TBH_STUB_ASKING) || tbh_stub_any(job, TBH_STUB_SILENT);
-    if (is_partial || lookup->ttl_s == 0) lookup->ttl_s = 1;
+    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - tbh_stub_reserve(v4));
+    uint32_t kept = v6->state == TBH_STUB_ASKING ? tbh_stub_reserve(v6) : 0;
+    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count - kept);
+    lookup->ttl_s = tbh_stub_ttl(job);
+    lookup->is_partial = tbh_stub_any(job, TBH_STUB_ASKING);
+    job->late = v6->state == TBH_STUB_ASKING ? TBH_STUB_V6 : TBH_STUB_V4;
 }
 
-/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. */
+/* The addresses that are there are in use: they stay where they are (RFC 8305 §3). */
+static void tbh_stub_fill_rest(tbh_lookup *lookup, const tbh_stub_job *job) {
+    tbh_stub_append(lookup, &job->families[job->late], TURBOHTTP_MAX_ADDRESSES - lookup->count);
+    lookup->ttl_s = tbh_stub_ttl(job);
+}
+
+/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. OK with
+ * is_partial: one family is still being asked for. */
 static turbohttp_status tbh_stub_decide(tbh_lookup *lookup, tbh_stub_job *job, uint64_t now_us) {
     bool is_found = tbh_stub_any(job, TBH_STUB_FOUND),
          is_asking = tbh_stub_any(job, TBH_STUB_ASKING);
     if (is_found && is_asking && !job->delay_us) job->delay_us = now_us + TBH_STUB_DELAY_US;
-    if (is_asking && !(is_found && now_us >= job->delay_us)) return TURBOHTTP_PENDING;
+    bool may_begin = is_found && now_us >= job->delay_us && !lookup->is_partial;
+    if (is_asking && !may_begin) return TURBOHTTP_PENDING;
     if (is_found) {
-        tbh_stub_fill(lookup, job);
+        if (lookup->is_partial) tbh_stub_fill_rest(lookup, job);
+        else tbh_stub_fill(lookup, job);
         return TURBOHTTP_OK;
     }
     if (tbh_stub_any(job, TBH_STUB_SILENT)) return TURBOHTTP_ERR_RESOLVE_TEMPORARY;
@@ -16062,10 +16215,13 @@ static turbohttp_status tbh_stub_end(tbh_lookup *lookup, tbh_stub_job *job, turb
 
 static turbohttp_status tbh_stub_step(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error) {
     tbh_stub_job *job = (tbh_stub_job *)lookup->job;
+    bool was_partial = lookup->is_partial;
     turbohttp_status status;
     do status = tbh_stub_round(lookup, job, now_us); /* ends: names are counted */
     while (status == TURBOHTTP_DONE);
-    return status == TURBOHTTP_PENDING ? status : tbh_stub_end(lookup, job, status, error);
+    bool goes_on = status == TURBOHTTP_OK && lookup->is_partial && !was_partial;
+    if (status == TURBOHTTP_PENDING || goes_on) return status;
+    return tbh_stub_end(lookup, job, status, error);
 }
 
 static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
@@ -16086,7 +16242,7 @@ static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
 
 static uint64_t tbh_stub_deadline(const tbh_lookup *lookup) {
     const tbh_stub_job *job = (const tbh_stub_job *)lookup->job;
-    uint64_t due = job->delay_us ? job->delay_us : UINT64_MAX;
+    uint64_t due = job->delay_us && !lookup->is_partial ? job->delay_us : UINT64_MAX;
     for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
         const tbh_stub_family *f = &job->families[i];
         if (f->state == TBH_STUB_ASKING && f->next_us < due) due = f->next_us;
@@ -16176,19 +16332,20 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error);
  * Does not know: requests, TLS, what is sent afterwards. */
 
 /* ------------------------------------------------------------ order of the attempts */
-/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. */
-static void tbh_dialer_interleave(tbh_lookup *lookup) {
+/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. Those before `from`
+ * were tried already. */
+static void tbh_dialer_interleave(tbh_lookup *lookup, uint32_t from, uint8_t first) {
     turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
-    uint32_t next[2] = {0, 0}, count = lookup->count;
+    uint32_t next[2] = {from, from}, count = lookup->count;
     uint8_t family[2];
-    family[0] = count ? lookup->addresses[0].family : 0;
-    family[1] = family[0] == 6 ? 4 : 6;
-    for (uint32_t n = 0, side = 0; n < count; side ^= 1) {
+    family[0] = first;
+    family[1] = first == 6 ? 4 : 6;
+    for (uint32_t n = from, side = 0; n < count; side ^= 1) {
         uint32_t *i = &next[side];
         while (*i < count && lookup->addresses[*i].family != family[side]) ++*i;
         if (*i < count) ordered[n++] = lookup->addresses[(*i)++];
     }
-    if (count) memcpy(lookup->addresses, ordered, count * sizeof ordered[0]);
+    for (uint32_t n = from; n < count; n++) lookup->addresses[n] = ordered[n];
 }
 
 /* ------------------------------------------------------------ attempts */
@@ -16306,12 +16463,23 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error) 
 
 /* ------------------------------------------------------------ driving */
 static turbohttp_status tbh_dialer_resolved(tbh_dialer *dialer, uint64_t now_us) {
-    tbh_dialer_interleave(&dialer->lookup);
+    tbh_dialer_interleave(&dialer->lookup, 0, dialer->lookup.addresses[0].family);
     dialer->resolved = true;
     dialer->resolved_at_us = now_us;
     dialer->phase = TURBOHTTP_PHASE_CONNECT;
     dialer->next_us = now_us;
     return TURBOHTTP_OK;
+}
+
+/* RFC 8305 §3: the other family's addresses join a dial under way, and are next. */
+static void tbh_dialer_join(tbh_dialer *dialer, uint64_t now_us) {
+    tbh_lookup *lookup = &dialer->lookup;
+    if (!lookup->is_partial) return;
+    if (tbh_lookup_join(lookup, now_us) && dialer->started) {
+        uint8_t last = lookup->addresses[dialer->started - 1].family;
+        tbh_dialer_interleave(lookup, dialer->started, last == 6 ? 4 : 6);
+    }
+    if (now_us >= dialer->resolve_deadline_us) tbh_lookup_abandon(lookup);
 }
 
 static turbohttp_status tbh_dialer_resolve(tbh_dialer *dialer, turbohttp_status status,
@@ -16369,18 +16537,22 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
         dialer->winner = i;
         return TURBOHTTP_OK;
     }
+    tbh_dialer_join(dialer, now_us);
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
     if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
-    if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
+    if (tbh_dialer_any_under_way(dialer) || dialer->lookup.is_partial) return TURBOHTTP_PENDING;
     return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
 }
 
+static uint64_t tbh_dialer_lookup_deadline(const tbh_dialer *dialer) {
+    uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
+    return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
+}
+
 TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer) {
-    if (!dialer->resolved) {
-        uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
-        return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
-    }
-    uint64_t due = dialer->started < dialer->lookup.count ? dialer->next_us : UINT64_MAX;
+    if (!dialer->resolved) return tbh_dialer_lookup_deadline(dialer);
+    uint64_t due = dialer->lookup.is_partial ? tbh_dialer_lookup_deadline(dialer) : UINT64_MAX;
+    if (dialer->started < dialer->lookup.count && dialer->next_us < due) due = dialer->next_us;
     if (dialer->connect_ms == TURBOHTTP_NO_TIMEOUT) return due;
     for (uint32_t i = 0; i < dialer->started; i++) {
         uint64_t end = dialer->attempts[i].started_us + (uint64_t)dialer->connect_ms * 1000;
@@ -16441,6 +16613,8 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
 TBH_FN turbohttp_status tbh_tls_send(tbh_stream *stream, const void *data, size_t length,
                                      size_t *sent);
 TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream);
+/* Bytes wait to be sent, or would be taken: a wire that takes bytes is of use. */
+TBH_FN bool tbh_tls_can_send(const tbh_tls *tls);
 /* Gives less than `room` only when nothing is left that could be given without waiting. */
 TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t room,
                                         size_t *received, bool may_block);
@@ -16890,6 +17064,11 @@ TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream) {
     return tbh_tls_push(stream);
 }
 
+TBH_FN bool tbh_tls_can_send(const tbh_tls *tls) {
+    const uint32_t either = TURBOHTTP_TLS_WIRE_OUT | TURBOHTTP_TLS_PLAIN_IN;
+    return tls->out_at < tls->out_fill || (tls->provider->wants(tls->session) & either) != 0;
+}
+
 /* Copies what is decrypted. */
 static void tbh_tls_copy_plain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
     size_t length;
@@ -17026,6 +17205,10 @@ TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream) {
 }
 
 TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants) {
+#if TBH_TLS
+    if (wants & TBH_WANT_SEND && stream->tls.provider && !tbh_tls_can_send(&stream->tls))
+        wants &= TBH_WANT_RECEIVE; /* what it waits for comes from the wire */
+#endif
     tbh_poller_change(&stream->io->poller, &stream->watch, wants);
 }
 
@@ -17186,6 +17369,7 @@ struct tbh_request {
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
     uint64_t body_total; /* as announced; 0: not known */
+    uint64_t ticket;     /* grows with each submit of the client */
     uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
@@ -17223,8 +17407,9 @@ struct tbh_origin {
     turbohttp_span head_end;      /* what is behind the target of such a URL in a plain GET */
     size_t line_end_bytes;        /* of it: the rest of the request line, and Host */
     size_t bytes;
-    tbh_request *waiting_first, *waiting_last;
-    tbh_link *idle;   /* last used first */
+    tbh_request *waiting_first, *waiting_last; /* the most urgent ones first */
+    uint32_t overtaken;                        /* starts in a row before somebody less urgent */
+    tbh_link *idle;                            /* last used first */
     tbh_link *shared; /* speaks HTTP/2 and takes requests; perhaps idle, too */
     uint32_t links, requests, opening;
     bool speaks_h1; /* the last answer to an offer of both */
@@ -17249,6 +17434,10 @@ struct tbh_tls_config {
 /* ------------------------------------------------------------ link: one connection */
 typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
 
+/* Requests that may not be repeated do not trust a connection that was idle for longer
+ * (RELIABILITY 3.3): the server may be closing it right now, or the way to it is gone. */
+#define TBH_IDLE_TRUST_US 3000000u
+
 /* The seam between links and protocols. */
 typedef struct tbh_protocol {
     void (*start)(tbh_link *link, tbh_request *request); /* an exchange */
@@ -17256,12 +17445,13 @@ typedef struct tbh_protocol {
     void (*leave)(tbh_link *link, tbh_request *request); /* the request ends before its answer */
     void (*resume)(tbh_link *link, tbh_request *request);
     bool (*awaits_continue)(const tbh_request *request);
-    void (*go_on)(tbh_request *request);      /* without 100 (Continue) */
-    bool (*only_waits)(const tbh_link *link); /* for bytes of the only exchange */
-    bool (*has_room)(const tbh_link *link);   /* for one more exchange while it is busy */
-    void (*on_idle_ready)(tbh_link *link);    /* idle, and there is something to receive */
-    void (*tick)(tbh_link *link);             /* deadlines of its own; the link may be gone */
-    void (*shut)(tbh_link *link);             /* returns what the protocol holds */
+    void (*go_on)(tbh_request *request);       /* without 100 (Continue) */
+    bool (*only_waits)(const tbh_link *link);  /* for bytes of the only exchange */
+    bool (*has_room)(const tbh_link *link);    /* for one more exchange while it is busy */
+    bool (*is_doubtful)(const tbh_link *link); /* nobody knows whether the peer is still there */
+    void (*on_idle_ready)(tbh_link *link);     /* idle, look what there is; the link may be gone */
+    void (*tick)(tbh_link *link);              /* deadlines of its own; an idle link may be gone */
+    void (*shut)(tbh_link *link);              /* returns what the protocol holds */
 } tbh_protocol;
 
 struct tbh_link {
@@ -17313,7 +17503,7 @@ struct turbohttp_client {
     uint32_t link_count, idle_count, opening_count;
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
-    uint64_t connects, replays;
+    uint64_t connects, replays, tickets;
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 
@@ -17371,6 +17561,8 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
                                            turbohttp_address *address, tbh_tls_plan *plan);
 
 /* origin.c */
+/* Nobody shares its connections or sessions (RELIABILITY 3.2): who is at the other end, nobody knows. */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin);
 /* Takes over the hold on `tls`. */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc, tbh_tls_config *tls);
@@ -17431,7 +17623,8 @@ TBH_FN void tbh_deliver_record(tbh_request *request, const tbh_link *link, turbo
  * Does not know: records, certificates. */
 
 #if TBH_TLS
-#define TBH_UNUSED_CONFIGS 4 /* kept for the next request: loading roots and keys takes time */
+#define TBH_SECURE_NAME_MOST 255 /* bytes: longer names no certificate can have */
+#define TBH_UNUSED_CONFIGS   4   /* kept for the next request: loading roots and keys takes time */
 
 /* A second header that is included later in the same file defines this (a tentative definition
  * until then). C++ has no such thing: there it must come first, and says so. */
@@ -17637,6 +17830,30 @@ static turbohttp_status tbh_secure_choose(tbh_secure_choice *c, turbohttp_error 
     return TURBOHTTP_ERR_TLS_CAPABILITY;
 }
 
+/* ------------------------------------------------------------ what no provider could mend */
+/* A host name without the dots at its end ("127.0.0.1."). */
+static turbohttp_span tbh_secure_trim(turbohttp_span name) {
+    while (name.length && name.data[name.length - 1] == '.') name.length--;
+    return name;
+}
+
+static turbohttp_status tbh_secure_check(const turbohttp_tls_options *o, turbohttp_error *error) {
+    turbohttp_status status = TURBOHTTP_OK;
+    const char *text = NULL;
+    if (o->key_file && !o->cert_file) {
+        status = TURBOHTTP_ERR_TLS_CLIENT_CERT;
+        text = "tls.key_file is set, but not the certificate that it belongs to: set tls.cert_file";
+    } else if (o->server_name &&
+               tbh_secure_trim(tbh_span_of(o->server_name)).length > TBH_SECURE_NAME_MOST) {
+        status = TURBOHTTP_ERR_INVALID_ARGUMENT;
+        text = "tls.server_name is longer than the 255 characters that a host name can have";
+    }
+    if (!text) return TURBOHTTP_OK;
+    tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
+    tbh_error_text(error, text);
+    return status;
+}
+
 /* ------------------------------------------------------------ configs */
 static void tbh_secure_free(turbohttp_client *client, tbh_tls_config *config) {
     if (config->provider) config->provider->context_destroy(config->context);
@@ -17668,13 +17885,15 @@ TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
         config->holders++;
         return TURBOHTTP_OK;
     }
+    turbohttp_status status = tbh_secure_check(options, error);
+    if (status != TURBOHTTP_OK) return status;
     config = tbh_secure_copy(client, options);
     if (!config) return tbh_error_set(error, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_PHASE_NONE);
     memset(&choice, 0, sizeof choice);
     choice.client = client;
     choice.config = config;
     choice.needs = tbh_secure_needs(options);
-    turbohttp_status status = tbh_secure_choose(&choice, error);
+    status = tbh_secure_choose(&choice, error);
     if (status != TURBOHTTP_OK) {
         tbh_secure_free(client, config);
         return status;
@@ -17713,8 +17932,8 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     if (!config) return NULL;
     turbohttp_span name = origin->key.host;
     if (config->options.server_name) name = tbh_span_of(config->options.server_name);
-    while (name.length && name.data[name.length - 1] == '.') name.length--; /* "127.0.0.1." */
-    size_t n = tbh_min_size(name.length, 255); /* no certificate names a longer host */
+    name = tbh_secure_trim(name);
+    size_t n = tbh_min_size(name.length, TBH_SECURE_NAME_MOST); /* it is never longer */
     memcpy(host, name.data, n);
     host[n] = 0;
     memset(plan, 0, sizeof *plan);
@@ -17788,14 +18007,15 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
 /* Origins: who waits for a connection, and which connection serves whom (SPEC E4).
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
- * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
+ * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
+ * starves; the caps per host
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 
-/* Requests that may not be repeated do not trust a connection that was idle for longer
- * (RELIABILITY 3.3): the server may be closing it right now. */
-#define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
+
+/* Requests in a row that may start before a less urgent one (RELIABILITY 3.5). */
+#define TBH_OVERTAKEN_MOST   8u
 
 /* Origins without links and requests that are kept for their TLS session. */
 #define TBH_DORMANT_ORIGINS  16u
@@ -17937,6 +18157,10 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
 }
 
 /* ------------------------------------------------------------ ends and TLS sessions */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin) {
+    return origin->key.tls && origin->key.tls->options.INSECURE_skip_verification;
+}
+
 TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin) {
     tbh_origin **at = &client->origins;
     while (*at != origin) at = &(*at)->next;
@@ -17966,7 +18190,7 @@ TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *orig
 TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream) {
     const tbh_tls *tls = &stream->tls;
     if (!tls->provider || origin->key.tls->options.disable_resumption ||
-        origin->key.tls->options.INSECURE_skip_verification)
+        tbh_origin_is_unverified(origin))
         return;
     size_t n = tls->provider->session_get(tls->session, origin->session, sizeof origin->session);
     origin->session_bytes = n <= sizeof origin->session ? n : 0;
@@ -17978,16 +18202,18 @@ TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
 }
 
 /* ------------------------------------------------------------ queue */
+/* Behind all that are as urgent, or more; what waits again goes before its equals. */
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
-    tbh_request **end = at_front ? &origin->waiting_first : &origin->waiting_last;
+    int least = request->wire.priority + (at_front ? 1 : 0);
+    tbh_request *before = origin->waiting_last;
+    while (before && before->wire.priority < least) before = before->previous;
     request->state = TBH_REQUEST_WAITING;
-    request->next = at_front ? origin->waiting_first : NULL;
-    request->previous = at_front ? NULL : origin->waiting_last;
+    request->previous = before;
+    request->next = before ? before->next : origin->waiting_first;
+    if (before) before->next = request;
+    else origin->waiting_first = request;
     if (request->next) request->next->previous = request;
-    if (request->previous) request->previous->next = request;
-    *end = request;
-    if (!origin->waiting_first) origin->waiting_first = request;
-    if (!origin->waiting_last) origin->waiting_last = request;
+    else origin->waiting_last = request;
 }
 
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
@@ -18027,31 +18253,40 @@ static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
 
 /* ------------------------------------------------------------ who gets what */
 static bool tbh_origin_may_reuse(tbh_link *link, const tbh_request *request) {
-    uint64_t now = link->client->io.now_us, idle = now - link->idle_since_us;
-    return (request->is_idempotent || idle < TBH_IDLE_TRUST_US) &&
-           now - link->opened_us < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+    uint64_t age = link->client->io.now_us - link->opened_us;
+    return (request->is_idempotent || !link->protocol->is_doubtful(link)) &&
+           age < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+}
+
+/* After a silence: what came meanwhile is read first, so that an end is seen. */
+static tbh_link *tbh_origin_look_at_shared(tbh_origin *origin) {
+    tbh_link *link = origin->shared;
+    if (link->state == TBH_LINK_IDLE && link->protocol->is_doubtful(link))
+        link->protocol->on_idle_ready(link);
+    return origin->shared;
 }
 
 /* One connection of HTTP/2 for all (SPEC E4), until it has lived long enough: then it finishes what
- * it has. */
+ * it has. While its peer is asked for a sign of life, requests that may not be repeated wait. */
 static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request) {
-    tbh_link *link = origin->shared;
-    uint64_t now = link->client->io.now_us;
-    bool is_old = now - link->opened_us >= TBH_LINK_LIFETIME_US;
+    tbh_link *link = tbh_origin_look_at_shared(origin);
+    if (!link) return false;
+    bool is_old = link->client->io.now_us - link->opened_us >= TBH_LINK_LIFETIME_US;
     bool is_idle = link->state == TBH_LINK_IDLE;
-    bool is_doubtful = is_idle && now - link->idle_since_us >= TBH_IDLE_TRUST_US;
-    if (is_old || (is_doubtful && !request->is_idempotent)) {
+    bool is_doubtful = !request->is_idempotent && link->protocol->is_doubtful(link);
+    if (is_old || (is_doubtful && is_idle)) {
         origin->shared = NULL;
         link->is_private = true; /* nobody else, and closed when it is idle */
         if (is_idle) tbh_link_destroy(link);
         return false;
     }
-    return link->protocol->has_room(link);
+    return !is_doubtful && link->protocol->has_room(link);
 }
 
 /* Is there a connection that this request should rather wait for than open one of its own? */
 static bool tbh_origin_should_wait(const tbh_origin *origin, const tbh_request *request) {
     if (request->disable_reuse || origin->key.policy == TBH_POLICY_H1) return false;
+    if (tbh_origin_is_unverified(origin)) return false;
     if (origin->shared && !request->was_replayed) return true; /* it is full */
     return origin->opening > 0 && !origin->speaks_h1;
 }
@@ -18081,12 +18316,24 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
     return true;
 }
 
-/* False when the first request in the queue must go on waiting. */
+/* The most urgent one; but now and then the one that has waited longest. */
+static tbh_request *tbh_origin_next(const tbh_origin *origin) {
+    tbh_request *oldest = origin->waiting_first;
+    if (origin->overtaken < TBH_OVERTAKEN_MOST) return oldest;
+    for (tbh_request *at = oldest; at; at = at->next)
+        if (at->ticket < oldest->ticket) oldest = at;
+    return oldest;
+}
+
+/* False when the next request in the queue must go on waiting. */
 static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *origin) {
-    tbh_request *request = origin->waiting_first;
+    tbh_request *request = tbh_origin_next(origin);
+    bool overtakes = request->wire.priority > origin->waiting_last->wire.priority;
     tbh_link *link = tbh_origin_find_idle(origin, request);
     if (!link && tbh_origin_should_wait(origin, request)) return false;
     if (!link && !tbh_origin_may_open(client, origin)) return false;
+    bool is_turn = origin->overtaken >= TBH_OVERTAKEN_MOST;
+    origin->overtaken = overtakes && !is_turn ? origin->overtaken + 1 : 0;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
     else tbh_link_open(origin, request);
@@ -18477,8 +18724,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
 
 TBH_FN bool tbh_link_may_rest(const tbh_link *link) {
     const turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
-    if (tls && tls->options.INSECURE_skip_verification) return false;
+    if (tbh_origin_is_unverified(link->origin)) return false;
     return !client->is_shut && !client->disable_keep_alive && !link->is_private;
 }
 
@@ -18828,6 +19074,10 @@ static bool tbh_link1_has_room(const tbh_link *link) {
     return false;
 }
 
+static bool tbh_link1_is_doubtful(const tbh_link *link) {
+    return link->client->io.now_us - link->idle_since_us >= TBH_IDLE_TRUST_US;
+}
+
 /* An idle connection became readable: closed, or something that nobody asked for (S-03). */
 static void tbh_link1_on_idle_ready(tbh_link *link) {
     if (!tbh_stream_is_quiet(&link->stream)) tbh_link_destroy(link);
@@ -18842,9 +19092,9 @@ static void tbh_link1_tick(tbh_link *link) {
 }
 
 static const tbh_protocol tbh_protocol_h1 = {
-    tbh_link1_start,           tbh_link1_pump,  tbh_link1_leave,      tbh_link1_resume,
-    tbh_link1_awaits_continue, tbh_link1_go_on, tbh_link1_only_waits, tbh_link1_has_room,
-    tbh_link1_on_idle_ready,   tbh_link1_tick,  tbh_link1_shut};
+    tbh_link1_start,           tbh_link1_pump,          tbh_link1_leave,      tbh_link1_resume,
+    tbh_link1_awaits_continue, tbh_link1_go_on,         tbh_link1_only_waits, tbh_link1_has_room,
+    tbh_link1_is_doubtful,     tbh_link1_on_idle_ready, tbh_link1_tick,       tbh_link1_shut};
 
 TBH_FN void tbh_link_speak_h1(tbh_link *link) {
     link->protocol = &tbh_protocol_h1;
@@ -18977,8 +19227,9 @@ static turbohttp_status tbh_link2_end(tbh_link *link, tbh_request *request) {
 static bool tbh_link2_may_replay(tbh_request *request, const tbh_mux_stream *stream) {
     bool needs_h1 = stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED &&
                     request->origin->key.policy == TBH_POLICY_OFFER;
-    bool is_death = stream->reason == TURBOHTTP_ERR_NO_RESPONSE ||
-                    stream->reason == TURBOHTTP_ERR_RECEIVE || stream->reason == TURBOHTTP_ERR_SEND;
+    bool is_death =
+        stream->reason == TURBOHTTP_ERR_NO_RESPONSE || stream->reason == TURBOHTTP_ERR_RECEIVE ||
+        stream->reason == TURBOHTTP_ERR_SEND || stream->reason == TURBOHTTP_ERR_H2_SILENCE;
     if (request->has_response_byte || !request->is_replayable) return false;
     if (needs_h1 || stream->is_safe) return request->refusals++ < TBH_LINK2_REFUSALS;
     return is_death && request->response.is_reused && request->is_idempotent &&
@@ -19207,6 +19458,14 @@ static bool tbh_link2_has_room(const tbh_link *link) {
     return tbh_mux_can_start(link->mux);
 }
 
+/* Silence counts, not idleness: a request may have timed out on it just now. */
+static bool tbh_link2_is_doubtful(const tbh_link *link) {
+    const tbh_mux *h = link->mux;
+    uint64_t silence_us = link->client->io.now_us - h->last_receive_us;
+    bool is_silent = link->state == TBH_LINK_IDLE && silence_us >= TBH_IDLE_TRUST_US;
+    return is_silent || h->ping_due_us != UINT64_MAX;
+}
+
 /* SETTINGS, PING, GOAWAY and the end may come at any time. */
 static void tbh_link2_on_idle_ready(tbh_link *link) {
     link->may_receive = true;
@@ -19216,7 +19475,8 @@ static void tbh_link2_on_idle_ready(tbh_link *link) {
 static void tbh_link2_tick(tbh_link *link) {
     tbh_mux_tick(link->mux, link->client->io.now_us);
     tbh_client_arm(link->client, tbh_mux_deadline(link->mux));
-    tbh_link_mark_dirty(link);
+    if (link->state == TBH_LINK_BUSY) tbh_link_mark_dirty(link);
+    else if (link->mux->is_failed) tbh_link2_pump(link, false); /* nobody else would */
 }
 
 static void tbh_link2_shut(tbh_link *link) {
@@ -19226,22 +19486,22 @@ static void tbh_link2_shut(tbh_link *link) {
 }
 
 static const tbh_protocol tbh_protocol_h2 = {
-    tbh_link2_start,           tbh_link2_pump,     tbh_link2_part,       tbh_link2_resume,
-    tbh_link2_awaits_continue, tbh_link2_continue, tbh_link2_only_waits, tbh_link2_has_room,
-    tbh_link2_on_idle_ready,   tbh_link2_tick,     tbh_link2_shut};
+    tbh_link2_start,           tbh_link2_pump,          tbh_link2_part,       tbh_link2_resume,
+    tbh_link2_awaits_continue, tbh_link2_continue,      tbh_link2_only_waits, tbh_link2_has_room,
+    tbh_link2_is_doubtful,     tbh_link2_on_idle_ready, tbh_link2_tick,       tbh_link2_shut};
 
 TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
     turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
+    tbh_origin *origin = link->origin;
     turbohttp_byte_pool *blocks = &client->heap->blocks;
     link->mux = (tbh_mux *)turbohttp_byte_pool_rent(blocks, sizeof(tbh_mux), &link->mux_bytes);
     if (!link->mux) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     link->protocol = &tbh_protocol_h2;
-    turbohttp_status status =
-        tbh_mux_init(link->mux, blocks, &client->limits, NULL, tls != NULL, client->io.now_us);
-    bool is_insecure = tls && tls->options.INSECURE_skip_verification;
-    link->origin->speaks_h1 = false;
-    if (status == TURBOHTTP_OK && !link->is_private && !is_insecure) link->origin->shared = link;
+    turbohttp_status status = tbh_mux_init(link->mux, blocks, &client->limits, NULL,
+                                           origin->key.tls != NULL, client->io.now_us);
+    bool is_unverified = tbh_origin_is_unverified(origin);
+    origin->speaks_h1 = false;
+    if (status == TURBOHTTP_OK && !link->is_private && !is_unverified) origin->shared = link;
     return status;
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
@@ -19544,6 +19804,18 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     if (desc->body_path) request->body_path = text + layout->path;
 }
 
+/* The class; a header of the user's own, or one taken away, stands for itself (RFC 9218 §5). */
+static turbohttp_status tbh_head_prioritise(tbh_head_writer *w, tbh_request *request) {
+    const turbohttp_request_desc *desc = w->desc;
+    if (desc->priority < TURBOHTTP_PRIORITY_LOW || desc->priority > TURBOHTTP_PRIORITY_CRITICAL)
+        return tbh_head_refuse(w, TURBOHTTP_ERR_INVALID_ARGUMENT, tbh_span_of("priority"));
+    request->wire.priority = (int8_t)desc->priority;
+    for (size_t i = 0; desc->priority && i < desc->header_count; i++)
+        if (tbh_span_equal_nocase(tbh_span_of(desc->headers[i].name), "priority"))
+            request->wire.tells_priority = true;
+    return TURBOHTTP_OK;
+}
+
 /* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
 static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc,
                                   bool has_body) {
@@ -19567,7 +19839,8 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
         desc->body.length > 0) /* the server would wait for what never comes (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
-    turbohttp_status status = tbh_source_open(request, error);
+    turbohttp_status status = tbh_head_prioritise(&w, request);
+    if (status == TURBOHTTP_OK) status = tbh_source_open(request, error);
     if (status != TURBOHTTP_OK) return status;
     if (desc->use_http10 && request->source.is_unknown)
         return tbh_head_refuse(&w, TURBOHTTP_ERR_UNSUPPORTED,
@@ -19970,6 +20243,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
     }
     request->total_deadline_us = tbh_request_limit_us(request, request->timeouts.total_ms);
     tbh_client_arm(client, request->total_deadline_us);
+    request->ticket = client->tickets++;
     tbh_origin_queue(request->origin, request, false);
     *handle = request->handle;
     return TURBOHTTP_OK;
@@ -20301,10 +20575,13 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state == TBH_LINK_BUSY) link->protocol->tick(link);
-        if (link->state != TBH_LINK_IDLE) continue;
-        if (now >= link->idle_until_us) tbh_link_destroy(link);
-        else tbh_client_arm(client, link->idle_until_us);
+        bool is_idle = link->state == TBH_LINK_IDLE;
+        if (is_idle && now >= link->idle_until_us) {
+            tbh_link_destroy(link);
+            continue;
+        }
+        if (is_idle) tbh_client_arm(client, link->idle_until_us);
+        if (link->protocol) link->protocol->tick(link);
     }
 }
 
@@ -20830,12 +21107,14 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_NO_SOCKET
 #undef TBH_ORIGIN_HEAD_END
 #undef TBH_ORIGIN_VERSION
+#undef TBH_OVERTAKEN_MOST
 #undef TBH_O_B
 #undef TBH_O_H
 #undef TBH_POISON
 #undef TBH_RECEIVE_WAIT_MS
 #undef TBH_SAME_TEXT
 #undef TBH_SAME_VALUE
+#undef TBH_SECURE_NAME_MOST
 #undef TBH_SEGMENT_HEADER_BYTES
 #undef TBH_SEGMENT_LEAST_BYTES
 #undef TBH_SEND_FLAGS

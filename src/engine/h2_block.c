@@ -172,6 +172,15 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
     else tbh_mux_forget_common(h);
 }
 
+/* RFC 9218 §4.1; 3 is what is assumed. */
+static void tbh_mux_put_priority(tbh_mux *h, const tbh_conn_request *request) {
+    const char *urgency = request->priority < 0                          ? "u=5"
+                          : request->priority == TURBOHTTP_PRIORITY_HIGH ? "u=2"
+                                                                         : "u=0";
+    if (request->priority && !request->tells_priority)
+        tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span_of(urgency));
+}
+
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of
  * CONTINUATION (§6.10). */
 static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame frame) {
@@ -207,6 +216,7 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
     tbh_writer_add(&h->out, empty, sizeof empty);
     if (request) tbh_mux_put_request_fields(h, request);
     else tbh_mux_put_lines(h, stream->trailers);
+    if (request) tbh_mux_put_priority(h, request);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);

@@ -194,6 +194,98 @@ static void requests_may_forbid_http2(void) {
     rig_close(&r);
 }
 
+/* ------------------------------------------------------------ urgency */
+static void submit_as(rig *r, turbohttp_priority priority, const char *path) {
+    r->request.priority = priority;
+    submit(r, path);
+    r->request.priority = TURBOHTTP_PRIORITY_NORMAL;
+}
+
+static void take_all(rig *r) {
+    turbohttp_request request;
+    turbohttp_response response;
+    poll_often(r);
+    while (turbohttp_next_done(r->client, &request) == TURBOHTTP_OK) {
+        CHECK_INT(turbohttp_take(r->client, request, &response), TURBOHTTP_OK);
+        CHECK_INT(response.error.code, 0);
+        turbohttp_response_free(&response);
+    }
+}
+
+static void the_server_is_told_how_urgent_a_request_is(void) { /* RFC 9218 */
+    static const turbohttp_header_field own[] = {{"Priority", "u=7, i"}}, none[] = {{"PRIORITY", NULL}};
+    rig r;
+    rig_open(&r);
+    submit_as(&r, TURBOHTTP_PRIORITY_CRITICAL, "/n/1");
+    submit_as(&r, TURBOHTTP_PRIORITY_HIGH, "/n/2");
+    submit_as(&r, TURBOHTTP_PRIORITY_NORMAL, "/n/3");
+    submit_as(&r, TURBOHTTP_PRIORITY_LOW, "/n/4");
+    r.request.headers = own;
+    r.request.header_count = 1;
+    submit_as(&r, TURBOHTTP_PRIORITY_LOW, "/n/5");
+    submit_as(&r, TURBOHTTP_PRIORITY_NORMAL, "/n/6");
+    r.request.headers = none;
+    submit_as(&r, TURBOHTTP_PRIORITY_LOW, "/n/7");
+    take_all(&r);
+    CHECK_TEXT(r.server.log, strlen(r.server.log),
+               "/n/1?u=0 /n/2?u=2 /n/3 /n/6?u=7, i /n/4?u=5 /n/5?u=7, i /n/7 ");
+    rig_close(&r);
+}
+
+static void streams_are_given_to_the_most_urgent(void) {
+    rig r;
+    rig_describe(&r);
+    r.server.streams = 1;
+    rig_create(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.log[0] = 0;
+    submit_as(&r, TURBOHTTP_PRIORITY_NORMAL, "/n/10");
+    turbohttp_poll(r.client, 0); /* has the stream */
+    submit_as(&r, TURBOHTTP_PRIORITY_LOW, "/n/11");
+    submit_as(&r, TURBOHTTP_PRIORITY_HIGH, "/n/12");
+    submit_as(&r, TURBOHTTP_PRIORITY_LOW, "/n/13");
+    submit_as(&r, TURBOHTTP_PRIORITY_NORMAL, "/n/14");
+    submit_as(&r, TURBOHTTP_PRIORITY_CRITICAL, "/n/15");
+    submit_as(&r, TURBOHTTP_PRIORITY_HIGH, "/n/16");
+    take_all(&r);
+    CHECK_TEXT(r.server.log, strlen(r.server.log),
+               "/n/10 /n/15?u=0 /n/12?u=2 /n/16?u=2 /n/14 /n/11?u=5 /n/13?u=5 ");
+    rig_close(&r);
+}
+
+static void nobody_waits_for_ever(void) { /* RELIABILITY 3.5: a bound on starvation */
+    rig r;
+    rig_describe(&r);
+    r.server.streams = 1;
+    rig_create(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.log[0] = 0;
+    submit_as(&r, TURBOHTTP_PRIORITY_LOW, "/n/10");
+    submit_as(&r, TURBOHTTP_PRIORITY_LOW, "/n/11");
+    for (int i = 0; i < 20; i++) submit_as(&r, TURBOHTTP_PRIORITY_CRITICAL, "/n/0");
+    take_all(&r);
+    int critical = 0;
+    for (const char *at = strstr(r.server.log, "/n/10"), *c = r.server.log; (c = strstr(c, "/n/0?")) && c < at; c++) critical++;
+    CHECK_INT(critical, 8);
+    for (const char *at = strstr(r.server.log, "/n/11"), *c = r.server.log; (c = strstr(c, "/n/0?")) && c < at; c++) critical++;
+    CHECK_INT(critical, 8 + 16);
+    rig_close(&r);
+}
+
+static void a_class_that_there_is_not_is_refused(void) {
+    rig r;
+    turbohttp_request request;
+    turbohttp_error error;
+    rig_open(&r);
+    r.request.url = "http://server.test/";
+    r.request.priority = (turbohttp_priority)3;
+    CHECK_INT(turbohttp_submit(r.client, &r.request, &request, &error), TURBOHTTP_ERR_INVALID_ARGUMENT);
+    CHECK(strstr(error.text, "priority") != NULL);
+    r.request.priority = (turbohttp_priority)-2;
+    CHECK_INT(turbohttp_submit(r.client, &r.request, &request, &error), TURBOHTTP_ERR_INVALID_ARGUMENT);
+    rig_close(&r);
+}
+
 /* ------------------------------------------------------------ posting */
 static void bodies_are_sent_within_windows(void) {
     rig r;
@@ -364,6 +456,126 @@ static void idle_connections_expire(void) { /* S-05 */
     r.server.now_us += 31000000;
     turbohttp_poll(r.client, 0);
     CHECK_INT(r.server.shut, 1);
+    rig_close(&r);
+}
+
+/* ------------------------------------------------------------ signs of life */
+static void settings_are_waited_for_while_idle(void) {
+    rig r;
+    rig_describe(&r);
+    r.server.never_acks = true;
+    rig_create(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.now_us += 9900000;
+    turbohttp_poll(r.client, 0);
+    CHECK_INT(r.server.shut, 0);
+    r.server.now_us += 200000;
+    turbohttp_poll(r.client, 0);
+    CHECK_INT(r.server.goaways, 1);
+    CHECK_INT(r.server.shut, 1);
+    rig_close(&r);
+}
+
+/* The way to the server vanished without a word: packets are dropped, nobody says so. */
+static void a_silent_death_costs_seconds_not_minutes(void) {
+    rig r;
+    rig_open(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.now_us += 20000000;
+    r.server.dead = 1;
+    turbohttp_request request = submit(&r, "/n/2");
+    for (int i = 0; i < 5; i++) turbohttp_poll(r.client, 0);
+    CHECK_INT(r.server.opened, 1);
+    r.server.now_us += 5000000;
+    poll_often(&r);
+    turbohttp_response response = answer_of(&r, request);
+    CHECK_INT(response.status, 200);
+    CHECK_INT(r.server.opened, 2);
+    turbohttp_response_free(&response);
+    rig_close(&r);
+}
+
+static void a_connection_that_lives_is_asked_once(void) {
+    rig r;
+    rig_open(&r);
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.pings, 0);
+    r.server.now_us += 2000000;
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.pings, 0);
+    r.server.now_us += 20000000;
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.pings, 1);
+    CHECK(r.client->links->mux->ping_due_us == UINT64_MAX);
+    r.server.now_us += 6000000;
+    turbohttp_poll(r.client, 0);
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.opened, 1);
+    rig_close(&r);
+}
+
+/* Bytes that come are life enough: an answer to PING may be late, or never come. */
+static void a_peer_that_sends_is_not_silent(void) {
+    rig r;
+    rig_open(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.never_pongs = true;
+    r.server.now_us += 10000000;
+    expect(&r, "/n/1", 0, 200);
+    r.server.now_us += 5000000;
+    turbohttp_poll(r.client, 0);
+    CHECK_INT(r.server.shut, 0);
+    expect(&r, "/n/1", 0, 200);
+    CHECK_INT(r.server.opened, 1);
+    rig_close(&r);
+}
+
+/* A POST beside a GET on a connection in doubt: were it dead, the POST could not be repeated. */
+static void what_may_not_be_repeated_waits_for_a_sign_of_life(void) {
+    for (int is_dead = 0; is_dead < 2; is_dead++) {
+        rig r;
+        rig_open(&r);
+        expect(&r, "/n/1", 0, 200);
+        r.server.now_us += 20000000;
+        r.server.dead = is_dead;
+        r.server.log[0] = 0;
+        turbohttp_request get = submit(&r, "/n/2");
+        r.request.method = "POST";
+        turbohttp_request post = submit(&r, "/n/3");
+        for (int i = 0; i < 5; i++) turbohttp_poll(r.client, 0);
+        if (is_dead) {
+            turbohttp_response response;
+            CHECK_INT(turbohttp_take(r.client, post, &response), TURBOHTTP_PENDING);
+            r.server.now_us += 5000000;
+        }
+        poll_often(&r);
+        turbohttp_response response = answer_of(&r, get);
+        CHECK_INT(response.status, 200);
+        turbohttp_response_free(&response);
+        response = answer_of(&r, post);
+        CHECK_INT(response.status, 200);
+        turbohttp_response_free(&response);
+        CHECK_INT(r.server.opened, 1 + is_dead);
+        rig_close(&r);
+    }
+}
+
+static void a_post_does_not_follow_a_request_that_timed_out(void) {
+    rig r;
+    rig_open(&r);
+    expect(&r, "/n/1", 0, 200);
+    r.server.dead = 1;
+    r.request.timeouts.first_byte_ms = 4000;
+    turbohttp_request request = submit(&r, "/n/2");
+    for (int i = 0; i < 5; i++) turbohttp_poll(r.client, 0);
+    r.server.now_us += 4000000;
+    poll_often(&r);
+    turbohttp_response response = answer_of(&r, request);
+    CHECK_INT(response.error.code, TURBOHTTP_ERR_TIMEOUT);
+    turbohttp_response_free(&response);
+    r.request.method = "POST";
+    expect(&r, "/n/3", 0, 200);
+    CHECK_INT(r.server.opened, 2);
     rig_close(&r);
 }
 
@@ -644,6 +856,10 @@ static const check_test tests[] = {
     CHECK_TEST(one_connection_serves_all),
     CHECK_TEST(the_server_limits_the_streams),
     CHECK_TEST(requests_may_forbid_http2),
+    CHECK_TEST(the_server_is_told_how_urgent_a_request_is),
+    CHECK_TEST(streams_are_given_to_the_most_urgent),
+    CHECK_TEST(nobody_waits_for_ever),
+    CHECK_TEST(a_class_that_there_is_not_is_refused),
     CHECK_TEST(bodies_are_sent_within_windows),
     CHECK_TEST(an_early_answer_ends_the_upload),
     CHECK_TEST(a_source_that_waits_can_be_cancelled),
@@ -654,6 +870,12 @@ static const check_test tests[] = {
     CHECK_TEST(a_dead_connection_is_replaced_once),
     CHECK_TEST(a_connection_that_ends_while_idle_is_noticed),
     CHECK_TEST(idle_connections_expire),
+    CHECK_TEST(settings_are_waited_for_while_idle),
+    CHECK_TEST(a_silent_death_costs_seconds_not_minutes),
+    CHECK_TEST(a_connection_that_lives_is_asked_once),
+    CHECK_TEST(a_peer_that_sends_is_not_silent),
+    CHECK_TEST(what_may_not_be_repeated_waits_for_a_sign_of_life),
+    CHECK_TEST(a_post_does_not_follow_a_request_that_timed_out),
     CHECK_TEST(time_limits_are_each_requests_own),
     CHECK_TEST(a_paused_body_stops_only_itself),
     CHECK_TEST(a_sink_that_fails_ends_its_request),
