@@ -13368,7 +13368,7 @@ TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
     if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
     if (h->reading && h->reading->state != TBH_MUX_CLOSED) tbh_mux_take_block(h, event);
     h->reading = NULL;
-    tbh_mux_section_drop(h->pool, &h->head.section);
+    if (h->head.section.table) tbh_mux_section_drop(h->pool, &h->head.section);
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
