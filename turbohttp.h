@@ -9816,42 +9816,25 @@ static uint8_t *tbh_hpack_put_updates(turbohttp_hpack_encoder *e, uint8_t *out) 
 }
 
 /* ------------------------------------------------------------ what may be indexed */
+/* Static names by their index: authorization, proxy-authorization, set-cookie; and :path, age,
+ * content-length, etag, if-modified-since, if-none-match, location. */
+#define TBH_HPACK_SECRETS (UINT64_C(1) << 23 | UINT64_C(1) << 49 | UINT64_C(1) << 55)
+#define TBH_HPACK_ONCE                                                                             \
+    (UINT64_C(1) << 4 | UINT64_C(1) << 21 | UINT64_C(1) << 28 | UINT64_C(1) << 34 |                \
+     UINT64_C(1) << 40 | UINT64_C(1) << 41 | UINT64_C(1) << 46)
+
 /* The form of a literal. Secrets are never indexed, by anybody; values that hardly come twice
  * would only push others out. `name` is a static index or 0. */
 static uint8_t tbh_hpack_choose(const turbohttp_hpack_encoder *e,
                                 const turbohttp_hpack_field *field, uint32_t name) {
-    enum {
-        PATH = 4,
-        AGE = 21,
-        AUTHORIZATION = 23,
-        CONTENT_LENGTH = 28,
-        COOKIE = 32,
-        ETAG = 34,
-        IF_MODIFIED_SINCE = 40,
-        IF_NONE_MATCH = 41,
-        LOCATION = 46,
-        PROXY_AUTHORIZATION = 49,
-        SET_COOKIE = 55
-    };
-    if (field->never_indexed) return TBH_HPACK_BITS_NEVER;
-    switch (name) {
-    case COOKIE:
-        if (field->value.length < TBH_HPACK_SHORT_SECRET) return TBH_HPACK_BITS_NEVER;
-        break;
-    case AUTHORIZATION:
-    case PROXY_AUTHORIZATION:
-    case SET_COOKIE: return TBH_HPACK_BITS_NEVER;
-    case PATH:
-    case AGE:
-    case CONTENT_LENGTH:
-    case ETAG:
-    case IF_MODIFIED_SINCE:
-    case IF_NONE_MATCH:
-    case LOCATION: return TBH_HPACK_BITS_WITHOUT;
-    default: break;
-    }
+    enum { COOKIE = 32 };
+    bool is_short = name == COOKIE && field->value.length < TBH_HPACK_SHORT_SECRET;
+    if (field->never_indexed || is_short || TBH_HPACK_SECRETS >> name & 1)
+        return TBH_HPACK_BITS_NEVER;
     size_t size = field->name.length + field->value.length + TBH_HPACK_OVERHEAD;
-    return size > e->table.limit * 3 / 4 ? TBH_HPACK_BITS_WITHOUT : TBH_HPACK_BITS_INCREMENTAL;
+    bool is_large = size > e->table.limit * 3 / 4;
+    return is_large || TBH_HPACK_ONCE >> name & 1 ? TBH_HPACK_BITS_WITHOUT
+                                                  : TBH_HPACK_BITS_INCREMENTAL;
 }
 
 /* ------------------------------------------------------------ finding */
@@ -12746,18 +12729,11 @@ static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span va
     turbohttp_hpack_encode(&h->encoder, &field, &h->out);
 }
 
-/* §8.2.2: what speaks about an HTTP/1.1 connection. Host is `:authority`. */
+/* §8.2.2: what speaks about an HTTP/1.1 connection. Users cannot set any of it, and we set these. */
 static bool tbh_mux_is_dropped(turbohttp_span name) {
-    switch (tbh_header_id(name.data, name.length)) {
-    case TURBOHTTP_HEADER_HOST:
-    case TURBOHTTP_HEADER_CONNECTION:
-    case TURBOHTTP_HEADER_PROXY_CONNECTION:
-    case TURBOHTTP_HEADER_KEEP_ALIVE:
-    case TURBOHTTP_HEADER_TRANSFER_ENCODING:
-    case TURBOHTTP_HEADER_UPGRADE:
-    case TURBOHTTP_HEADER_HTTP2_SETTINGS: return true;
-    default: return false;
-    }
+    uint16_t id = tbh_header_id(name.data, name.length);
+    return id == TURBOHTTP_HEADER_CONNECTION || id == TURBOHTTP_HEADER_TRANSFER_ENCODING ||
+           id == TURBOHTTP_HEADER_HTTP2_SETTINGS;
 }
 
 /* Name and value of a line. The name becomes lower case where it stands (§8.2): HTTP/1.1, which may
@@ -12883,11 +12859,10 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
 
 /* RFC 9218 §4.1; 3 is what is assumed. */
 static void tbh_mux_put_priority(tbh_mux *h, const tbh_conn_request *request) {
-    const char *urgency = request->priority < 0                          ? "u=5"
-                          : request->priority == TURBOHTTP_PRIORITY_HIGH ? "u=2"
-                                                                         : "u=0";
+    static const char urgencies[] = "u=5\0u=3\0u=2\0u=0"; /* from LOW on */
+    const char *urgency = urgencies + 4 * (request->priority - TURBOHTTP_PRIORITY_LOW);
     if (request->priority && !request->tells_priority)
-        tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span_of(urgency));
+        tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span(urgency, 3));
 }
 
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of
@@ -13386,8 +13361,9 @@ TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
  * (S-46).
  * Input: any bytes in any split. Does not know: sockets, clocks, what a response is for. */
 
-/* Of the header tables: what both sides begin with (RFC 7541 §4.2). */
-#define TBH_MUX_TABLE_BYTES 4096u
+/* Of the header tables: what both sides begin with (RFC 7541 §4.2), or nothing where memory is dear:
+ * that is said in the first SETTINGS, so it is known before the first response. */
+#define TBH_MUX_TABLE_BYTES (TBH_SMALL ? 0u : 4096u)
 
 /* ------------------------------------------------------------ life */
 static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
@@ -13407,25 +13383,34 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
     return o;
 }
 
-/* Both tables, with the size that both sides begin with (RFC 7541 §4.2). */
-static turbohttp_status tbh_mux_init_tables(tbh_mux *h) {
-    size_t scratch = tbh_max_size(h->limits->line_bytes, TBH_MUX_TABLE_BYTES);
+static bool tbh_mux_rent_tables(tbh_mux *h) {
+    if (TBH_MUX_TABLE_BYTES == 0) return true;
     h->decoder_memory = turbohttp_byte_pool_rent(
         h->pool, TURBOHTTP_HPACK_DECODER_BYTES(TBH_MUX_TABLE_BYTES), &h->decoder_bytes);
     h->encoder_memory = turbohttp_byte_pool_rent(
         h->pool, TURBOHTTP_HPACK_ENCODER_BYTES(TBH_MUX_TABLE_BYTES), &h->encoder_bytes);
-    void *lent = turbohttp_byte_pool_rent(h->pool, scratch, &h->scratch_bytes);
-    turbohttp_status status = TURBOHTTP_ERR_OUT_OF_MEMORY;
-    if (h->decoder_memory && h->encoder_memory && lent)
-        status = turbohttp_hpack_decoder_init(&h->decoder, h->decoder_memory, h->decoder_bytes,
-                                              TBH_MUX_TABLE_BYTES, lent, h->scratch_bytes,
-                                              h->limits->head_bytes);
-    if (status == TURBOHTTP_OK)
-        status = turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes,
-                                              TBH_MUX_TABLE_BYTES);
-    if (lent) turbohttp_byte_pool_return(h->pool, lent, h->scratch_bytes);
-    h->decoder.scratch = NULL; /* lent again for each block */
-    return status;
+    return h->decoder_memory && h->encoder_memory;
+}
+
+/* They hold header values. */
+static void tbh_mux_return_table(tbh_mux *h, void **memory, size_t bytes) {
+    if (!*memory) return;
+    tbh_wipe(*memory, bytes);
+    turbohttp_byte_pool_return(h->pool, *memory, bytes);
+    *memory = NULL;
+}
+
+/* Scratch is lent when blocks come; until then the decoder only needs to know that there is some. */
+static turbohttp_status tbh_mux_init_tables(tbh_mux *h) {
+    if (!tbh_mux_rent_tables(h)) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_status status = turbohttp_hpack_decoder_init(
+        &h->decoder, h->decoder_memory, h->decoder_bytes, TBH_MUX_TABLE_BYTES, h,
+        TBH_MUX_TABLE_BYTES + 1, h->limits->head_bytes);
+    h->decoder.scratch = NULL;
+    h->decoder.scratch_bytes = 0;
+    if (status != TURBOHTTP_OK) return status;
+    return turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes,
+                                        TBH_MUX_TABLE_BYTES);
 }
 
 TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
@@ -13463,15 +13448,8 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
     tbh_mux_section_drop(h->pool, &h->head.section);
     h->is_in_block = false;
     tbh_mux_return_scratch(h);
-    if (h->decoder_memory) { /* tables hold header values */
-        tbh_wipe(h->decoder_memory, h->decoder_bytes);
-        turbohttp_byte_pool_return(h->pool, h->decoder_memory, h->decoder_bytes);
-    }
-    if (h->encoder_memory) {
-        tbh_wipe(h->encoder_memory, h->encoder_bytes);
-        turbohttp_byte_pool_return(h->pool, h->encoder_memory, h->encoder_bytes);
-    }
-    h->decoder_memory = h->encoder_memory = NULL;
+    tbh_mux_return_table(h, &h->decoder_memory, h->decoder_bytes);
+    tbh_mux_return_table(h, &h->encoder_memory, h->encoder_bytes);
     turbohttp_writer_reset(&h->out);
 }
 
@@ -21051,7 +21029,9 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_HPACK_FIELD_EXTRA
 #undef TBH_HPACK_HASH
 #undef TBH_HPACK_LENGTHS
+#undef TBH_HPACK_ONCE
 #undef TBH_HPACK_ROW
+#undef TBH_HPACK_SECRETS
 #undef TBH_HPACK_STATIC_ROWS
 #undef TBH_HPACK_TEXT
 #undef TBH_HTTP2

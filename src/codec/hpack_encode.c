@@ -97,42 +97,25 @@ static uint8_t *tbh_hpack_put_updates(turbohttp_hpack_encoder *e, uint8_t *out) 
 }
 
 /* ------------------------------------------------------------ what may be indexed */
+/* Static names by their index: authorization, proxy-authorization, set-cookie; and :path, age,
+ * content-length, etag, if-modified-since, if-none-match, location. */
+#define TBH_HPACK_SECRETS (UINT64_C(1) << 23 | UINT64_C(1) << 49 | UINT64_C(1) << 55)
+#define TBH_HPACK_ONCE                                                                             \
+    (UINT64_C(1) << 4 | UINT64_C(1) << 21 | UINT64_C(1) << 28 | UINT64_C(1) << 34 |                \
+     UINT64_C(1) << 40 | UINT64_C(1) << 41 | UINT64_C(1) << 46)
+
 /* The form of a literal. Secrets are never indexed, by anybody; values that hardly come twice
  * would only push others out. `name` is a static index or 0. */
 static uint8_t tbh_hpack_choose(const turbohttp_hpack_encoder *e,
                                 const turbohttp_hpack_field *field, uint32_t name) {
-    enum {
-        PATH = 4,
-        AGE = 21,
-        AUTHORIZATION = 23,
-        CONTENT_LENGTH = 28,
-        COOKIE = 32,
-        ETAG = 34,
-        IF_MODIFIED_SINCE = 40,
-        IF_NONE_MATCH = 41,
-        LOCATION = 46,
-        PROXY_AUTHORIZATION = 49,
-        SET_COOKIE = 55
-    };
-    if (field->never_indexed) return TBH_HPACK_BITS_NEVER;
-    switch (name) {
-    case COOKIE:
-        if (field->value.length < TBH_HPACK_SHORT_SECRET) return TBH_HPACK_BITS_NEVER;
-        break;
-    case AUTHORIZATION:
-    case PROXY_AUTHORIZATION:
-    case SET_COOKIE: return TBH_HPACK_BITS_NEVER;
-    case PATH:
-    case AGE:
-    case CONTENT_LENGTH:
-    case ETAG:
-    case IF_MODIFIED_SINCE:
-    case IF_NONE_MATCH:
-    case LOCATION: return TBH_HPACK_BITS_WITHOUT;
-    default: break;
-    }
+    enum { COOKIE = 32 };
+    bool is_short = name == COOKIE && field->value.length < TBH_HPACK_SHORT_SECRET;
+    if (field->never_indexed || is_short || TBH_HPACK_SECRETS >> name & 1)
+        return TBH_HPACK_BITS_NEVER;
     size_t size = field->name.length + field->value.length + TBH_HPACK_OVERHEAD;
-    return size > e->table.limit * 3 / 4 ? TBH_HPACK_BITS_WITHOUT : TBH_HPACK_BITS_INCREMENTAL;
+    bool is_large = size > e->table.limit * 3 / 4;
+    return is_large || TBH_HPACK_ONCE >> name & 1 ? TBH_HPACK_BITS_WITHOUT
+                                                  : TBH_HPACK_BITS_INCREMENTAL;
 }
 
 /* ------------------------------------------------------------ finding */

@@ -7,8 +7,9 @@
  * Input: any bytes in any split. Does not know: sockets, clocks, what a response is for. */
 #include "conn_h2.h"
 
-/* Of the header tables: what both sides begin with (RFC 7541 §4.2). */
-#define TBH_MUX_TABLE_BYTES 4096u
+/* Of the header tables: what both sides begin with (RFC 7541 §4.2), or nothing where memory is dear:
+ * that is said in the first SETTINGS, so it is known before the first response. */
+#define TBH_MUX_TABLE_BYTES (TBH_SMALL ? 0u : 4096u)
 
 /* ------------------------------------------------------------ life */
 static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
@@ -28,25 +29,34 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
     return o;
 }
 
-/* Both tables, with the size that both sides begin with (RFC 7541 §4.2). */
-static turbohttp_status tbh_mux_init_tables(tbh_mux *h) {
-    size_t scratch = tbh_max_size(h->limits->line_bytes, TBH_MUX_TABLE_BYTES);
+static bool tbh_mux_rent_tables(tbh_mux *h) {
+    if (TBH_MUX_TABLE_BYTES == 0) return true;
     h->decoder_memory = turbohttp_byte_pool_rent(
         h->pool, TURBOHTTP_HPACK_DECODER_BYTES(TBH_MUX_TABLE_BYTES), &h->decoder_bytes);
     h->encoder_memory = turbohttp_byte_pool_rent(
         h->pool, TURBOHTTP_HPACK_ENCODER_BYTES(TBH_MUX_TABLE_BYTES), &h->encoder_bytes);
-    void *lent = turbohttp_byte_pool_rent(h->pool, scratch, &h->scratch_bytes);
-    turbohttp_status status = TURBOHTTP_ERR_OUT_OF_MEMORY;
-    if (h->decoder_memory && h->encoder_memory && lent)
-        status = turbohttp_hpack_decoder_init(&h->decoder, h->decoder_memory, h->decoder_bytes,
-                                              TBH_MUX_TABLE_BYTES, lent, h->scratch_bytes,
-                                              h->limits->head_bytes);
-    if (status == TURBOHTTP_OK)
-        status = turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes,
-                                              TBH_MUX_TABLE_BYTES);
-    if (lent) turbohttp_byte_pool_return(h->pool, lent, h->scratch_bytes);
-    h->decoder.scratch = NULL; /* lent again for each block */
-    return status;
+    return h->decoder_memory && h->encoder_memory;
+}
+
+/* They hold header values. */
+static void tbh_mux_return_table(tbh_mux *h, void **memory, size_t bytes) {
+    if (!*memory) return;
+    tbh_wipe(*memory, bytes);
+    turbohttp_byte_pool_return(h->pool, *memory, bytes);
+    *memory = NULL;
+}
+
+/* Scratch is lent when blocks come; until then the decoder only needs to know that there is some. */
+static turbohttp_status tbh_mux_init_tables(tbh_mux *h) {
+    if (!tbh_mux_rent_tables(h)) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    turbohttp_status status = turbohttp_hpack_decoder_init(
+        &h->decoder, h->decoder_memory, h->decoder_bytes, TBH_MUX_TABLE_BYTES, h,
+        TBH_MUX_TABLE_BYTES + 1, h->limits->head_bytes);
+    h->decoder.scratch = NULL;
+    h->decoder.scratch_bytes = 0;
+    if (status != TURBOHTTP_OK) return status;
+    return turbohttp_hpack_encoder_init(&h->encoder, h->encoder_memory, h->encoder_bytes,
+                                        TBH_MUX_TABLE_BYTES);
 }
 
 TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
@@ -84,15 +94,8 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
     tbh_mux_section_drop(h->pool, &h->head.section);
     h->is_in_block = false;
     tbh_mux_return_scratch(h);
-    if (h->decoder_memory) { /* tables hold header values */
-        tbh_wipe(h->decoder_memory, h->decoder_bytes);
-        turbohttp_byte_pool_return(h->pool, h->decoder_memory, h->decoder_bytes);
-    }
-    if (h->encoder_memory) {
-        tbh_wipe(h->encoder_memory, h->encoder_bytes);
-        turbohttp_byte_pool_return(h->pool, h->encoder_memory, h->encoder_bytes);
-    }
-    h->decoder_memory = h->encoder_memory = NULL;
+    tbh_mux_return_table(h, &h->decoder_memory, h->decoder_bytes);
+    tbh_mux_return_table(h, &h->encoder_memory, h->encoder_bytes);
     turbohttp_writer_reset(&h->out);
 }
 

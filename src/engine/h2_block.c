@@ -37,18 +37,11 @@ static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span va
     turbohttp_hpack_encode(&h->encoder, &field, &h->out);
 }
 
-/* §8.2.2: what speaks about an HTTP/1.1 connection. Host is `:authority`. */
+/* §8.2.2: what speaks about an HTTP/1.1 connection. Users cannot set any of it, and we set these. */
 static bool tbh_mux_is_dropped(turbohttp_span name) {
-    switch (tbh_header_id(name.data, name.length)) {
-    case TURBOHTTP_HEADER_HOST:
-    case TURBOHTTP_HEADER_CONNECTION:
-    case TURBOHTTP_HEADER_PROXY_CONNECTION:
-    case TURBOHTTP_HEADER_KEEP_ALIVE:
-    case TURBOHTTP_HEADER_TRANSFER_ENCODING:
-    case TURBOHTTP_HEADER_UPGRADE:
-    case TURBOHTTP_HEADER_HTTP2_SETTINGS: return true;
-    default: return false;
-    }
+    uint16_t id = tbh_header_id(name.data, name.length);
+    return id == TURBOHTTP_HEADER_CONNECTION || id == TURBOHTTP_HEADER_TRANSFER_ENCODING ||
+           id == TURBOHTTP_HEADER_HTTP2_SETTINGS;
 }
 
 /* Name and value of a line. The name becomes lower case where it stands (§8.2): HTTP/1.1, which may
@@ -174,11 +167,10 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
 
 /* RFC 9218 §4.1; 3 is what is assumed. */
 static void tbh_mux_put_priority(tbh_mux *h, const tbh_conn_request *request) {
-    const char *urgency = request->priority < 0                          ? "u=5"
-                          : request->priority == TURBOHTTP_PRIORITY_HIGH ? "u=2"
-                                                                         : "u=0";
+    static const char urgencies[] = "u=5\0u=3\0u=2\0u=0"; /* from LOW on */
+    const char *urgency = urgencies + 4 * (request->priority - TURBOHTTP_PRIORITY_LOW);
     if (request->priority && !request->tells_priority)
-        tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span_of(urgency));
+        tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span(urgency, 3));
 }
 
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of

@@ -213,6 +213,11 @@ static void h2_server_end(h2_server_connection *c, const turbohttp_h2_frame *f) 
     if (s && (is_block || f->type == TURBOHTTP_H2_DATA) && c->ends_stream) h2_server_answer(c, s);
 }
 
+static void h2_server_setting(h2_server_connection *c, turbohttp_h2_setting setting) {
+    if (setting.id == TURBOHTTP_H2_INITIAL_WINDOW_SIZE) c->initial_window = setting.value;
+    if (setting.id == TURBOHTTP_H2_HEADER_TABLE_SIZE) turbohttp_hpack_encoder_resize(&c->encoder, setting.value);
+}
+
 static turbohttp_status h2_server_send(void *user, void *connection, const void *data, size_t length, size_t *sent) {
     h2_server_connection *c = (h2_server_connection *)connection;
     const uint8_t *in = (const uint8_t *)data;
@@ -230,8 +235,7 @@ static turbohttp_status h2_server_send(void *user, void *connection, const void 
         bool is_block = e.frame.type == TURBOHTTP_H2_HEADERS || e.frame.type == TURBOHTTP_H2_CONTINUATION;
         if (e.kind == TURBOHTTP_H2_EVENT_FRAME) h2_server_frame(c, &e);
         if (e.kind == TURBOHTTP_H2_EVENT_BYTES && is_block) h2_server_block(c, e.bytes);
-        if (e.kind == TURBOHTTP_H2_EVENT_SETTING && e.setting.id == TURBOHTTP_H2_INITIAL_WINDOW_SIZE)
-            c->initial_window = e.setting.value;
+        if (e.kind == TURBOHTTP_H2_EVENT_SETTING) h2_server_setting(c, e.setting);
         if (e.kind == TURBOHTTP_H2_EVENT_END) h2_server_end(c, &e.frame);
     }
     if (status != TURBOHTTP_PENDING) abort(); /* what we send is always right */
