@@ -460,6 +460,8 @@ def size():
                               ("the same, without unwind tables", small + lean, 12288)]:
         program = build("size_get", "examples/01_get.c", *SMALLEST, *flags, level="-Os")
         yield most_row(f"GET program, text + data, {what}", sum(text_of(program)), most, "{:,} B")
+    program = build("size_small_get", "examples/10_small_get.c", *SMALLEST, *small, *lean, level="-Os")
+    yield most_row("GET program on the codecs alone (examples/10), text", text_of(program)[0], 12288, "{:,} B")
     empty = BUILD / "size_empty.c"
     empty.write_text("int main(void) { return 0; }\n")
     bare = sum(text_of(build("size_empty", empty, *SMALLEST, *lean, level="-Os")))

@@ -106,6 +106,6 @@ int main(int argc, char **argv) {
     turbohttp_chunked_init(&chunked);
     turbohttp_status status = take(&head, &chunked, &left);
     while (status == TURBOHTTP_PENDING && fill(s)) status = take(&head, &chunked, &left);
-    if (status == TURBOHTTP_PENDING && left == UINT64_MAX) status = TURBOHTTP_DONE;
+    if (head.framing == TURBOHTTP_FRAMING_UNTIL_CLOSE) status = TURBOHTTP_DONE;
     return status == TURBOHTTP_DONE ? 0 : say("the body is cut short or malformed\n");
 }
