@@ -2,20 +2,22 @@
  * deliveries, then once for each allocation with that allocation failing. A script passes when
  * what it expects happens in every delivery; with a failing allocation when it happens, or every
  * request ends exactly once, and nothing is leaked. Compiled with PLAYER_SECURED, all of it goes
- * through the TLS box and a provider that secures nothing. */
+ * through the TLS box and a provider that secures nothing. The scripts in the folder h2 are about
+ * HTTP/2: their C and S lines are frames (script_h2.h). */
 #define _GNU_SOURCE
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "counting_allocator.h"
 #include "record_tls.h"
 #include "script.h"
+#include "script_h2.h"
 #include <dirent.h>
 
 #ifndef PLAYER_SECURED
 #define PLAYER_SECURED 0
 #endif
 
-enum { MAX_WIRES = 32, MAX_REQUESTS = 32, WIRE_BYTES = 1 << 18 };
+enum { MAX_WIRES = 32, MAX_REQUESTS = 128, MAX_BULKS = 8, WIRE_BYTES = 1 << 18 };
 
 typedef enum delivery { WHOLE, BYTE_BY_BYTE, RANDOM, TINY, UNPOOLED, DELIVERIES } delivery;
 static const char *const delivery_names[] = {"whole", "byte by byte", "random", "one-byte segments",
@@ -25,7 +27,11 @@ static const char *const delivery_names[] = {"whole", "byte by byte", "random", 
 typedef struct wire {
     char *to_client, *to_server;
     size_t put, got;       /* to_client: written by the script, received */
+    size_t room;           /* to_client */
     size_t sent, matched;  /* to_server: written by the client, expected so far */
+    struct { size_t from, to; } bulks[MAX_BULKS]; /* to_client: not worth many pieces */
+    int bulk_count;
+    h2_peer *peer;         /* HTTP/2: the server's end */
     bool has_end, has_reset, is_shut, is_stuck;
     record_server secure; /* with PLAYER_SECURED: between the wire and the two above */
 } wire;
@@ -36,7 +42,7 @@ typedef struct player {
     counting_allocator memory;
     uint64_t now_us, random;
     wire wires[MAX_WIRES];
-    uint32_t wire_count;
+    uint32_t wire_count, wire; /* wire: 1 + index of the one that lines are about; 0: the newest */
     bool refuses, hangs; /* the next connection */
     turbohttp_client *client;
     turbohttp_request_desc desc; /* being described */
@@ -81,9 +87,17 @@ static uint32_t player_random(player *p, uint32_t below) {
 
 static size_t player_portion(player *p, size_t n) {
     if (n == 0) return 0;
+    if (n > 4096) return n / 2; /* the rest comes in pieces soon enough */
     if (p->how == BYTE_BY_BYTE || p->how == TINY) return 1;
     if (p->how == RANDOM && n > 1) return 1 + player_random(p, n > 40 ? 40 : (uint32_t)n);
     return n;
+}
+
+/* What the client receives at once. */
+static size_t net_portion(player *p, const wire *w, size_t room) {
+    for (int i = 0; i < w->bulk_count; i++)
+        if (w->got >= w->bulks[i].from && w->got < w->bulks[i].to) return tbh_min_size(room, w->bulks[i].to - w->got);
+    return player_portion(p, tbh_min_size(room, w->put - w->got));
 }
 
 static turbohttp_status net_open(void *user, const turbohttp_endpoint *to, void **connection,
@@ -96,8 +110,9 @@ static turbohttp_status net_open(void *user, const turbohttp_endpoint *to, void 
     }
     wire *w = &p->wires[p->wire_count++];
     memset(w, 0, sizeof *w);
-    w->to_client = (char *)malloc(WIRE_BYTES);
+    w->to_client = (char *)malloc(w->room = WIRE_BYTES);
     w->to_server = (char *)malloc(WIRE_BYTES);
+    if (p->script->is_h2) w->peer = (h2_peer *)calloc(1, sizeof *w->peer);
     w->is_stuck = p->hangs;
     p->hangs = false;
     *connection = w;
@@ -131,7 +146,7 @@ static turbohttp_status net_send(void *user, void *connection, const void *data,
 /* The next record for the client; false when there is nothing to say. */
 static bool net_wrap(player *p, wire *w) {
     record_server *s = &w->secure;
-    size_t n = player_portion(p, tbh_min_size(w->put - w->got, RECORD_ROOM));
+    size_t n = net_portion(p, w, RECORD_ROOM);
     s->at = s->fill = 0;
     if (s->has_hello && !s->has_answered) {
         s->has_answered = true;
@@ -162,7 +177,7 @@ static turbohttp_status net_receive(void *user, void *connection, void *data, si
                                     size_t *received) {
     player *p = (player *)user;
     wire *w = (wire *)connection;
-    size_t n = player_portion(p, tbh_min_size(room, w->put - w->got));
+    size_t n = PLAYER_SECURED ? 0 : net_portion(p, w, room);
     if (room == 0) player_fail(p, "a receive into nothing", "");
     if (PLAYER_SECURED) return net_receive_secured(p, w, data, room, received);
     if (n == 0 && w->has_reset) return TURBOHTTP_ERR_RECEIVE;
@@ -362,6 +377,19 @@ static void word_option(player *p, const script_line *line) {
     } else player_fail(p, "no such option", line->text);
 }
 
+/* The present request is submitted so often again. */
+static void word_again(player *p, int times) {
+    for (; times > 0 && p->request_count < MAX_REQUESTS; times--) {
+        struct one *r = &p->requests[p->request_count++];
+        memset(r, 0, sizeof *r);
+        r->player = p;
+        p->desc.user = r;
+        r->refused = turbohttp_submit(p->client, &p->desc, &r->handle, &r->error);
+    }
+    p->current = p->request_count;
+    player_settle(p);
+}
+
 static void word_go(player *p) {
     struct one *r = player_current(p);
     turbohttp_header_field no_accept = {"Accept", NULL};
@@ -375,17 +403,55 @@ static void word_go(player *p) {
 
 /* ------------------------------------------------------------ words: the server */
 static wire *player_wire(player *p) {
-    return p->wire_count ? &p->wires[p->wire_count - 1] : NULL;
+    uint32_t number = p->wire ? p->wire : p->wire_count;
+    return number && number <= p->wire_count ? &p->wires[number - 1] : NULL;
+}
+
+static void wire_put(wire *w, const void *bytes, size_t n) {
+    if (w->put + n > w->room) w->to_client = (char *)realloc(w->to_client, w->room = 2 * w->room + n);
+    memcpy(w->to_client + w->put, bytes, n);
+    if (n > 2 * WIRE_BYTES / 16 && w->bulk_count < MAX_BULKS) {
+        w->bulks[w->bulk_count].from = w->put + 64;
+        w->bulks[w->bulk_count++].to = w->put + n - 64;
+    }
+    w->put += n;
 }
 
 static void word_server(player *p, const script_line *line) {
     wire *w = player_wire(p);
-    if (!w || w->put + line->length > WIRE_BYTES) {
-        player_fail(p, "no connection to write to", line->text);
+    if (w) wire_put(w, line->text, line->length);
+    else player_fail(p, "no connection to write to", line->text);
+}
+
+/* HTTP/2: one frame, or the same one often. The line's CRLF does not belong to it. */
+static void word_server_frame(player *p, const script_line *line) {
+    wire *w = player_wire(p);
+    size_t n;
+    const uint8_t *bytes = w ? h2_peer_say(w->peer, line->text, line->length - 2, &n) : NULL;
+    if (bytes) wire_put(w, bytes, n);
+    else player_fail(p, w ? w->peer->why : "no connection to write to", line->text);
+}
+
+static void word_server_hex(player *p, const script_line *line) {
+    uint8_t *bytes = (uint8_t *)malloc(H2_LINE);
+    h2_payload out = {bytes, 0};
+    wire *w = player_wire(p);
+    h2_put_hex(&out, line->text, line->text + line->length);
+    if (w) wire_put(w, out.bytes, out.length);
+    else player_fail(p, "no connection to write to", line->text);
+    free(bytes);
+}
+
+static void word_expect_frame(player *p, const script_line *line) {
+    player_settle(p);
+    wire *w = player_wire(p);
+    if (!w) {
+        player_fail(p, "no connection", line->text);
         return;
     }
-    memcpy(w->to_client + w->put, line->text, line->length);
-    w->put += line->length;
+    h2_peer_hear(w->peer, w->to_server, w->sent);
+    if (!h2_peer_expect(w->peer, line->text, line->length - 2, w->is_shut && p->how != WHOLE))
+        player_fail(p, w->peer->why, "");
 }
 
 static void word_expect_bytes(player *p, const script_line *line) {
@@ -468,6 +534,11 @@ static void word_expect_client(player *p, const char *name, long long value) {
     else if (!strcmp(name, "connects")) expect_count(p, name, p->wire_count, value);
     else if (!strcmp(name, "replays")) expect_count(p, name, (long long)stats.replays, value);
     else if (!strcmp(name, "waiting")) expect_count(p, name, stats.requests_waiting, value);
+    else if (!strcmp(name, "shut")) {
+        long long shut = 0;
+        for (uint32_t i = 0; i < p->wire_count; i++) shut += p->wires[i].is_shut;
+        expect_count(p, name, shut, value);
+    }
     else if (!strcmp(name, "unmatched")) expect_count(p, name, w ? (long long)(w->sent - w->matched) : 0, value);
     else player_fail(p, "no such expectation", name);
 }
@@ -498,6 +569,7 @@ static void word_expect_request(player *p, struct one *r, const char *name, cons
     else if (!strcmp(name, "trailer")) expect_header(p, r->response.trailers, r->response.trailer_count, line->text + skip);
     else if (!strcmp(name, "trailers")) expect_count(p, name, r->response.trailer_count, value);
     else if (!strcmp(name, "reused")) expect_count(p, name, r->response.is_reused, value);
+    else if (!strcmp(name, "version")) expect_count(p, name, r->response.http_version, value);
     else if (!strcmp(name, "minor")) expect_count(p, name, r->response.minor_version, value);
     else if (!strcmp(name, "released")) expect_count(p, name, r->released, value);
     else if (!strcmp(name, "heads")) expect_count(p, name, r->heads, value);
@@ -515,7 +587,7 @@ static void word_expect(player *p, const script_line *line) {
         player_take(p, r);
         if (r->is_taken || r->refused) player_fail(p, "complete too early", r->response.error.text);
     } else if (!strcmp(name, "idle") || !strcmp(name, "open") || !strcmp(name, "connects") ||
-               !strcmp(name, "replays") || !strcmp(name, "waiting") || !strcmp(name, "unmatched"))
+               !strcmp(name, "replays") || !strcmp(name, "shut") || !strcmp(name, "waiting") || !strcmp(name, "unmatched"))
         word_expect_client(p, name, atoll(line->text + strlen(name)));
     else word_expect_request(p, r, name, line);
 }
@@ -529,6 +601,10 @@ static void player_run_line(player *p, const script_line *line) {
     else if (!strcmp(w, "b|")) word_body(p, line);
     else if (!strcmp(w, "o:")) word_option(p, line);
     else if (!strcmp(w, "go")) word_go(p);
+    else if (!strcmp(w, "again")) word_again(p, atoi(line->text));
+    else if (!strcmp(w, "S:") && p->script->is_h2) word_server_frame(p, line);
+    else if (!strcmp(w, "S#")) word_server_hex(p, line);
+    else if (!strcmp(w, "C:") && p->script->is_h2) word_expect_frame(p, line);
     else if (!strcmp(w, "S:") || !strcmp(w, "S|")) word_server(p, line);
     else if (!strcmp(w, "C:") || !strcmp(w, "C|")) word_expect_bytes(p, line);
     else if (!strcmp(w, "E:")) word_expect(p, line);
@@ -537,6 +613,7 @@ static void player_run_line(player *p, const script_line *line) {
     else if (!strcmp(w, "reset")) word_end(p, true);
     else if (!strcmp(w, "refuse")) p->refuses = true;
     else if (!strcmp(w, "hang")) p->hangs = true;
+    else if (!strcmp(w, "on")) p->wire = (uint32_t)atoi(line->text);
     else if (!strcmp(w, "use")) p->current = (uint32_t)atoi(line->text);
     else if (!strcmp(w, "cancel")) turbohttp_cancel(p->client, player_current(p)->handle);
     else if (!strcmp(w, "resume")) { player_settle(p); turbohttp_resume(p->client, player_current(p)->handle); player_settle(p); }
@@ -567,6 +644,14 @@ static void player_limits(const script *s, turbohttp_client_desc *desc) {
     }
 }
 
+/* Whatever happened: all that was sent are frames by the rules, the last one perhaps cut short. */
+static void wire_check_frames(player *p, wire *w) {
+    h2_peer_hear(w->peer, w->to_server, w->sent);
+    if (w->peer->is_broken) player_fail(p, "the client broke the protocol", "");
+    h2_peer_close(w->peer);
+    free(w->peer);
+}
+
 static void player_check_end(player *p) {
     for (uint32_t i = 0; i < p->request_count; i++) {
         struct one *r = &p->requests[i];
@@ -579,6 +664,7 @@ static void player_check_end(player *p) {
     turbohttp_client_destroy(p->client);
     for (uint32_t i = 0; i < p->wire_count; i++) {
         if (!p->wires[i].is_shut) player_fail(p, "a connection was never shut", "");
+        if (p->wires[i].peer) wire_check_frames(p, &p->wires[i]);
         free(p->wires[i].to_client);
         free(p->wires[i].to_server);
     }
@@ -617,6 +703,7 @@ static uint64_t play(const script *s, delivery how, uint64_t seed, uint64_t fail
     desc.random.user = p;
     desc.random.fill = net_random;
     desc.user_agent = "";
+    desc.http2_prior_knowledge = s->is_h2;
     desc.disable_pooling = how == UNPOOLED;
     if (how == TINY) desc.limits.block_bytes = desc.limits.receive_bytes = 512;
     player_limits(s, &desc);
@@ -659,20 +746,29 @@ static int is_script(const struct dirent *entry) {
     return strstr(entry->d_name, ".script") != NULL;
 }
 
-int main(int argc, char **argv) {
-    const char *folder = argc > 1 ? argv[1] : "tests/scripts";
-    struct dirent **names;
-    int count = scandir(folder, &names, is_script, alphasort), passed = 0, failed = 0;
+/* Plays those whose name contains `part`. */
+static void play_folder(const char *folder, const char *part, int *passed, int *failed) {
+    struct dirent **names = NULL;
+    int count = scandir(folder, &names, is_script, alphasort);
     for (int i = 0; i < count; i++) {
         char path[1024];
         snprintf(path, sizeof path, "%s/%s", folder, names[i]->d_name);
-        if (argc <= 2 || strstr(names[i]->d_name, argv[2])) {
-            if (play_all_ways(path, names[i]->d_name)) failed++;
-            else passed++;
+        if (!part || strstr(names[i]->d_name, part)) {
+            if (play_all_ways(path, names[i]->d_name)) ++*failed;
+            else ++*passed;
         }
         free(names[i]);
     }
     free(names);
+}
+
+int main(int argc, char **argv) {
+    const char *folder = argc > 1 ? argv[1] : "tests/scripts", *part = argc > 2 ? argv[2] : NULL;
+    char h2[1024];
+    int passed = 0, failed = 0;
+    play_folder(folder, part, &passed, &failed);
+    snprintf(h2, sizeof h2, "%s/h2", folder);
+    play_folder(h2, part, &passed, &failed);
     printf("%d passed, %d failed\n", passed, failed);
     return failed || passed == 0;
 }
