@@ -351,9 +351,11 @@ static bool tbh_link2_has_room(const tbh_link *link) {
     return tbh_mux_can_start(link->mux);
 }
 
-/* SETTINGS, PING, GOAWAY and the end may come at any time. */
+/* SETTINGS, PING, GOAWAY and the end may come at any time, and the last frames of an exchange may
+ * still have to leave. */
 static void tbh_link2_on_idle_ready(tbh_link *link) {
     link->may_receive = true;
+    link->is_send_blocked = false;
     tbh_link2_pump(link, false);
 }
 
