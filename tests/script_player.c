@@ -44,6 +44,7 @@ typedef struct player {
     wire wires[MAX_WIRES];
     uint32_t wire_count, wire; /* wire: 1 + index of the one that lines are about; 0: the newest */
     bool refuses, hangs; /* the next connection */
+    bool is_jammed;      /* no connection takes bytes */
     turbohttp_client *client;
     turbohttp_request_desc desc; /* being described */
     turbohttp_header_field fields[64], trailer_fields[8];
@@ -61,7 +62,7 @@ typedef struct player {
         int pauses;         /* the sink answers PENDING this often */
         int cancel_in_body; /* cancel from the callback */
         char *streamed;
-        size_t streamed_length;
+        size_t streamed_length, streamed_room;
         int released, heads, dones;
         size_t read_at, read_length; /* of a callback source */
         int read_blocks;
@@ -87,7 +88,7 @@ static uint32_t player_random(player *p, uint32_t below) {
 
 static size_t player_portion(player *p, size_t n) {
     if (n == 0) return 0;
-    if (n > 4096) return n / 2; /* the rest comes in pieces soon enough */
+    if (n > 4096 && p->how != WHOLE && p->how != UNPOOLED) return n / 2; /* soon enough in pieces */
     if (p->how == BYTE_BY_BYTE || p->how == TINY) return 1;
     if (p->how == RANDOM && n > 1) return 1 + player_random(p, n > 40 ? 40 : (uint32_t)n);
     return n;
@@ -112,7 +113,10 @@ static turbohttp_status net_open(void *user, const turbohttp_endpoint *to, void 
     memset(w, 0, sizeof *w);
     w->to_client = (char *)malloc(w->room = WIRE_BYTES);
     w->to_server = (char *)malloc(WIRE_BYTES);
-    if (p->script->is_h2) w->peer = (h2_peer *)calloc(1, sizeof *w->peer);
+    if (p->script->is_h2) {
+        w->peer = (h2_peer *)calloc(1, sizeof *w->peer);
+        w->peer->is_secured = PLAYER_SECURED;
+    }
     w->is_stuck = p->hangs;
     p->hangs = false;
     *connection = w;
@@ -132,7 +136,7 @@ static turbohttp_status net_send(void *user, void *connection, const void *data,
     size_t n = player_portion(p, length);
     if (length == 0) player_fail(p, "a send of nothing", "");
     if (w->has_reset && w->sent > 0) return TURBOHTTP_ERR_SEND;
-    if (p->how != WHOLE && player_random(p, 3) == 0) return TURBOHTTP_PENDING;
+    if (p->is_jammed || (p->how != WHOLE && player_random(p, 3) == 0)) return TURBOHTTP_PENDING;
     if (w->sent + n > WIRE_BYTES) return TURBOHTTP_ERR_SEND;
     if (PLAYER_SECURED) w->sent += record_server_put(&w->secure, data, n, w->to_server + w->sent);
     else {
@@ -213,7 +217,8 @@ static turbohttp_status on_body(void *user, const void *data, size_t length) {
     }
     if (r->pauses < 0) return TURBOHTTP_ERR_BODY_SINK;
     if (r->cancel_in_body) turbohttp_cancel(r->player->client, r->handle);
-    r->streamed = (char *)realloc(r->streamed, r->streamed_length + length);
+    if (r->streamed_length + length > r->streamed_room)
+        r->streamed = (char *)realloc(r->streamed, r->streamed_room = 2 * r->streamed_room + length);
     memcpy(r->streamed + r->streamed_length, data, length);
     r->streamed_length += length;
     return TURBOHTTP_OK;
@@ -409,7 +414,7 @@ static wire *player_wire(player *p) {
 
 static void wire_put(wire *w, const void *bytes, size_t n) {
     if (w->put + n > w->room) w->to_client = (char *)realloc(w->to_client, w->room = 2 * w->room + n);
-    memcpy(w->to_client + w->put, bytes, n);
+    if (n) memcpy(w->to_client + w->put, bytes, n);
     if (n > 2 * WIRE_BYTES / 16 && w->bulk_count < MAX_BULKS) {
         w->bulks[w->bulk_count].from = w->put + 64;
         w->bulks[w->bulk_count++].to = w->put + n - 64;
@@ -425,21 +430,20 @@ static void word_server(player *p, const script_line *line) {
 
 /* HTTP/2: one frame, or the same one often. The line's CRLF does not belong to it. */
 static void word_server_frame(player *p, const script_line *line) {
+    h2_payload out = {NULL, 0, 0};
     wire *w = player_wire(p);
-    size_t n;
-    const uint8_t *bytes = w ? h2_peer_say(w->peer, line->text, line->length - 2, &n) : NULL;
-    if (bytes) wire_put(w, bytes, n);
+    if (w && h2_peer_say(w->peer, line->text, line->length - 2, &out)) wire_put(w, out.bytes, out.length);
     else player_fail(p, w ? w->peer->why : "no connection to write to", line->text);
+    free(out.bytes);
 }
 
 static void word_server_hex(player *p, const script_line *line) {
-    uint8_t *bytes = (uint8_t *)malloc(H2_LINE);
-    h2_payload out = {bytes, 0};
+    h2_payload out = {NULL, 0, 0};
     wire *w = player_wire(p);
     h2_put_hex(&out, line->text, line->text + line->length);
     if (w) wire_put(w, out.bytes, out.length);
     else player_fail(p, "no connection to write to", line->text);
-    free(bytes);
+    free(out.bytes);
 }
 
 static void word_expect_frame(player *p, const script_line *line) {
@@ -613,6 +617,8 @@ static void player_run_line(player *p, const script_line *line) {
     else if (!strcmp(w, "reset")) word_end(p, true);
     else if (!strcmp(w, "refuse")) p->refuses = true;
     else if (!strcmp(w, "hang")) p->hangs = true;
+    else if (!strcmp(w, "jam")) p->is_jammed = true;
+    else if (!strcmp(w, "unjam")) p->is_jammed = false;
     else if (!strcmp(w, "on")) p->wire = (uint32_t)atoi(line->text);
     else if (!strcmp(w, "use")) p->current = (uint32_t)atoi(line->text);
     else if (!strcmp(w, "cancel")) turbohttp_cancel(p->client, player_current(p)->handle);
@@ -720,19 +726,31 @@ static uint64_t play(const script *s, delivery how, uint64_t seed, uint64_t fail
     return p->memory.requests;
 }
 
+/* Large bodies through the provider's small rooms: once is enough. */
+static bool player_is_slow(const player *p) {
+    size_t volume = 0;
+    for (uint32_t i = 0; i < p->wire_count; i++) volume += p->wires[i].got;
+    return PLAYER_SECURED && volume > WIRE_BYTES;
+}
+
 static int play_all_ways(const char *path, const char *name) {
     static player p;
     script s;
     int failed = 0;
     uint64_t allocations = 0;
     if (!script_load(&s, path)) return 1;
-    for (int how = 0; how < DELIVERIES && !failed; how++)
+    for (int how = 0; how < DELIVERIES && !failed; how++) {
         for (uint64_t seed = 1; seed <= (how == RANDOM ? 5 : 1) && !failed; seed++) {
             uint64_t asked = play(&s, (delivery)how, seed, 0, &p);
             if (how == WHOLE) allocations = asked;
             failed = p.failures;
             if (failed) printf("%s [%s]: %s\n", name, delivery_names[how], p.message);
         }
+        if (how == WHOLE && player_is_slow(&p)) {
+            allocations = 0;
+            break;
+        }
+    }
     for (uint64_t k = 1; k <= allocations && !failed; k++) {
         play(&s, WHOLE, 1, k, &p);
         failed = p.failures;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { H2_LINE = 1 << 17, H2_WHY = 400 };
+enum { H2_WHY = 400 };
 #define H2_MAGIC "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 /* A frame of the client. Its text lies in the peer's: the body, or lines `name: value`. */
@@ -33,6 +33,7 @@ typedef struct h2_peer {
     char *text;
     size_t text_length;
     bool is_up, is_broken, had_preface;
+    bool is_secured; /* `:scheme http` means https */
     char why[H2_WHY];
 } h2_peer;
 
@@ -177,12 +178,14 @@ static uint32_t h2_word_number(const h2_line *l, size_t i) {
 
 /* ------------------------------------------------------------ what the server sends */
 typedef struct h2_payload {
-    uint8_t *bytes;
-    size_t length;
+    uint8_t *bytes; /* to be freed */
+    size_t length, room;
 } h2_payload;
 
 static void h2_put(h2_payload *out, const void *bytes, size_t n) {
-    if (out->length + n > H2_LINE || n == 0) return;
+    if (n == 0) return;
+    if (out->length + n > out->room)
+        out->bytes = (uint8_t *)realloc(out->bytes, out->room = 2 * out->room + n + 64);
     memcpy(out->bytes + out->length, bytes, n);
     out->length += n;
 }
@@ -283,9 +286,11 @@ static void h2_put_ping(h2_peer *p, h2_payload *out, const h2_line *l) {
 }
 
 static void h2_put_data(h2_payload *out, const h2_line *l) {
+    static char xs[1 << 14];
     uint32_t fill = h2_value_of(l, "fill", 0);
+    memset(xs, 'x', sizeof xs);
     h2_put(out, l->bytes, l->length);
-    for (; fill; fill--) h2_put(out, "x", 1);
+    h2_put(out, xs, tbh_min_size(fill, sizeof xs));
 }
 
 /* The fixed fields and the body of each type. */
@@ -331,35 +336,36 @@ static uint32_t h2_stream_of(const h2_line *l, uint8_t type) {
     return h2_value_of(l, "on", is_connections ? 0 : h2_word_number(l, 1));
 }
 
-/* Turns the line's frame into bytes behind those in `out`. */
-static bool h2_build(h2_peer *p, const h2_line *l, h2_payload *out) {
-    static uint8_t bytes[H2_LINE], zeros[256];
-    h2_payload payload = {bytes, 0};
+static void h2_put_header(h2_payload *out, const h2_line *l, uint8_t type, size_t length) {
     uint8_t header[TURBOHTTP_H2_HEADER_BYTES];
     turbohttp_h2_frame frame;
-    uint32_t padding = h2_value_of(l, "padded", 0);
-    frame.type = h2_type_of(l);
-    frame.flags = h2_flags_of(l, frame.type);
-    frame.stream_id = h2_stream_of(l, frame.type);
-    if (h2_value(l, "padded")) {
-        bytes[0] = (uint8_t)padding;
-        payload.length = 1;
-    }
-    if (!h2_put_payload(p, &payload, l, frame.type)) return false;
-    if (!h2_has(l, "no_padding")) h2_put(&payload, zeros, padding);
-    frame.length = h2_value_of(l, "length", (uint32_t)payload.length);
-    if (frame.length < payload.length) payload.length = frame.length;
+    frame.type = type;
+    frame.flags = h2_flags_of(l, type);
+    frame.stream_id = h2_stream_of(l, type);
+    frame.length = (uint32_t)length;
     turbohttp_h2_write_frame_header(header, &frame);
     if (h2_has(l, "reserved")) header[5] |= 0x80;
     h2_put(out, header, sizeof header);
-    h2_put(out, payload.bytes, payload.length);
-    return true;
 }
 
-/* An "S:" line. Returns the bytes, valid until the next call; NULL: see p->why. */
-static const uint8_t *h2_peer_say(h2_peer *p, const char *text, size_t length, size_t *n) {
-    static uint8_t bytes[H2_LINE];
-    h2_payload out = {bytes, 0};
+/* Turns the line's frame into bytes behind those in `out`. */
+static bool h2_build(h2_peer *p, const h2_line *l, h2_payload *out) {
+    static const uint8_t zeros[256];
+    h2_payload payload = {NULL, 0, 0};
+    uint32_t padding = h2_value_of(l, "padded", 0);
+    uint8_t type = h2_type_of(l), padding_byte = (uint8_t)padding;
+    if (h2_value(l, "padded")) h2_put(&payload, &padding_byte, 1);
+    bool is_good = h2_put_payload(p, &payload, l, type);
+    if (!h2_has(l, "no_padding")) h2_put(&payload, zeros, padding);
+    uint32_t length = h2_value_of(l, "length", (uint32_t)payload.length);
+    h2_put_header(out, l, type, length);
+    h2_put(out, payload.bytes, tbh_min_size(payload.length, length));
+    free(payload.bytes);
+    return is_good;
+}
+
+/* An "S:" line: its bytes come to `out`. False: see p->why. */
+static bool h2_peer_say(h2_peer *p, const char *text, size_t length, h2_payload *out) {
     h2_line l;
     unsigned long times = 1;
     h2_peer_open(p);
@@ -371,9 +377,8 @@ static const uint8_t *h2_peer_say(h2_peer *p, const char *text, size_t length, s
     }
     h2_parse(&l, text, length);
     for (; times; times--)
-        if (!h2_build(p, &l, &out)) return NULL;
-    *n = out.length;
-    return bytes;
+        if (!h2_build(p, &l, out)) return false;
+    return true;
 }
 
 /* ------------------------------------------------------------ what the client sent */
@@ -503,9 +508,10 @@ static bool h2_match_field(h2_peer *p, const h2_seen *s, const char *at, const c
     size_t n = (size_t)(end - at);
     if (*at == '!') return !h2_text_has_name(p, s, at + 1, n - 1) || h2_differs(p, "a field too many", s);
     const char *gap = h2_find(at, end, *at == ':' ? " " : ": ");
-    if (!gap || n + 2 > sizeof line) return h2_fail(p, "not `name: value`", at);
+    if (!gap || n + 4 > sizeof line) return h2_fail(p, "not `name: value`", at);
     size_t name = (size_t)(gap - at), skip = name + (*at == ':' ? 1 : 2);
-    int length = snprintf(line, sizeof line, "%.*s: %.*s", (int)name, at, (int)(n - skip), at + skip);
+    const char *secure = p->is_secured && name == 7 && !memcmp(at, ":scheme", 7) ? "s" : "";
+    int length = snprintf(line, sizeof line, "%.*s: %.*s%s", (int)name, at, (int)(n - skip), at + skip, secure);
     return h2_text_has_line(p, s, line, (size_t)length) || h2_differs(p, "another field", s);
 }
 
@@ -538,12 +544,13 @@ static bool h2_match_numbers(h2_peer *p, const h2_line *l, const h2_seen *s) {
 }
 
 static bool h2_match_ping(h2_peer *p, const h2_line *l, const h2_seen *s) {
-    uint8_t bytes[16];
-    h2_payload payload = {bytes, 0};
+    h2_payload bytes = {NULL, 0, 0};
     const char *word = l->words[l->count - 1];
     if (l->count < 2 || strlen(word) != 16) return true;
-    h2_put_hex(&payload, word, word + 16);
-    return !memcmp(bytes, p->text + s->at, 8) || h2_differs(p, "other bytes", s);
+    h2_put_hex(&bytes, word, word + 16);
+    bool is_same = bytes.length == 8 && !memcmp(bytes.bytes, p->text + s->at, 8);
+    free(bytes.bytes);
+    return is_same || h2_differs(p, "other bytes", s);
 }
 
 static bool h2_match_flags(h2_peer *p, const h2_line *l, const h2_seen *s) {
