@@ -29,7 +29,7 @@ typedef struct h2_peer {
     h2_seen *seen;        /* its frames */
     size_t count, next;   /* of them; the first that no line was about */
     size_t used;          /* bytes of body of that one that lines were about */
-    h2_seen *block;       /* whose fields come in */
+    size_t block;         /* the HEADERS whose fields come in, CONTINUATION behind it too */
     char *text;
     size_t text_length;
     bool is_up, is_broken, had_preface;
@@ -395,7 +395,7 @@ static void h2_note_field(h2_peer *p, turbohttp_span name, turbohttp_span value)
     h2_note(p, ": ", 2);
     h2_note(p, value.data, value.length);
     h2_note(p, "\n", 1);
-    if (p->block) p->block->length += p->text_length - before;
+    p->seen[p->block].length += p->text_length - before;
 }
 
 static h2_seen *h2_seen_last(h2_peer *p) {
@@ -410,6 +410,7 @@ static void h2_see_frame(h2_peer *p, const turbohttp_h2_event *e) {
     s->number = e->increment ? e->increment : e->error;
     s->other = e->other_id;
     s->at = p->text_length;
+    if (e->frame.type == TURBOHTTP_H2_HEADERS) p->block = p->count - 1;
     if (e->frame.type == TURBOHTTP_H2_PING) {
         memcpy(p->ping, e->ping, 8);
         h2_note(p, e->ping, 8);
@@ -428,7 +429,6 @@ static void h2_see_bytes(h2_peer *p, const turbohttp_h2_event *e) {
         h2_seen_last(p)->length += n;
         return;
     }
-    p->block = h2_seen_last(p);
     while ((status = turbohttp_hpack_decode(&p->decoder, &in, &n, &field)) == TURBOHTTP_OK)
         h2_note_field(p, field.name, field.value);
     if (status < 0) p->is_broken = true;
@@ -445,7 +445,6 @@ static void h2_see_end(h2_peer *p, const turbohttp_h2_frame *frame) {
     bool is_block = frame->type == TURBOHTTP_H2_HEADERS || frame->type == TURBOHTTP_H2_CONTINUATION;
     if (!is_block || !(frame->flags & TURBOHTTP_H2_END_HEADERS)) return;
     if (turbohttp_hpack_decode_end(&p->decoder) != TURBOHTTP_OK) p->is_broken = true;
-    p->block = NULL;
 }
 
 /* Reads what is new in [0, length). */
