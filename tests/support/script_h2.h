@@ -25,6 +25,8 @@ typedef struct h2_peer {
     uint32_t decoder_memory[8192], encoder_memory[8192];
     uint8_t scratch[32768], ping[8];
     turbohttp_byte_pool pool;
+    int64_t tables[64];   /* HEADER_TABLE_SIZE of each SETTINGS that was sent; -1: not said */
+    size_t settings, acks;
     size_t fed;           /* bytes of the client that were read */
     h2_seen *seen;        /* its frames */
     size_t count, next;   /* of them; the first that no line was about */
@@ -178,7 +180,7 @@ static uint32_t h2_word_number(const h2_line *l, size_t i) {
 
 /* ------------------------------------------------------------ what the server sends */
 typedef struct h2_payload {
-    uint8_t *bytes; /* to be freed */
+    uint8_t *bytes; /* to be freed, unless it is used again and again */
     size_t length, room;
 } h2_payload;
 
@@ -261,6 +263,13 @@ static bool h2_put_block(h2_peer *p, h2_payload *out, const h2_line *l) {
     return true;
 }
 
+/* What the client must obey from its ACK on. */
+static void h2_promise_table(h2_peer *p, const h2_line *l) {
+    const char *value = h2_value(l, "HEADER_TABLE_SIZE");
+    if (h2_has(l, "ack") || p->settings == sizeof p->tables / sizeof *p->tables) return;
+    p->tables[p->settings++] = value ? (int64_t)strtoul(value, NULL, 0) : -1;
+}
+
 static void h2_put_settings(h2_payload *out, const h2_line *l) {
     for (size_t i = 1; i < l->count; i++) {
         char name[64];
@@ -304,7 +313,10 @@ static bool h2_put_payload(h2_peer *p, h2_payload *out, const h2_line *l, uint8_
     case TURBOHTTP_H2_CONTINUATION: return h2_put_block(p, out, l);
     case TURBOHTTP_H2_PRIORITY: h2_put(out, "\0\0\0\0\17", 5); return true;
     case TURBOHTTP_H2_RST_STREAM: h2_put32(out, H2_NUMBER(l->words[2], h2_codes)); return true;
-    case TURBOHTTP_H2_SETTINGS: h2_put_settings(out, l); return true;
+    case TURBOHTTP_H2_SETTINGS:
+        h2_promise_table(p, l);
+        h2_put_settings(out, l);
+        return true;
     case TURBOHTTP_H2_PING: h2_put_ping(p, out, l); return true;
     case TURBOHTTP_H2_WINDOW_UPDATE: h2_put32(out, h2_word_number(l, 2)); return true;
     case TURBOHTTP_H2_GOAWAY:
@@ -351,7 +363,8 @@ static void h2_put_header(h2_payload *out, const h2_line *l, uint8_t type, size_
 /* Turns the line's frame into bytes behind those in `out`. */
 static bool h2_build(h2_peer *p, const h2_line *l, h2_payload *out) {
     static const uint8_t zeros[256];
-    h2_payload payload = {NULL, 0, 0};
+    static h2_payload payload;
+    payload.length = 0;
     uint32_t padding = h2_value_of(l, "padded", 0);
     uint8_t type = h2_type_of(l), padding_byte = (uint8_t)padding;
     if (h2_value(l, "padded")) h2_put(&payload, &padding_byte, 1);
@@ -360,7 +373,6 @@ static bool h2_build(h2_peer *p, const h2_line *l, h2_payload *out) {
     uint32_t length = h2_value_of(l, "length", (uint32_t)payload.length);
     h2_put_header(out, l, type, length);
     h2_put(out, payload.bytes, tbh_min_size(payload.length, length));
-    free(payload.bytes);
     return is_good;
 }
 
@@ -402,6 +414,12 @@ static h2_seen *h2_seen_last(h2_peer *p) {
     return &p->seen[p->count - 1];
 }
 
+static void h2_see_ack(h2_peer *p) {
+    int64_t table = p->acks < p->settings ? p->tables[p->acks] : -1;
+    p->acks++;
+    if (table >= 0) turbohttp_hpack_decoder_resize(&p->decoder, table < 4096 ? (uint32_t)table : 4096u);
+}
+
 static void h2_see_frame(h2_peer *p, const turbohttp_h2_event *e) {
     p->seen = (h2_seen *)realloc(p->seen, (p->count + 1) * sizeof *p->seen);
     h2_seen *s = &p->seen[p->count++];
@@ -410,6 +428,7 @@ static void h2_see_frame(h2_peer *p, const turbohttp_h2_event *e) {
     s->number = e->increment ? e->increment : e->error;
     s->other = e->other_id;
     s->at = p->text_length;
+    if (e->frame.type == TURBOHTTP_H2_SETTINGS && (e->frame.flags & TURBOHTTP_H2_ACK)) h2_see_ack(p);
     if (e->frame.type == TURBOHTTP_H2_HEADERS) p->block = p->count - 1;
     if (e->frame.type == TURBOHTTP_H2_PING) {
         memcpy(p->ping, e->ping, 8);
