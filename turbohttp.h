@@ -18496,8 +18496,11 @@ static turbohttp_status tbh_link2_head(tbh_request *request, const tbh_mux_strea
     return tbh_deliver_head(request, &head, 20);
 }
 
+/* A decoder may have taken all that came while its consumer refuses what it made: what comes then
+ * stays in the mux. */
 static turbohttp_status tbh_link2_put(tbh_link *link, tbh_request *request, turbohttp_span span) {
     size_t taken;
+    if (request->is_paused) return TURBOHTTP_PENDING;
     turbohttp_status status = tbh_deliver_put(request, span, &taken);
     tbh_mux_body_consume(tbh_link2_stream(request), taken);
     if (status == TURBOHTTP_OK) tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
@@ -18508,8 +18511,9 @@ static turbohttp_status tbh_link2_put(tbh_link *link, tbh_request *request, turb
 }
 
 static turbohttp_status tbh_link2_end(tbh_link *link, tbh_request *request) {
-    turbohttp_status status = tbh_deliver_finish(request);
     request->is_ended = true;
+    if (request->is_paused) return TURBOHTTP_PENDING;
+    turbohttp_status status = tbh_deliver_finish(request);
     if (status != TURBOHTTP_OK) return status;
     tbh_link2_part(link, request);
     tbh_request_complete(request, TURBOHTTP_OK);
