@@ -1474,6 +1474,7 @@ typedef struct turbohttp_hpack_row {
     uint32_t offset;       /**< of the name in the ring; the value follows */
     uint32_t name_length;  /**< bytes */
     uint32_t value_length; /**< bytes */
+    uint32_t note;         /**< what a reader found out about it; 0: nothing */
 } turbohttp_hpack_row;
 
 /** A dynamic table (RFC 7541 section 2.3.2) in memory of the caller.
@@ -1497,9 +1498,11 @@ typedef struct turbohttp_hpack_table {
 /** Decodes the header blocks of one connection. Members are private. */
 typedef struct turbohttp_hpack_decoder {
     turbohttp_hpack_table table; /**< what was indexed so far */
+    turbohttp_hpack_row *row;    /**< of the present field; NULL: none */
     uint8_t *scratch;            /**< where strings are put together */
     size_t scratch_bytes;        /**< room there */
     size_t scratch_used;         /**< bytes in use for the present field */
+    size_t scratch_most;         /**< most that a field before it used */
     size_t string_at;            /**< where the present string begins there */
     size_t list_bytes;           /**< size of the present block's list */
     size_t list_limit;           /**< most that is handed out of a block */
@@ -1769,6 +1772,8 @@ typedef struct turbohttp_h2_reader {
     uint32_t error;             /**< after a connection error */
     uint8_t carry[12];          /**< fixed fields that came in pieces */
     uint8_t carried;            /**< bytes there */
+    uint8_t fixed;              /**< bytes in front of the body */
+    uint8_t then;               /**< what comes behind them */
     uint8_t state;              /**< what comes next */
 } turbohttp_h2_reader;
 
@@ -2943,12 +2948,33 @@ TBH_FN bool tbh_is_token(const char *p, size_t n) {
     return n > 0;
 }
 
-TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
+ * byte are not exact. */
+static uint64_t tbh_suspects(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t del = word ^ (ones * 0x7f);
+    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
+}
+
+static bool tbh_has_control(const char *p, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)p[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+        if ((c < 0x20 && c != '\t') || c == 0x7f) return true;
     }
-    return true;
+    return false;
+}
+
+/* Every byte of 1 to 7, some of them twice. */
+static uint64_t tbh_load_few(const char *p, size_t n) {
+    if (n >= 4) return tbh_load32(p) | (uint64_t)tbh_load32(p + n - 4) << 32;
+    uint32_t three = (uint8_t)p[0] | (uint32_t)(uint8_t)p[n / 2] << 8;
+    return UINT64_C(0x2020202020) << 24 | three | (uint32_t)(uint8_t)p[n - 1] << 16;
+}
+
+TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+    for (; n >= 8; p += 8, n -= 8)
+        if (tbh_suspects(tbh_load64(p)) && tbh_has_control(p, 8)) return false;
+    return n == 0 || !tbh_suspects(tbh_load_few(p, n)) || !tbh_has_control(p, n);
 }
 
 TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
@@ -2964,11 +2990,12 @@ TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) 
     uint64_t value = 0;
     *out = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!tbh_is_digit((uint8_t)p[i])) return false;
-        uint64_t digit = (uint64_t)(p[i] - '0');
-        if (value > (max - digit) / 10) return false;
+        uint64_t digit = (uint8_t)p[i] - (uint64_t)'0';
+        if (digit > 9) return false;
+        if (i >= 19 && value > (UINT64_MAX - digit) / 10) return false; /* 19 digits always fit */
         value = value * 10 + digit;
     }
+    if (value > max) return false;
     *out = value;
     return n > 0;
 }
@@ -4225,6 +4252,20 @@ TURBOHTTP_API turbohttp_span turbohttp_buffer_span(const turbohttp_buffer *buffe
 }
 
 /* ========================================================================
+ * src/memory/writer.h
+ * ======================================================================= */
+/* Writers for those who write many small pieces. */
+
+/* As turbohttp_writer_put, without a call while there is room. */
+TBH_ALWAYS_INLINE void tbh_writer_add(turbohttp_writer *writer, const void *bytes, size_t n) {
+    size_t capacity = tbh_min_size(writer->capacity, writer->max_bytes);
+    if (writer->status == TURBOHTTP_OK && n && n <= capacity - writer->length) {
+        memcpy(writer->data + writer->length, bytes, n);
+        writer->length += n;
+    } else turbohttp_writer_put(writer, bytes, n);
+}
+
+/* ========================================================================
  * src/memory/writer.c
  * ======================================================================= */
 /* Writer: output that grows in one piece, over a byte pool.
@@ -5130,12 +5171,13 @@ TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
 
 /* A target that may be sent as it stands: nothing to encode, no dot segment, not empty. */
 TBH_FN size_t tbh_url_plain_target(const char *p) {
-    size_t n = 0;
+    size_t n = 1;
     if (p[0] != '/') return 0;
-    do {
-        n++;
+    for (;; n++) { /* ends at the NUL at the latest */
+        if ((uint8_t)((p[n] | 0x20) - 'a') < 26) continue;
         if (p[n] == '.' && p[n - 1] == '/') return 0;
-    } while (tbh_url_in(&tbh_url_sent, p[n]));
+        if (!tbh_url_in(&tbh_url_sent, p[n])) break;
+    }
     return p[n] == 0 || p[n] == '#' ? n : 0;
 }
 
@@ -7477,6 +7519,8 @@ typedef struct tbh_header_name {
 /* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
  * that has an id is a valid token. */
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n);
+/* The same for a name that has no upper case; one that has some gets no id. */
+TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n);
 /* The name of an id in lower case; empty for 0 and for unknown ids. */
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
 /* The first of the rows with that id, or NULL: of repeated singletons the first one counts. */
@@ -7569,10 +7613,14 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 /* tbh_header_id for a name without control bytes that has a colon behind it. */
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
 
+TBH_ALWAYS_INLINE size_t tbh_header_slot(uint32_t first, uint32_t last, size_t n) {
+    uint32_t ends = (first ^ last) | 0x20202020u;
+    return tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
+}
+
 /* The only id that a name of at least four bytes with a colon behind it can have. */
 TBH_ALWAYS_INLINE size_t tbh_header_candidate(const char *name, size_t n) {
-    uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
-    return tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
+    return tbh_header_slot(tbh_load32_le(name), tbh_load32_le(name + n - 3), n);
 }
 
 /* ========================================================================
@@ -7590,13 +7638,23 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
     return TURBOHTTP_HEADER_OTHER;
 }
 
+/* The only row that a name of at least four bytes can have. */
+static size_t tbh_header_row(const char *name, size_t n) {
+    uint32_t last = tbh_load32_le(name + n - 4) >> 8 | (uint32_t)':' << 24;
+    return tbh_header_slot(tbh_load32_le(name), last, n);
+}
+
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
-    char line[sizeof(tbh_header_name)];
     if (n < 4) return tbh_header_id_short(name, n);
-    if (n >= sizeof line || !tbh_is_token(name, n)) return TURBOHTTP_HEADER_OTHER;
-    memcpy(line, name, n);
-    line[n] = ':';
-    return tbh_header_id_before_colon(line, n);
+    size_t id = tbh_header_row(name, n);
+    const tbh_header_name *row = &tbh_header_names[id];
+    return row->length == n && tbh_equal_nocase(name, row->text, n) ? (uint16_t)id : 0;
+}
+
+TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n) {
+    size_t id = n < 4 ? tbh_header_id_short(name, n) : tbh_header_row(name, n);
+    const tbh_header_name *row = &tbh_header_names[id];
+    return row->length == n && memcmp(name, row->text, n) == 0 ? (uint16_t)id : 0;
 }
 
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
@@ -8892,12 +8950,21 @@ enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;
+    uint8_t left; /* rows with the same name, from this one on */
 } tbh_hpack_static_row;
 
 /* The entry of a static index, 1 to 61. */
 TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index);
 /* The first static index with that name, or 0. */
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
+
+/* Names that somebody knows by their index. */
+enum { TBH_HPACK_AUTHORITY = 1, TBH_HPACK_METHOD = 2, TBH_HPACK_PATH = 4, TBH_HPACK_SCHEME = 6 };
+
+/* As turbohttp_hpack_encode, for a name whose first static index is known; 0: it has none. */
+TBH_FN turbohttp_status tbh_hpack_encode_named(turbohttp_hpack_encoder *encoder,
+                                               const turbohttp_hpack_field *field, uint32_t name,
+                                               turbohttp_writer *writer);
 
 /* Takes rows and text out of `memory` and moves it behind them; false when there is not enough. */
 TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
@@ -8937,24 +9004,25 @@ TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_wrap(const turbohttp_hpack_table *tab
  * Does not know: the wire, limits on lists, what is secret. */
 
 /* ------------------------------------------------------------ static */
-#define TBH_HPACK_ROW(name, value)                                                                 \
-    { name, value, sizeof(name) - 1, sizeof(value) - 1 }
+#define TBH_HPACK_ROWS(left, name, value)                                                          \
+    { name, value, sizeof(name) - 1, sizeof(value) - 1, left }
+#define TBH_HPACK_ROW(name, value) TBH_HPACK_ROWS(1, name, value)
 
 static const tbh_hpack_static_row tbh_hpack_static[TBH_HPACK_STATIC + 1] = {
     TBH_HPACK_ROW("", ""),
     TBH_HPACK_ROW(":authority", ""),
-    TBH_HPACK_ROW(":method", "GET"),
+    TBH_HPACK_ROWS(2, ":method", "GET"),
     TBH_HPACK_ROW(":method", "POST"),
-    TBH_HPACK_ROW(":path", "/"),
+    TBH_HPACK_ROWS(2, ":path", "/"),
     TBH_HPACK_ROW(":path", "/index.html"),
-    TBH_HPACK_ROW(":scheme", "http"),
+    TBH_HPACK_ROWS(2, ":scheme", "http"),
     TBH_HPACK_ROW(":scheme", "https"),
-    TBH_HPACK_ROW(":status", "200"),
-    TBH_HPACK_ROW(":status", "204"),
-    TBH_HPACK_ROW(":status", "206"),
-    TBH_HPACK_ROW(":status", "304"),
-    TBH_HPACK_ROW(":status", "400"),
-    TBH_HPACK_ROW(":status", "404"),
+    TBH_HPACK_ROWS(7, ":status", "200"),
+    TBH_HPACK_ROWS(6, ":status", "204"),
+    TBH_HPACK_ROWS(5, ":status", "206"),
+    TBH_HPACK_ROWS(4, ":status", "304"),
+    TBH_HPACK_ROWS(3, ":status", "400"),
+    TBH_HPACK_ROWS(2, ":status", "404"),
     TBH_HPACK_ROW(":status", "500"),
     TBH_HPACK_ROW("accept-charset", ""),
     TBH_HPACK_ROW("accept-encoding", "gzip, deflate"),
@@ -9091,6 +9159,7 @@ TBH_FN bool tbh_hpack_table_insert(turbohttp_hpack_table *table, turbohttp_span 
     row->offset = table->text_end;
     row->name_length = (uint32_t)name.length;
     row->value_length = (uint32_t)value.length;
+    row->note = 0;
     table->used += (uint32_t)size;
     table->count++;
     tbh_hpack_table_put(table, name);
@@ -9261,10 +9330,11 @@ TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span
     }
     uint32_t age = d->number - TBH_HPACK_STATIC - 1;
     if (d->number == 0 || age >= table->count) return false;
-    const turbohttp_hpack_row *row = &table->rows[tbh_hpack_table_row(table, age)];
+    turbohttp_hpack_row *row = &table->rows[tbh_hpack_table_row(table, age)];
     d->name = tbh_hpack_text(d, row->offset, row->name_length);
     d->name_home = d->scratch_used ? TBH_HPACK_HOME_FIXED : TBH_HPACK_HOME_TABLE;
     if (!value) return true;
+    d->row = row;
     *value = tbh_hpack_text(d, tbh_hpack_table_wrap(table, row->offset + row->name_length),
                             row->value_length);
     return true;
@@ -9290,7 +9360,8 @@ static turbohttp_status tbh_hpack_emit_literal(turbohttp_hpack_decoder *d, turbo
     bool is_indexed = d->kind == TBH_HPACK_INCREMENTAL;
     if (is_indexed && d->name_home == TBH_HPACK_HOME_TABLE) tbh_hpack_keep_name(d);
     if (is_indexed && d->is_too_long) tbh_hpack_table_clear(&d->table);
-    else if (is_indexed) tbh_hpack_table_insert(&d->table, d->name, value);
+    else if (is_indexed && tbh_hpack_table_insert(&d->table, d->name, value))
+        d->row = &d->table.rows[d->table.newest];
     return tbh_hpack_emit(d, value, field);
 }
 
@@ -9345,17 +9416,12 @@ static turbohttp_status tbh_hpack_first(turbohttp_hpack_decoder *d, tbh_hpack_cu
     return tbh_hpack_integer(d, byte, form.mask) ? tbh_hpack_indexed(d, field) : TURBOHTTP_PENDING;
 }
 
-/* Most fields: an index of one byte. */
-TBH_ALWAYS_INLINE turbohttp_status tbh_hpack_start(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
-                                                   turbohttp_hpack_field *field) {
-    turbohttp_span value;
+/* Before a field. */
+static void tbh_hpack_clear(turbohttp_hpack_decoder *d) {
+    d->scratch_most = tbh_max_size(d->scratch_most, d->scratch_used);
     d->scratch_used = 0;
     d->is_too_long = false;
-    if (*c->p < 0x80 || *c->p == 0xff || d->needs_update) return tbh_hpack_first(d, c, field);
-    d->number = *c->p++ & 0x7fu;
-    d->kind = TBH_HPACK_INDEXED;
-    d->has_fields = true;
-    return tbh_hpack_find(d, &value) ? tbh_hpack_emit(d, value, field) : tbh_hpack_fail(d);
+    d->row = NULL;
 }
 
 /* ------------------------------------------------------------ strings (§5.2) */
@@ -9486,7 +9552,8 @@ static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cur
     turbohttp_status status = TURBOHTTP_PENDING;
     if (d->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
     if (d->state == TBH_HPACK_FIRST) {
-        status = tbh_hpack_start(d, c, field);
+        tbh_hpack_clear(d);
+        status = tbh_hpack_first(d, c, field);
         if (status != TURBOHTTP_PENDING || d->state == TBH_HPACK_FIRST) return status;
     }
     if (d->state == TBH_HPACK_INDEX) {
@@ -9502,9 +9569,9 @@ static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cur
     return tbh_hpack_value(d, c, field);
 }
 
-TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
-                                                      const uint8_t **in, size_t *in_length,
-                                                      turbohttp_hpack_field *field) {
+static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decoder *decoder,
+                                                          const uint8_t **in, size_t *in_length,
+                                                          turbohttp_hpack_field *field) {
     tbh_hpack_cursor c;
     turbohttp_status status = TURBOHTTP_PENDING;
     if (decoder->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
@@ -9517,6 +9584,48 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
     bool has_name = decoder->state >= TBH_HPACK_VALUE && decoder->state <= TBH_HPACK_VALUE_TEXT;
     if (has_name && decoder->name_home == TBH_HPACK_HOME_INPUT) tbh_hpack_keep_name(decoder);
     return decoder->is_too_large ? TURBOHTTP_ERR_HEAD_TOO_LARGE : TURBOHTTP_PENDING;
+}
+
+/* Most fields are an index of one byte, of an entry that does not wrap. */
+TBH_ALWAYS_INLINE bool tbh_hpack_find_short(turbohttp_hpack_decoder *d, uint32_t index,
+                                            turbohttp_hpack_field *field) {
+    if (index <= TBH_HPACK_STATIC) {
+        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+        d->row = NULL;
+        field->name = tbh_span(row->name, row->name_length);
+        field->value = tbh_span(row->value, row->value_length);
+        return index != 0;
+    }
+    uint32_t age = index - TBH_HPACK_STATIC - 1;
+    if (age >= d->table.count) return false;
+    turbohttp_hpack_row *row = &d->table.rows[tbh_hpack_table_row(&d->table, age)];
+    const char *text = (const char *)d->table.text + row->offset;
+    if (row->name_length + row->value_length > d->table.capacity - row->offset) return false;
+    d->row = row;
+    field->name = tbh_span(text, row->name_length);
+    field->value = tbh_span(text + row->name_length, row->value_length);
+    return true;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
+                                                      const uint8_t **in, size_t *in_length,
+                                                      turbohttp_hpack_field *field) {
+    turbohttp_hpack_decoder *d = decoder;
+    bool is_between = d->state == TBH_HPACK_FIRST && !d->is_too_large;
+    if (*in_length == 0 && is_between) return TURBOHTTP_PENDING;
+    uint8_t byte = *in_length ? **in : 0;
+    if (!is_between || byte < 0x80 || byte == 0xff || d->needs_update ||
+        !tbh_hpack_find_short(d, byte & 0x7fu, field))
+        return tbh_hpack_decode_any(d, in, in_length, field);
+    size_t size = field->name.length + field->value.length + TBH_HPACK_OVERHEAD;
+    if (TBH_UNLIKELY(size > d->list_limit - d->list_bytes))
+        return tbh_hpack_decode_any(d, in, in_length, field);
+    d->list_bytes += size;
+    d->has_fields = true;
+    field->never_indexed = false;
+    ++*in;
+    --*in_length;
+    return TURBOHTTP_OK;
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
@@ -9609,6 +9718,7 @@ static uint8_t *tbh_hpack_put_string(uint8_t *out, turbohttp_span text) {
  * then the size in use. */
 static uint8_t *tbh_hpack_put_updates(turbohttp_hpack_encoder *e, uint8_t *out) {
     uint32_t limit = e->table.limit;
+    if (e->smallest == e->announced && limit <= e->announced) return out; /* nothing to say */
     if (e->smallest < e->announced && e->smallest < limit)
         out = tbh_hpack_put_integer(out, TBH_HPACK_BITS_UPDATE, 31, e->smallest);
     if (e->smallest < e->announced || limit > e->announced) {
@@ -9686,12 +9796,13 @@ static bool tbh_hpack_equal(turbohttp_span text, const char *p, size_t n) {
     return text.length == n && (n == 0 || memcmp(text.data, p, n) == 0);
 }
 
-static void tbh_hpack_match_static(const turbohttp_hpack_field *field, tbh_hpack_match *match) {
-    uint32_t index = match->name = tbh_hpack_static_find(field->name);
+/* `name` is the field's static index, or 0. */
+static void tbh_hpack_match_static(const turbohttp_hpack_field *field, uint32_t name,
+                                   tbh_hpack_match *match) {
+    uint32_t index = match->name = name;
     if (index == 0) return;
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
-    for (; index <= TBH_HPACK_STATIC; row = tbh_hpack_static_row_at(++index)) { /* at most seven */
-        if (!tbh_hpack_equal(field->name, row->name, row->name_length)) return;
+    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index), *end = row + row->left;
+    for (; row < end; row++, index++) {
         if (!tbh_hpack_equal(field->value, row->value, row->value_length)) continue;
         match->field = index;
         return;
@@ -9760,10 +9871,10 @@ static uint8_t *tbh_hpack_put_literal(uint8_t *out, const turbohttp_hpack_field 
 }
 
 static uint8_t *tbh_hpack_put_field(turbohttp_hpack_encoder *e, uint8_t *out,
-                                    const turbohttp_hpack_field *field) {
+                                    const turbohttp_hpack_field *field, uint32_t name) {
     tbh_hpack_match match = {0, 0};
     turbohttp_hpack_link link = {0, 0, 0};
-    tbh_hpack_match_static(field, &match);
+    tbh_hpack_match_static(field, name, &match);
     uint8_t bits = tbh_hpack_choose(e, field, match.name);
     bool is_indexed = bits == TBH_HPACK_BITS_INCREMENTAL;
     if (bits == TBH_HPACK_BITS_NEVER) match.field = 0;
@@ -9787,9 +9898,9 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode_begin(turbohttp_hpack_enco
     return turbohttp_writer_commit(writer, (size_t)(out - (uint8_t *)start));
 }
 
-TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
-                                                      const turbohttp_hpack_field *field,
-                                                      turbohttp_writer *writer) {
+TBH_FN turbohttp_status tbh_hpack_encode_named(turbohttp_hpack_encoder *encoder,
+                                               const turbohttp_hpack_field *field, uint32_t name,
+                                               turbohttp_writer *writer) {
     char *start;
     if (field->name.length > 1u << 30 || field->value.length > 1u << 30)
         return TURBOHTTP_ERR_OVERFLOW;
@@ -9797,8 +9908,15 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *e
     turbohttp_status status = turbohttp_writer_reserve(writer, most, &start);
     if (status != TURBOHTTP_OK) return status;
     uint8_t *out = tbh_hpack_put_updates(encoder, (uint8_t *)start);
-    out = tbh_hpack_put_field(encoder, out, field);
-    return turbohttp_writer_commit(writer, (size_t)(out - (uint8_t *)start));
+    out = tbh_hpack_put_field(encoder, out, field, name);
+    writer->length += (size_t)(out - (uint8_t *)start);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
+                                                      const turbohttp_hpack_field *field,
+                                                      turbohttp_writer *writer) {
+    return tbh_hpack_encode_named(encoder, field, tbh_hpack_static_find(field->name), writer);
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
@@ -9806,8 +9924,12 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *e
 /* ========================================================================
  * src/codec/h2_frame.h
  * ======================================================================= */
-/* HTTP/2 frames have only their public face; this file gives their users in later layers one name to
- * include. */
+/* HTTP/2 frames, for readers that have whole ones in one piece. */
+
+/* Takes the body of a frame whose FRAME was handed out, when all of it is there and has no padding;
+ * its END is then not said. False: go on with turbohttp_h2_read. */
+TBH_FN bool tbh_h2_read_body(turbohttp_h2_reader *r, const uint8_t *at, const uint8_t *end,
+                             turbohttp_span *body);
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
 #if !defined(TURBOHTTP_NO_HTTP2)
@@ -9876,7 +9998,7 @@ static bool tbh_h2_is(const turbohttp_h2_frame *frame, unsigned flag) {
 }
 
 static bool tbh_h2_is_padded(const turbohttp_h2_frame *frame) {
-    return tbh_h2_rule_of(frame)->can_pad && tbh_h2_is(frame, TURBOHTTP_H2_PADDED);
+    return tbh_h2_is(frame, TURBOHTTP_H2_PADDED) && tbh_h2_rule_of(frame)->can_pad;
 }
 
 static bool tbh_h2_has_priority(const turbohttp_h2_frame *frame) {
@@ -9884,10 +10006,10 @@ static bool tbh_h2_has_priority(const turbohttp_h2_frame *frame) {
 }
 
 /* Bytes in front of the body. */
-static uint32_t tbh_h2_fixed_bytes(const turbohttp_h2_frame *frame) {
-    uint32_t n = tbh_h2_rule_of(frame)->fixed;
+static uint8_t tbh_h2_fixed_bytes(const turbohttp_h2_frame *frame, const tbh_h2_rule *rule) {
+    unsigned n = rule->fixed;
     if (tbh_h2_has_priority(frame)) n += 5;
-    return tbh_h2_is_padded(frame) ? n + 1 : n;
+    return (uint8_t)(tbh_h2_is_padded(frame) ? n + 1 : n);
 }
 
 /* RFC 9113 §6.2, §6.10: a header block is not interrupted by anything, and nothing continues without
@@ -9908,13 +10030,12 @@ static uint32_t tbh_h2_check_order(turbohttp_h2_reader *r) {
 }
 
 /* §4.2, §6. */
-static uint32_t tbh_h2_check_size(const turbohttp_h2_reader *r) {
+static uint32_t tbh_h2_check_size(const turbohttp_h2_reader *r, const tbh_h2_rule *rule) {
     const turbohttp_h2_frame *frame = &r->frame;
-    const tbh_h2_rule *rule = tbh_h2_rule_of(frame);
     bool is_settings = frame->type == TURBOHTTP_H2_SETTINGS;
     if (frame->length > r->limits.frame_bytes) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
     if (frame->type == TURBOHTTP_H2_PRIORITY) return 0; /* §6.3: an error of the stream */
-    if (frame->length < tbh_h2_fixed_bytes(frame)) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
+    if (frame->length < r->fixed) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
     if (rule->is_exact && frame->length != rule->fixed) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
     if (!is_settings) return 0;
     if (tbh_h2_is(frame, TURBOHTTP_H2_ACK) && frame->length) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
@@ -9926,10 +10047,13 @@ static uint32_t tbh_h2_check_size(const turbohttp_h2_reader *r) {
 /* The code of the connection error that the header is, or 0. */
 static uint32_t tbh_h2_check_header(turbohttp_h2_reader *r) {
     const turbohttp_h2_frame *frame = &r->frame;
-    uint8_t place = tbh_h2_rule_of(frame)->place;
+    const tbh_h2_rule *rule = tbh_h2_rule_of(frame);
+    uint8_t place = rule->place;
+    r->fixed = tbh_h2_fixed_bytes(frame, rule);
+    r->then = rule->then;
     if (place == TBH_H2_STREAM && frame->stream_id == 0) return TURBOHTTP_H2_PROTOCOL_ERROR;
     if (place == TBH_H2_CONNECTION && frame->stream_id) return TURBOHTTP_H2_PROTOCOL_ERROR;
-    uint32_t error = tbh_h2_check_size(r);
+    uint32_t error = tbh_h2_check_size(r, rule);
     return error ? error : tbh_h2_check_order(r);
 }
 
@@ -10034,7 +10158,7 @@ TURBOHTTP_API void turbohttp_h2_reader_init(turbohttp_h2_reader *reader,
 }
 
 /* n bytes in one piece, or NULL while some are missing; those that are there wait in the carry. */
-static const uint8_t *tbh_h2_take(turbohttp_h2_reader *r, tbh_h2_input *in, uint32_t n) {
+TBH_ALWAYS_INLINE const uint8_t *tbh_h2_take(turbohttp_h2_reader *r, tbh_h2_input *in, uint32_t n) {
     size_t there = (size_t)(in->end - in->p);
     const uint8_t *p = in->p;
     if (r->carried == 0 && there >= n) {
@@ -10079,19 +10203,19 @@ static turbohttp_status tbh_h2_step_header(turbohttp_h2_reader *r, tbh_h2_input 
 
 static turbohttp_status tbh_h2_step_fixed(turbohttp_h2_reader *r, tbh_h2_input *in,
                                           turbohttp_h2_event *event) {
-    uint32_t n = tbh_h2_fixed_bytes(&r->frame), error;
-    const uint8_t *p = tbh_h2_take(r, in, n);
-    if (!p && n) return TURBOHTTP_PENDING;
-    r->left -= n;
+    uint32_t error;
+    const uint8_t *p = r->fixed ? tbh_h2_take(r, in, r->fixed) : NULL;
+    if (!p && r->fixed) return TURBOHTTP_PENDING;
+    r->left -= r->fixed;
     event->kind = TURBOHTTP_H2_EVENT_FRAME;
     if (tbh_h2_is_padded(&r->frame)) {
         r->padding = *p++;
         if (r->padding > r->left) return tbh_h2_fail(r, event, TURBOHTTP_H2_PROTOCOL_ERROR);
     }
-    error = tbh_h2_read_fields(r, p, event);
+    error = p ? tbh_h2_read_fields(r, p, event) : 0;
     if (error) return tbh_h2_fail(r, event, error);
     bool is_good = event->kind == TURBOHTTP_H2_EVENT_FRAME;
-    r->state = is_good ? tbh_h2_rule_of(&r->frame)->then : (uint8_t)TBH_H2_SKIP;
+    r->state = is_good ? r->then : (uint8_t)TBH_H2_SKIP;
     return TURBOHTTP_OK;
 }
 
@@ -10166,6 +10290,15 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_read(turbohttp_h2_reader *reader, co
     *in = input.p;
     *in_length = (size_t)(input.end - input.p);
     return status;
+}
+
+TBH_FN bool tbh_h2_read_body(turbohttp_h2_reader *r, const uint8_t *at, const uint8_t *end,
+                             turbohttp_span *body) {
+    if (r->state != TBH_H2_BODY || r->padding || r->left > (size_t)(end - at)) return false;
+    *body = tbh_span((const char *)at, r->left);
+    r->left = 0;
+    r->state = TBH_H2_HEADER;
+    return true;
 }
 
 /* ------------------------------------------------------------ writing */
@@ -10354,11 +10487,41 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_write_priority_update(turbohttp_writ
 
 #if !defined(TURBOHTTP_NO_HTTP2)
 /* ========================================================================
+ * src/codec/h2_field.h
+ * ======================================================================= */
+/* Rules for fields of HTTP/2, for readers that have the decoder's table at hand. */
+
+/* What is noted about an entry of the decoder's table when it was found to be a good regular field. */
+#define TBH_H2_NOTE_GOOD       UINT32_C(0x80000000)
+#define TBH_H2_NOTE_ID(note)   ((uint16_t)((note)&0xffffu))
+#define TBH_H2_NOTE_NAME(note) ((note) >> 16 & 0x7fu) /* static index of the name, or 0 */
+
+/* As turbohttp_h2_fields_check; *note is what there is to know of a regular field, and 0 of others.
+ * `row` is the field's entry in the decoder's table, or NULL. */
+TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
+                                                const turbohttp_hpack_field *field,
+                                                turbohttp_hpack_row *row, uint32_t *note);
+
+/* The same for a field that may have been checked before. */
+TBH_ALWAYS_INLINE turbohttp_status tbh_h2_fields_check_row(turbohttp_h2_fields *f,
+                                                           const turbohttp_hpack_field *field,
+                                                           turbohttp_hpack_row *row,
+                                                           uint32_t *note) {
+    if (!row || !row->note) return tbh_h2_fields_check_new(f, field, row, note);
+    f->has_regular = true;
+    *note = row->note;
+    return TURBOHTTP_OK;
+}
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
+
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
  * src/codec/h2_field.c
  * ======================================================================= */
 /* HTTP/2 fields: what a head or trailer section may contain (RFC 9113 §8.2, §8.3; S-42, S-48).
  *
  * Owns nothing. What HTTP/1.1 would read as two lines, or as framing, never passes.
+ * What is known about an entry of the peer's table stays with it, for it is said again and again.
  * Input language: §8.2.1 with the grammar of RFC 9110 §5: names are tokens without upper case.
  * Does not know: what other fields mean, sizes, the states of streams. */
 
@@ -10373,20 +10536,20 @@ enum { /* pseudo-headers, as bits */
 
 typedef struct tbh_h2_pseudo {
     const char *name;
-    uint8_t bit, section;
+    uint8_t length, bit, section;
 } tbh_h2_pseudo;
 
 static const tbh_h2_pseudo tbh_h2_pseudos[] = {
-    {":status", TBH_H2_STATUS, TURBOHTTP_H2_RESPONSE},
-    {":method", TBH_H2_METHOD, TURBOHTTP_H2_REQUEST},
-    {":scheme", TBH_H2_SCHEME, TURBOHTTP_H2_REQUEST},
-    {":path", TBH_H2_PATH, TURBOHTTP_H2_REQUEST},
-    {":authority", TBH_H2_AUTHORITY, TURBOHTTP_H2_REQUEST},
-    {":protocol", TBH_H2_PROTOCOL, TURBOHTTP_H2_REQUEST},
+    {":status", 7, TBH_H2_STATUS, TURBOHTTP_H2_RESPONSE},
+    {":method", 7, TBH_H2_METHOD, TURBOHTTP_H2_REQUEST},
+    {":scheme", 7, TBH_H2_SCHEME, TURBOHTTP_H2_REQUEST},
+    {":path", 5, TBH_H2_PATH, TURBOHTTP_H2_REQUEST},
+    {":authority", 10, TBH_H2_AUTHORITY, TURBOHTTP_H2_REQUEST},
+    {":protocol", 9, TBH_H2_PROTOCOL, TURBOHTTP_H2_REQUEST},
 };
 
-static bool tbh_h2_equals(turbohttp_span text, const char *word) {
-    return text.length == strlen(word) && memcmp(text.data, word, text.length) == 0;
+static bool tbh_h2_equals(turbohttp_span text, const char *word, size_t n) {
+    return text.length == n && memcmp(text.data, word, n) == 0;
 }
 
 static bool tbh_h2_is_blank(char c) {
@@ -10407,8 +10570,13 @@ static bool tbh_h2_is_name(turbohttp_span name) {
 
 /* Three digits; 101 does not exist here (§8.6). */
 static bool tbh_h2_read_status(turbohttp_span value, uint16_t *status) {
-    uint64_t n;
-    if (value.length != 3 || !tbh_parse_u64(value.data, 3, 999, &n)) return false;
+    unsigned n = 0;
+    if (value.length != 3) return false;
+    for (size_t i = 0; i < 3; i++) {
+        unsigned digit = (uint8_t)value.data[i] - (unsigned)'0';
+        if (digit > 9) return false;
+        n = n * 10 + digit;
+    }
     *status = (uint16_t)n;
     return n >= 100 && n != 101;
 }
@@ -10417,21 +10585,23 @@ static bool tbh_h2_read_status(turbohttp_span value, uint16_t *status) {
 static bool tbh_h2_check_pseudo(turbohttp_h2_fields *f, const turbohttp_hpack_field *field) {
     const tbh_h2_pseudo *row = tbh_h2_pseudos;
     const tbh_h2_pseudo *end = row + sizeof tbh_h2_pseudos / sizeof *row;
-    while (row < end && !tbh_h2_equals(field->name, row->name)) row++;
+    while (row < end && !tbh_h2_equals(field->name, row->name, row->length)) row++;
     if (row == end || row->section != (uint8_t)f->section) return false;
     if (f->has_regular || (f->pseudo & row->bit)) return false;
     f->pseudo = (uint8_t)(f->pseudo | row->bit);
     if (row->bit == TBH_H2_STATUS) return tbh_h2_read_status(field->value, &f->status);
-    if (row->bit == TBH_H2_METHOD) f->is_connect = tbh_h2_equals(field->value, "CONNECT");
+    if (!tbh_h2_is_value(field->value)) return false;
+    if (row->bit == TBH_H2_METHOD) f->is_connect = tbh_h2_equals(field->value, "CONNECT", 7);
     if (row->bit == TBH_H2_METHOD) return tbh_is_token(field->value.data, field->value.length);
     return row->bit == TBH_H2_AUTHORITY || field->value.length > 0;
 }
 
 /* §8.2.2: fields that speak about a connection of HTTP/1.1. */
-static bool tbh_h2_check_regular(turbohttp_h2_fields *f, const turbohttp_hpack_field *field) {
-    f->has_regular = true;
-    if (!tbh_h2_is_name(field->name)) return false;
-    switch (tbh_header_id(field->name.data, field->name.length)) {
+static bool tbh_h2_check_regular(const turbohttp_hpack_field *field, uint16_t *id) {
+    turbohttp_span name = field->name;
+    *id = tbh_header_id_lower(name.data, name.length);
+    if (!*id) return tbh_h2_is_name(name);
+    switch (*id) {
     case TURBOHTTP_HEADER_CONNECTION:
     case TURBOHTTP_HEADER_PROXY_CONNECTION:
     case TURBOHTTP_HEADER_KEEP_ALIVE:
@@ -10448,13 +10618,25 @@ TURBOHTTP_API void turbohttp_h2_fields_init(turbohttp_h2_fields *fields,
     fields->section = section;
 }
 
+TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
+                                                const turbohttp_hpack_field *field,
+                                                turbohttp_hpack_row *row, uint32_t *note) {
+    bool is_pseudo = field->name.length && field->name.data[0] == ':';
+    uint16_t id;
+    *note = 0;
+    if (is_pseudo) return tbh_h2_check_pseudo(f, field) ? TURBOHTTP_OK : TURBOHTTP_ERR_H2_FIELD;
+    f->has_regular = true;
+    if (!tbh_h2_is_value(field->value) || !tbh_h2_check_regular(field, &id))
+        return TURBOHTTP_ERR_H2_FIELD;
+    *note = TBH_H2_NOTE_GOOD | id;
+    if (row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
+    return TURBOHTTP_OK;
+}
+
 TURBOHTTP_API turbohttp_status turbohttp_h2_fields_check(turbohttp_h2_fields *fields,
                                                          const turbohttp_hpack_field *field) {
-    bool is_pseudo = field->name.length && field->name.data[0] == ':';
-    if (!tbh_h2_is_value(field->value)) return TURBOHTTP_ERR_H2_FIELD;
-    bool is_good =
-        is_pseudo ? tbh_h2_check_pseudo(fields, field) : tbh_h2_check_regular(fields, field);
-    return is_good ? TURBOHTTP_OK : TURBOHTTP_ERR_H2_FIELD;
+    uint32_t note;
+    return tbh_h2_fields_check_new(fields, field, NULL, &note);
 }
 
 /* §8.3.1, §8.3.2, §8.5; extended CONNECT (RFC 8441 §4) has all of them. */
@@ -10997,6 +11179,9 @@ typedef struct tbh_source {
 /* What the engine needs to know of a request; the texts live until the exchange is over. */
 typedef struct tbh_conn_request {
     turbohttp_span head;     /* the request's head on the wire, with a small body right behind */
+    size_t method_bytes;     /* of `head`; then a blank */
+    size_t target_bytes;     /* and a blank */
+    size_t small_bytes;      /* of that body */
     turbohttp_span trailers; /* field lines for the end of a chunked body, or empty */
     tbh_source *body;        /* what is not in `head`; NULL: nothing */
     bool is_head;            /* the method is HEAD */
@@ -11623,7 +11808,8 @@ TBH_FN turbohttp_span tbh_conn_leftover(const tbh_conn_h1 *h) {
  *   conn_h2.c     life, frames that come in, the driver
  *   h2_stream.c   states of a stream, what is handed out, and in which order
  *   h2_flow.c     credit in both directions, guards against floods
- *   h2_send.c     what goes out: control frames, heads, bodies
+ *   h2_send.c     what goes out: control frames, requests, bodies
+ *   h2_block.c    header blocks that go out
  *   h2_head.c     header blocks that come in
  *
  * The connection is called mux here, for the codec has the prefix h2. Streams live in memory of the
@@ -11691,7 +11877,8 @@ typedef struct tbh_mux_queue {
 typedef struct tbh_mux_section {
     turbohttp_header *table;
     size_t bytes; /* of the block */
-    size_t text_bytes;
+    char *text;   /* where the next one goes */
+    size_t room;  /* bytes from there on */
     uint32_t count;
 } tbh_mux_section;
 
@@ -11727,6 +11914,7 @@ struct tbh_mux_stream {
     uint16_t status;
     turbohttp_content_coding coding;
     tbh_mux_section head, trailer;
+    uint32_t head_bytes;     /* of the head's texts */
     turbohttp_status reason; /* of a reset */
     uint32_t code;           /* the wire's */
     bool is_safe;            /* the peer did not process it: it may be repeated (§8.7) */
@@ -11769,11 +11957,19 @@ typedef struct tbh_mux_block {
     turbohttp_status status; /* the first fault in it */
     turbohttp_content_coding coding;
     uint64_t content_length;
-    size_t widest; /* bytes of its largest field: so much of the scratch was in use */
+    uint32_t text_bytes; /* of its fields */
     bool has_content_length;
     bool ends; /* END_STREAM */
 } tbh_mux_block;
 
+/* Method and field lines of the last request, and the parts of its block that they became. */
+typedef struct tbh_mux_common {
+    char *bytes; /* all four, one behind the other; NULL: none yet */
+    size_t room, method_bytes, lines_bytes, before_path, behind_path;
+    uint32_t inserted; /* entries that the encoder's table had seen */
+} tbh_mux_common;
+
+enum { TBH_MUX_NOTICE_ACK = 1, TBH_MUX_NOTICE_GOAWAY = 2, TBH_MUX_NOTICE_FAILED = 4 };
 enum { TBH_MUX_BUCKETS = 64 }; /* of streams by number; a power of two */
 
 struct tbh_mux {
@@ -11791,6 +11987,7 @@ struct tbh_mux {
     uint8_t *block, *at, *fill;
     size_t block_bytes;
     uint8_t full_receives;
+    bool end_is_due; /* of the present frame */
     turbohttp_h2_reader reader;
     turbohttp_hpack_decoder decoder;
     void *decoder_memory;
@@ -11809,6 +12006,7 @@ struct tbh_mux {
     turbohttp_hpack_encoder encoder;
     void *encoder_memory;
     size_t encoder_bytes;
+    tbh_mux_common common;
     int64_t send_window;
     uint32_t window, taken;
 
@@ -11816,6 +12014,7 @@ struct tbh_mux {
     uint32_t peer_streams, peer_window, goaway_last;
     tbh_mux_bucket control, resets;
     bool settings_seen; /* its first frame */
+    bool is_in_block;   /* a header block has begun */
     bool is_draining;   /* no new streams */
     bool is_ended;      /* it closed its side */
 
@@ -11823,7 +12022,8 @@ struct tbh_mux {
     uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us;
     uint32_t pings;
 
-    bool is_failed, failed_due, ack_due, goaway_due;
+    uint8_t notices; /* TBH_MUX_NOTICE_…: to be said */
+    bool is_failed;
     turbohttp_status status; /* of TBH_MUX_FAILED */
     uint32_t code;           /* of the wire, ours or the peer's */
 };
@@ -11905,6 +12105,15 @@ TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends);
 TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes);
 /* The block is complete: a head, trailers, or a fault. */
 TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event);
+/* Nothing more has come for now: scratch that no open block needs goes back. */
+TBH_FN void tbh_mux_return_scratch(tbh_mux *h);
+
+/* ------------------------------------------------------------ h2_block.c */
+/* A request's head becomes a block; NULL: the stream's trailers do. */
+TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *request, bool ends);
+/* The encoder's table changes otherwise than by an insertion. */
+TBH_FN void tbh_mux_forget_common(tbh_mux *h);
+TBH_FN void tbh_mux_drop_common(tbh_mux *h);
 
 /* ------------------------------------------------------------ h2_send.c */
 TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h);
@@ -12216,10 +12425,11 @@ TBH_FN void tbh_mux_release(tbh_mux_stream *stream) {
     if (!h) return;
     tbh_mux_drop_held(stream);
     if (h->reading == stream) h->reading = NULL;
-    tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
-    tbh_mux_section_drop(h->pool, &stream->head);
-    tbh_mux_section_drop(h->pool, &stream->trailer);
-    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++) tbh_mux_dequeue(stream, queue);
+    if (stream->state != TBH_MUX_CLOSED) tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
+    if (stream->head.table) tbh_mux_section_drop(h->pool, &stream->head);
+    if (stream->trailer.table) tbh_mux_section_drop(h->pool, &stream->trailer);
+    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++)
+        if (stream->nodes[queue].is_in) tbh_mux_dequeue(stream, queue);
     tbh_mux_forget(stream);
     stream->mux = NULL;
     if (h->queues[TBH_MUX_LIVE].count) return;
@@ -12355,46 +12565,19 @@ TBH_FN void tbh_mux_continue(tbh_mux_stream *stream) {
 
 #if !defined(TURBOHTTP_NO_HTTP2)
 /* ========================================================================
- * src/engine/h2_send.c
+ * src/engine/h2_block.c
  * ======================================================================= */
-/* HTTP/2 output: the preface, heads as header blocks, bodies as DATA, and what control frames need.
+/* HTTP/2 header blocks that go out: the lines of HTTP/1.1 become fields (RFC 9113 §8.2, §8.3).
  *
- * Owns the out block: everything is written there and leaves in one send, many frames at a time.
- * Invariants: bodies are added only when all before them has gone, so that control frames never wait
- * behind more than one filling; at most 256 control frames wait (RELIABILITY 3.1); blocks are encoded
- * in the order in which they leave.
- * Does not know: what a request means, whether the peer may still be sent to. */
+ * Owns what requests have in common, as text and as it went over the wire.
+ * Invariants: blocks are encoded in the order in which they leave; what speaks about a connection of
+ * HTTP/1.1 is left out; names are in lower case.
+ * Input: a head that request_head.c has written or trailers of its kind, so no line is malformed.
+ * Does not know: what a request means, windows, states. */
 
-enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256, TBH_MUX_FRAME = 16384 };
+enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = TBH_SMALL ? 256 : 1000 };
 
-static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/* ------------------------------------------------------------ the start (§3.4) */
-TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h) {
-    turbohttp_h2_setting settings[4];
-    settings[0].id = TURBOHTTP_H2_HEADER_TABLE_SIZE;
-    settings[0].value = h->decoder.setting;
-    settings[1].id = TURBOHTTP_H2_ENABLE_PUSH;
-    settings[1].value = 0;
-    settings[2].id = TURBOHTTP_H2_INITIAL_WINDOW_SIZE;
-    settings[2].value = h->options.stream_window;
-    settings[3].id = TURBOHTTP_H2_MAX_HEADER_LIST_SIZE;
-    settings[3].value = h->limits->head_bytes;
-    turbohttp_writer_put(&h->out, tbh_mux_preface, sizeof tbh_mux_preface - 1);
-    turbohttp_h2_write_settings(&h->out, settings, 4);
-    if (h->options.connection_window > h->window)
-        turbohttp_h2_write_window_update(&h->out, 0, h->options.connection_window - h->window);
-    h->window = h->options.connection_window;
-    return h->out.status;
-}
-
-TBH_FN bool tbh_mux_may_control(tbh_mux *h) {
-    if (h->control_frames++ < TBH_MUX_CONTROL_MOST) return true;
-    tbh_mux_fail(h, TURBOHTTP_ERR_H2_FLOOD, TURBOHTTP_H2_ENHANCE_YOUR_CALM);
-    return false;
-}
-
-/* ------------------------------------------------------------ header blocks */
+/* ------------------------------------------------------------ lines */
 /* The line up to its CRLF; `rest` moves behind it. */
 static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
     const char *lf = (const char *)memchr(rest->data, '\n', rest->length);
@@ -12404,12 +12587,13 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
     return line;
 }
 
-static turbohttp_span tbh_mux_word(turbohttp_span *rest) {
-    const char *blank = (const char *)memchr(rest->data, ' ', rest->length);
-    size_t n = blank ? (size_t)(blank - rest->data) : rest->length, step = blank ? n + 1 : n;
-    turbohttp_span word = tbh_span(rest->data, n);
-    *rest = tbh_span(rest->data + step, rest->length - step);
-    return word;
+static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
+    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    turbohttp_hpack_field field;
+    field.name = tbh_span(row->name, row->name_length);
+    field.value = value;
+    field.never_indexed = false;
+    tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
 }
 
 static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span value) {
@@ -12450,26 +12634,105 @@ static turbohttp_span tbh_mux_split(turbohttp_span line, turbohttp_span *value) 
     return tbh_span(name, n);
 }
 
-/* Field lines up to the empty one; `rest` moves behind it. */
-static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span *rest) {
+/* Field lines up to the empty one. */
+static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span lines) {
     for (;;) { /* each turn takes a line */
-        turbohttp_span value, line = tbh_mux_line(rest);
+        turbohttp_span value, line = tbh_mux_line(&lines);
         if (line.length == 0) return;
         turbohttp_span name = tbh_mux_split(line, &value);
         if (!tbh_mux_is_dropped(name)) tbh_mux_put_field(h, name, value);
     }
 }
 
+/* ------------------------------------------------------------ what is said again and again
+ * Requests of one client to one origin mostly differ in their path. Everything else is kept together
+ * with its bytes on the wire: they stay the same for as long as nothing enters or leaves the
+ * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. */
+TBH_FN void tbh_mux_forget_common(tbh_mux *h) {
+    h->common.lines_bytes = 0;
+}
+
+TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
+    tbh_mux_common *common = &h->common;
+    if (common->bytes) { /* it may hold credentials (RELIABILITY 3.6) */
+        tbh_wipe(common->bytes, common->room);
+        turbohttp_byte_pool_return(h->pool, common->bytes, common->room);
+    }
+    memset(common, 0, sizeof *common);
+}
+
+static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
+    const tbh_mux_common *common = &h->common;
+    return method.length == common->method_bytes && lines.length == common->lines_bytes &&
+           common->inserted == h->encoder.inserted &&
+           memcmp(common->bytes, method.data, method.length) == 0 &&
+           memcmp(common->bytes + method.length, lines.data, lines.length) == 0;
+}
+
+/* The texts, as they are before names become lower case. False: they are too long to be kept. */
+static bool tbh_mux_keep_texts(tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
+    tbh_mux_common *common = &h->common;
+    if (!common->bytes)
+        common->bytes = (char *)turbohttp_byte_pool_rent(h->pool, TBH_MUX_COMMON, &common->room);
+    if (!common->bytes || method.length + lines.length > common->room) return false;
+    memcpy(common->bytes, method.data, method.length);
+    memcpy(common->bytes + method.length, lines.data, lines.length);
+    common->method_bytes = method.length;
+    common->lines_bytes = lines.length;
+    common->inserted = h->encoder.inserted;
+    return true;
+}
+
+/* What they became: `before` bytes of the out block from `start` on, then the path, then the rest
+ * from `after` on. */
+static void tbh_mux_keep_wire(tbh_mux *h, size_t start, size_t before, size_t after) {
+    tbh_mux_common *common = &h->common;
+    size_t texts = common->method_bytes + common->lines_bytes, behind = h->out.length - after;
+    if (h->out.status != TURBOHTTP_OK || before + behind > common->room - texts) {
+        tbh_mux_forget_common(h);
+        return;
+    }
+    memcpy(common->bytes + texts, h->out.data + start, before);
+    memcpy(common->bytes + texts + before, h->out.data + after, behind);
+    common->before_path = before;
+    common->behind_path = behind;
+}
+
+static void tbh_mux_put_known(tbh_mux *h, turbohttp_span path) {
+    const tbh_mux_common *common = &h->common;
+    const char *wire = common->bytes + common->method_bytes + common->lines_bytes;
+    tbh_writer_add(&h->out, wire, common->before_path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
+    tbh_writer_add(&h->out, wire + common->before_path, common->behind_path);
+}
+
+/* ------------------------------------------------------------ blocks */
 /* §8.3.1: all pseudo-headers first. The Host line is the one behind the request line. */
-static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span *rest) {
-    turbohttp_span authority, line = tbh_mux_line(rest), host = tbh_mux_line(rest);
-    turbohttp_span method = tbh_mux_word(&line), path = tbh_mux_word(&line);
+static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *request) {
+    static const char version[] = " HTTP/1.1\r\n";
+    turbohttp_span method = tbh_span(request->head.data, request->method_bytes), authority;
+    turbohttp_span path = tbh_span(method.data + method.length + 1, request->target_bytes);
+    const char *behind = path.data + path.length + sizeof version - 1;
+    const char *end = request->head.data + request->head.length - request->small_bytes;
+    turbohttp_span lines = tbh_span(behind, (size_t)(end - behind));
+    if (tbh_mux_is_common(h, method, lines)) {
+        tbh_mux_put_known(h, path);
+        return;
+    }
+    turbohttp_hpack_encode_begin(&h->encoder, &h->out); /* what is said once is not kept */
+    size_t start = h->out.length;
+    bool is_kept = tbh_mux_keep_texts(h, method, lines);
+    turbohttp_span host = tbh_mux_line(&lines);
     tbh_mux_split(host, &authority);
-    tbh_mux_put_field(h, tbh_span_of(":method"), method);
-    tbh_mux_put_field(h, tbh_span_of(":scheme"), h->scheme);
-    tbh_mux_put_field(h, tbh_span_of(":authority"), authority);
-    tbh_mux_put_field(h, tbh_span_of(":path"), path);
-    tbh_mux_put_lines(h, rest);
+    tbh_mux_put_pseudo(h, TBH_HPACK_METHOD, method);
+    tbh_mux_put_pseudo(h, TBH_HPACK_SCHEME, h->scheme);
+    tbh_mux_put_pseudo(h, TBH_HPACK_AUTHORITY, authority);
+    size_t before = h->out.length - start;
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
+    size_t after = h->out.length;
+    tbh_mux_put_lines(h, lines);
+    if (is_kept) tbh_mux_keep_wire(h, start, before, after);
+    else tbh_mux_forget_common(h);
 }
 
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of
@@ -12478,8 +12741,8 @@ static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame fram
     char *unused;
     size_t block = start + TURBOHTTP_H2_HEADER_BYTES, n = h->out.length - block;
     size_t parts = n ? (n - 1) / TBH_MUX_FRAME : 0, extra = parts * TURBOHTTP_H2_HEADER_BYTES;
-    if (turbohttp_writer_reserve(&h->out, extra, &unused) != TURBOHTTP_OK) return;
-    turbohttp_writer_commit(&h->out, extra);
+    if (extra && turbohttp_writer_reserve(&h->out, extra, &unused) != TURBOHTTP_OK) return;
+    h->out.length += extra;
     uint8_t *base = (uint8_t *)h->out.data + block;
     for (size_t i = parts; i > 0; i--) {
         size_t from = i * TBH_MUX_FRAME, to = from + i * TURBOHTTP_H2_HEADER_BYTES;
@@ -12495,9 +12758,7 @@ static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame fram
     turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
 }
 
-/* Lines become one block; `is_request`: the first two are the request line and Host. */
-static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines, bool is_request,
-                              bool ends) {
+TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *request, bool ends) {
     static const char empty[TURBOHTTP_H2_HEADER_BYTES] = {0};
     tbh_mux *h = stream->mux;
     size_t start = h->out.length;
@@ -12506,30 +12767,67 @@ static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines, boo
     frame.type = TURBOHTTP_H2_HEADERS;
     frame.flags = (uint8_t)(TURBOHTTP_H2_END_HEADERS | (ends ? TURBOHTTP_H2_END_STREAM : 0));
     frame.stream_id = stream->id;
-    turbohttp_writer_put(&h->out, empty, sizeof empty);
-    if (is_request) tbh_mux_put_request_fields(h, lines);
-    else tbh_mux_put_lines(h, lines);
+    tbh_writer_add(&h->out, empty, sizeof empty);
+    if (request) tbh_mux_put_request_fields(h, request);
+    else tbh_mux_put_lines(h, stream->trailers);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
 }
+#endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
+#if !defined(TURBOHTTP_NO_HTTP2)
+/* ========================================================================
+ * src/engine/h2_send.c
+ * ======================================================================= */
+/* HTTP/2 output: the preface, requests, bodies as DATA, and what control frames need.
+ *
+ * Owns the out block: everything is written there and leaves in one send, many frames at a time.
+ * Invariants: bodies are added only when all before them has gone, so that control frames never wait
+ * behind more than one filling; at most 256 control frames wait (RELIABILITY 3.1); blocks are encoded
+ * in the order in which they leave.
+ * Does not know: what a request means, whether the peer may still be sent to. */
+
+enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256 };
+
+static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/* ------------------------------------------------------------ the start (§3.4) */
+TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h) {
+    turbohttp_h2_setting settings[4];
+    settings[0].id = TURBOHTTP_H2_HEADER_TABLE_SIZE;
+    settings[0].value = h->decoder.setting;
+    settings[1].id = TURBOHTTP_H2_ENABLE_PUSH;
+    settings[1].value = 0;
+    settings[2].id = TURBOHTTP_H2_INITIAL_WINDOW_SIZE;
+    settings[2].value = h->options.stream_window;
+    settings[3].id = TURBOHTTP_H2_MAX_HEADER_LIST_SIZE;
+    settings[3].value = h->limits->head_bytes;
+    turbohttp_writer_put(&h->out, tbh_mux_preface, sizeof tbh_mux_preface - 1);
+    turbohttp_h2_write_settings(&h->out, settings, 4);
+    if (h->options.connection_window > h->window)
+        turbohttp_h2_write_window_update(&h->out, 0, h->options.connection_window - h->window);
+    h->window = h->options.connection_window;
+    return h->out.status;
+}
+
+TBH_FN bool tbh_mux_may_control(tbh_mux *h) {
+    if (h->control_frames++ < TBH_MUX_CONTROL_MOST) return true;
+    tbh_mux_fail(h, TURBOHTTP_ERR_H2_FLOOD, TURBOHTTP_H2_ENHANCE_YOUR_CALM);
+    return false;
+}
+
+/* ------------------------------------------------------------ requests */
 TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
                                               const tbh_conn_request *request) {
-    turbohttp_span text = request->head;
-    const tbh_source *body = request->body;
-    size_t head = text.length;
-    if (!body) { /* where the head ends, a small body begins */
-        for (head = 0; head + 4 <= text.length; head++)
-            if (memcmp(text.data + head, "\r\n\r\n", 4) == 0) break;
-        head += 4;
-    }
-    if (!body && head < text.length) stream->small = tbh_span(text.data + head, text.length - head);
+    tbh_source *body = request->body;
+    const char *head_end = request->head.data + request->head.length - request->small_bytes;
+    stream->small = tbh_span(head_end, request->small_bytes);
     bool has_body = (body && (body->is_unknown || body->length > 0)) || stream->small.length;
-    stream->body = has_body ? request->body : NULL;
+    stream->body = has_body ? body : NULL;
     if (has_body) stream->trailers = request->trailers;
     stream->awaits_continue = has_body && request->expects_continue;
-    tbh_mux_put_block(stream, &text, true, !has_body);
+    tbh_mux_put_block(stream, request, !has_body);
     tbh_mux_resume_source(stream);
     return stream->mux->out.status;
 }
@@ -12586,7 +12884,7 @@ static void tbh_mux_put_data(tbh_mux_stream *stream, size_t n, bool is_last) {
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     stream->body = NULL;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
-    else tbh_mux_put_block(stream, &stream->trailers, false, true);
+    else tbh_mux_put_block(stream, NULL, true);
 }
 
 /* One frame of a stream's body; it then stands last in the queue, or in none. */
@@ -12644,7 +12942,7 @@ TBH_FN void tbh_mux_out_consume(tbh_mux *h, size_t n) {
  * ======================================================================= */
 /* HTTP/2 header blocks that come in: fields become a table of C strings (RFC 9113 §8, RFC 7541).
  *
- * Owns the block's section until a stream gets it, and the decoder's scratch while a block is open.
+ * Owns the block's section until a stream gets it, and the decoder's scratch while it is lent.
  * Invariants: every block is decoded to its end, also one that nobody wants, for the peer's table
  * goes on with it (§4.3); what breaks a rule never reaches the user (S-48); texts grow with what was
  * decoded, up to limits.head_bytes.
@@ -12657,43 +12955,68 @@ static size_t tbh_mux_table_bytes(const tbh_mux *h) {
     return h->limits->header_count * sizeof(turbohttp_header);
 }
 
-/* Moves the texts to a block with room for `needed` of them; the rows follow. */
-static bool tbh_mux_section_grow(tbh_mux *h, tbh_mux_section *section, size_t needed) {
-    size_t bytes, table = tbh_mux_table_bytes(h);
-    turbohttp_header *rows =
-        (turbohttp_header *)turbohttp_byte_pool_rent(h->pool, table + needed, &bytes);
-    if (!rows) return false;
-    if (section->table) {
-        const char *from = (const char *)section->table + table;
-        char *to = (char *)rows + table;
-        memcpy(to, from, section->text_bytes);
-        for (uint32_t i = 0; i < section->count; i++) {
-            rows[i] = section->table[i];
-            rows[i].name = to + (rows[i].name - from);
-            rows[i].value = to + (rows[i].value - from);
-        }
-        tbh_wipe(section->table, section->bytes); /* it may hold cookies (RELIABILITY 3.6) */
-        turbohttp_byte_pool_return(h->pool, section->table, section->bytes);
+static const char *tbh_mux_texts(const tbh_mux *h, const tbh_mux_section *section) {
+    return (const char *)section->table + tbh_mux_table_bytes(h);
+}
+
+/* Moves the texts to a block with room for `wanted` of them; the rows follow. */
+static bool tbh_mux_section_grow(tbh_mux *h, tbh_mux_section *section, size_t wanted) {
+    tbh_mux_section old = *section;
+    size_t table = tbh_mux_table_bytes(h), used = 0;
+    section->table =
+        (turbohttp_header *)turbohttp_byte_pool_rent(h->pool, table + wanted, &section->bytes);
+    if (!section->table) {
+        *section = old;
+        return false;
     }
-    section->table = rows;
-    section->bytes = bytes;
+    section->text = (char *)section->table + table;
+    if (old.table) {
+        const char *from = tbh_mux_texts(h, &old);
+        used = (size_t)(old.text - from);
+        memcpy(section->text, from, used);
+        for (uint32_t i = 0; i < section->count; i++) {
+            turbohttp_header *row = &section->table[i];
+            *row = old.table[i];
+            bool is_ours = (uintptr_t)row->name - (uintptr_t)from < used; /* or static */
+            if (is_ours) row->name = section->text + (row->name - from);
+            row->value = section->text + (row->value - from);
+        }
+        tbh_wipe(old.table, old.bytes); /* it may hold cookies (RELIABILITY 3.6) */
+        turbohttp_byte_pool_return(h->pool, old.table, old.bytes);
+    }
+    section->text += used;
+    section->room = section->bytes - table - used;
     return true;
 }
 
-static bool tbh_mux_section_has_room(tbh_mux *h, tbh_mux_section *section, size_t n) {
-    size_t needed = section->text_bytes + n;
-    if (section->table && needed <= section->bytes - tbh_mux_table_bytes(h)) return true;
-    size_t wanted = section->table ? needed * 2 : tbh_max_size(needed, TBH_MUX_TEXT_GUESS);
+static TBH_NOINLINE bool tbh_mux_section_widen(tbh_mux *h, tbh_mux_section *section, size_t n) {
+    size_t used = section->table ? (size_t)(section->text - tbh_mux_texts(h, section)) : 0;
+    size_t wanted = section->table ? (used + n) * 2 : tbh_max_size(n, TBH_MUX_TEXT_GUESS);
     return tbh_mux_section_grow(h, section, wanted);
 }
 
-static const char *tbh_mux_section_put(const tbh_mux *h, tbh_mux_section *section,
-                                       turbohttp_span text) {
-    char *to = (char *)section->table + tbh_mux_table_bytes(h) + section->text_bytes;
+static char *tbh_mux_put_text(char *to, turbohttp_span text) {
     if (text.length) memcpy(to, text.data, text.length);
     to[text.length] = 0;
-    section->text_bytes += text.length + 1;
-    return to;
+    return to + text.length + 1;
+}
+
+/* Adds a row; there is room for it and its texts. Names of the static table need none. */
+static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
+                                             const turbohttp_hpack_field *field, uint32_t note) {
+    uint32_t index = TBH_H2_NOTE_NAME(note);
+    turbohttp_header *row = &section->table[section->count++];
+    char *text = section->text;
+    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name_length = (uint16_t)field->name.length;
+    row->value_length = (uint32_t)field->value.length;
+    row->id = TBH_H2_NOTE_ID(note);
+    if (!index) text = tbh_mux_put_text(text, field->name);
+    row->value = text;
+    text = tbh_mux_put_text(text, field->value);
+    section->room -= (size_t)(text - section->text);
+    section->text = text;
+    return row;
 }
 
 /* ------------------------------------------------------------ fields that frame the message */
@@ -12719,10 +13042,12 @@ static void tbh_mux_content_encoding(tbh_mux_block *block, turbohttp_span rest) 
 }
 
 static turbohttp_status tbh_mux_note(tbh_mux_block *block, const turbohttp_header *row) {
-    turbohttp_span value = tbh_span(row->value, row->value_length);
+    bool is_length = row->id == TURBOHTTP_HEADER_CONTENT_LENGTH;
+    if (!is_length && row->id != TURBOHTTP_HEADER_CONTENT_ENCODING) return TURBOHTTP_OK;
     if (block->fields.section != TURBOHTTP_H2_RESPONSE) return TURBOHTTP_OK;
-    if (row->id == TURBOHTTP_HEADER_CONTENT_LENGTH) return tbh_mux_content_length(block, value);
-    if (row->id == TURBOHTTP_HEADER_CONTENT_ENCODING) tbh_mux_content_encoding(block, value);
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (is_length) return tbh_mux_content_length(block, value);
+    tbh_mux_content_encoding(block, value);
     return TURBOHTTP_OK;
 }
 
@@ -12730,41 +13055,51 @@ static turbohttp_status tbh_mux_keep_field(tbh_mux *h, const turbohttp_hpack_fie
     tbh_mux_block *block = &h->head;
     tbh_mux_section *section = &block->section;
     size_t n = field->name.length + field->value.length + 2;
-    turbohttp_status status = turbohttp_h2_fields_check(&block->fields, field);
-    if (status != TURBOHTTP_OK) return status;
-    if (field->name.data[0] == ':') return TURBOHTTP_OK;
+    uint32_t note;
+    turbohttp_status status = tbh_h2_fields_check_row(&block->fields, field, h->decoder.row, &note);
+    if (status != TURBOHTTP_OK || !note) return status;
     if (section->count == h->limits->header_count) return TURBOHTTP_ERR_TOO_MANY_HEADERS;
     if (field->name.length > UINT16_MAX || n > h->limits->line_bytes)
         return TURBOHTTP_ERR_LINE_TOO_LONG;
-    if (!tbh_mux_section_has_room(h, section, n)) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    turbohttp_header *row = &section->table[section->count++];
-    row->name = tbh_mux_section_put(h, section, field->name);
-    row->value = tbh_mux_section_put(h, section, field->value);
-    row->name_length = (uint16_t)field->name.length;
-    row->value_length = (uint32_t)field->value.length;
-    row->id = tbh_header_id(row->name, row->name_length);
-    return tbh_mux_note(block, row);
+    if (n > section->room && !tbh_mux_section_widen(h, section, n))
+        return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    block->text_bytes += (uint32_t)n;
+    return tbh_mux_note(block, tbh_mux_section_add(section, field, note));
 }
 
 /* ------------------------------------------------------------ the block */
-/* Scratch is lent for the time of a block: an idle connection needs none. */
+/* Scratch is lent while there is something to read: an idle connection needs none. */
+static void tbh_mux_lend_scratch(tbh_mux *h) {
+    turbohttp_hpack_decoder *decoder = &h->decoder;
+    if (decoder->scratch) return;
+    decoder->scratch = (uint8_t *)turbohttp_byte_pool_rent(
+        h->pool, tbh_max_size(h->limits->line_bytes, decoder->table.capacity), &h->scratch_bytes);
+    decoder->scratch_bytes = decoder->scratch ? h->scratch_bytes : 0;
+    if (!decoder->scratch)
+        tbh_mux_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_H2_INTERNAL_ERROR);
+}
+
+TBH_FN void tbh_mux_return_scratch(tbh_mux *h) {
+    turbohttp_hpack_decoder *decoder = &h->decoder;
+    if (!decoder->scratch || h->is_in_block) return;
+    tbh_wipe(decoder->scratch, tbh_max_size(decoder->scratch_most, decoder->scratch_used));
+    turbohttp_byte_pool_return(h->pool, decoder->scratch, h->scratch_bytes);
+    decoder->scratch = NULL;
+    decoder->scratch_bytes = decoder->scratch_most = decoder->scratch_used = 0;
+}
+
 TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends) {
     tbh_mux_block *block = &h->head;
     bool has_head = h->reading && h->reading->has_head;
     block->ends = ends;
-    block->status = TURBOHTTP_OK;
+    block->status = h->reading ? TURBOHTTP_OK : TURBOHTTP_DONE; /* nobody wants it */
     block->coding = TURBOHTTP_CODING_IDENTITY;
     block->has_content_length = false;
-    block->widest = 0;
-    block->section.count = 0;
-    block->section.text_bytes = 0;
+    block->text_bytes = 0;
     turbohttp_h2_fields_init(&block->fields,
                              has_head ? TURBOHTTP_H2_TRAILERS : TURBOHTTP_H2_RESPONSE);
-    h->decoder.scratch = (uint8_t *)turbohttp_byte_pool_rent(
-        h->pool, tbh_max_size(h->limits->line_bytes, h->decoder.table.capacity), &h->scratch_bytes);
-    h->decoder.scratch_bytes = h->decoder.scratch ? h->scratch_bytes : 0;
-    if (!h->decoder.scratch)
-        tbh_mux_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_H2_INTERNAL_ERROR);
+    tbh_mux_lend_scratch(h);
+    h->is_in_block = true;
 }
 
 TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
@@ -12773,20 +13108,10 @@ TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
     turbohttp_hpack_field field;
     turbohttp_status status;
     while ((status = turbohttp_hpack_decode(&h->decoder, &in, &n, &field)) == TURBOHTTP_OK) {
-        h->head.widest = tbh_max_size(h->head.widest, field.name.length + field.value.length);
-        if (h->reading && h->head.status == TURBOHTTP_OK)
-            h->head.status = tbh_mux_keep_field(h, &field);
+        if (h->head.status == TURBOHTTP_OK) h->head.status = tbh_mux_keep_field(h, &field);
     }
     if (status == TURBOHTTP_ERR_HPACK) tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
     else if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
-}
-
-static void tbh_mux_return_scratch(tbh_mux *h) {
-    if (!h->decoder.scratch) return;
-    tbh_wipe(h->decoder.scratch, tbh_min_size(h->scratch_bytes, h->head.widest));
-    turbohttp_byte_pool_return(h->pool, h->decoder.scratch, h->scratch_bytes);
-    h->decoder.scratch = NULL;
-    h->decoder.scratch_bytes = 0;
 }
 
 /* §8.3.2, §8.6: interim heads are told and forgotten; their number is limited. */
@@ -12814,6 +13139,7 @@ static void tbh_mux_on_final(tbh_mux *h, tbh_mux_event *event) {
     stream->has_expected = is_bodiless || block->has_content_length;
     stream->expected = is_bodiless ? 0 : block->content_length;
     stream->head = block->section;
+    stream->head_bytes = block->text_bytes;
     memset(&h->head.section, 0, sizeof h->head.section);
     event->kind = TBH_MUX_HEAD;
     event->stream = stream;
@@ -12862,7 +13188,7 @@ static void tbh_mux_take_block(tbh_mux *h, tbh_mux_event *event) {
 
 TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
     turbohttp_status status = turbohttp_hpack_decode_end(&h->decoder);
-    tbh_mux_return_scratch(h);
+    h->is_in_block = false;
     if (status == TURBOHTTP_ERR_HPACK) {
         tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
         return;
@@ -12956,9 +13282,10 @@ static void tbh_mux_drop_block(tbh_mux *h) {
 
 TBH_FN void tbh_mux_reset(tbh_mux *h) {
     tbh_mux_drop_block(h);
+    tbh_mux_drop_common(h);
     tbh_mux_section_drop(h->pool, &h->head.section);
-    if (h->decoder.scratch)
-        turbohttp_byte_pool_return(h->pool, h->decoder.scratch, h->scratch_bytes);
+    h->is_in_block = false;
+    tbh_mux_return_scratch(h);
     if (h->decoder_memory) { /* tables hold header values */
         tbh_wipe(h->decoder_memory, h->decoder_bytes);
         turbohttp_byte_pool_return(h->pool, h->decoder_memory, h->decoder_bytes);
@@ -12967,7 +13294,6 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
         tbh_wipe(h->encoder_memory, h->encoder_bytes);
         turbohttp_byte_pool_return(h->pool, h->encoder_memory, h->encoder_bytes);
     }
-    h->decoder.scratch = NULL;
     h->decoder_memory = h->encoder_memory = NULL;
     turbohttp_writer_reset(&h->out);
 }
@@ -12980,10 +13306,12 @@ TBH_FN bool tbh_mux_can_start(const tbh_mux *h) {
 
 TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code) {
     if (h->is_failed) return;
-    h->is_failed = h->failed_due = h->is_draining = true;
+    h->is_failed = h->is_draining = true;
+    h->notices |= TBH_MUX_NOTICE_FAILED;
     h->status = status;
     h->code = code;
     h->at = h->fill;
+    h->end_is_due = false;
     h->settings_due_us = h->ping_at_us = h->ping_due_us = UINT64_MAX;
     if (!h->is_ended) turbohttp_h2_write_goaway(&h->out, 0, code, tbh_span(NULL, 0));
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
@@ -13002,7 +13330,7 @@ static size_t tbh_mux_wanted_bytes(const tbh_mux *h) {
 TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room) {
     size_t wanted = tbh_mux_wanted_bytes(h);
     *room = 0;
-    if (h->at != h->fill) return NULL;
+    if (h->at != h->fill || h->end_is_due) return NULL;
     tbh_mux_settle(h); /* what was offered lies in the block */
     if (h->block && h->block_bytes < wanted) tbh_mux_drop_block(h);
     if (!h->block) h->block = (uint8_t *)turbohttp_byte_pool_rent(h->pool, wanted, &h->block_bytes);
@@ -13025,7 +13353,7 @@ TBH_FN void tbh_mux_in_end(tbh_mux *h) {
 }
 
 TBH_FN bool tbh_mux_in_wanted(const tbh_mux *h) {
-    return !h->is_failed && !h->is_ended && h->at == h->fill;
+    return !h->is_failed && !h->is_ended && h->at == h->fill && !h->end_is_due;
 }
 
 /* ------------------------------------------------------------ which stream */
@@ -13122,7 +13450,8 @@ static void tbh_mux_on_rst_stream(tbh_mux *h, uint32_t id, uint32_t code) {
 /* What the peer will not look at any more can be repeated elsewhere. */
 static void tbh_mux_on_goaway(tbh_mux *h, uint32_t last, uint32_t code) {
     if (!tbh_mux_count_control(h)) return;
-    h->is_draining = h->goaway_due = true;
+    h->is_draining = true;
+    h->notices |= TBH_MUX_NOTICE_GOAWAY;
     h->code = code;
     if (last < h->goaway_last) h->goaway_last = last;
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
@@ -13135,6 +13464,7 @@ static void tbh_mux_on_goaway(tbh_mux *h, uint32_t last, uint32_t code) {
 static void tbh_mux_on_setting(tbh_mux *h, turbohttp_h2_setting setting) {
     switch (setting.id) {
     case TURBOHTTP_H2_HEADER_TABLE_SIZE:
+        tbh_mux_forget_common(h);
         turbohttp_hpack_encoder_resize(&h->encoder, setting.value);
         break;
     case TURBOHTTP_H2_MAX_CONCURRENT_STREAMS: h->peer_streams = setting.value; break;
@@ -13146,7 +13476,7 @@ static void tbh_mux_on_setting(tbh_mux *h, turbohttp_h2_setting setting) {
 static void tbh_mux_on_settings_ack(tbh_mux *h) {
     if (h->settings_due_us == UINT64_MAX) return; /* one too many brings nothing, and was counted */
     h->settings_due_us = UINT64_MAX;
-    h->ack_due = true;
+    h->notices |= TBH_MUX_NOTICE_ACK;
 }
 
 static void tbh_mux_on_settings_end(tbh_mux *h, const turbohttp_h2_frame *frame) {
@@ -13195,10 +13525,11 @@ static void tbh_mux_on_frame(tbh_mux *h, const turbohttp_h2_event *in) {
     }
 }
 
-static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
-    if (in->frame.type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, in->bytes, event);
-    else if (in->frame.type == TURBOHTTP_H2_HEADERS || in->frame.type == TURBOHTTP_H2_CONTINUATION)
-        tbh_mux_block_bytes(h, in->bytes);
+static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_frame *frame, turbohttp_span bytes,
+                             tbh_mux_event *event) {
+    bool is_block = frame->type == TURBOHTTP_H2_HEADERS || frame->type == TURBOHTTP_H2_CONTINUATION;
+    if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, bytes, event);
+    else if (is_block) tbh_mux_block_bytes(h, bytes);
 }
 
 static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_event *event) {
@@ -13206,6 +13537,18 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
     if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_end(h, frame);
     else if (is_block && (frame->flags & TURBOHTTP_H2_END_HEADERS)) tbh_mux_block_end(h, event);
     else if (frame->type == TURBOHTTP_H2_SETTINGS) tbh_mux_on_settings_end(h, frame);
+}
+
+/* Most frames come whole: their body needs no further words of the reader. What ends with the frame
+ * waits until the body is settled. */
+static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
+                                  tbh_mux_event *event) {
+    turbohttp_span body;
+    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    h->at += body.length;
+    if (body.length) tbh_mux_on_bytes(h, frame, body, event);
+    if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;
+    else if (!h->is_failed) tbh_mux_on_end(h, frame, event);
 }
 
 static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
@@ -13216,23 +13559,24 @@ static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
 
 static void tbh_mux_on_event(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
     switch (in->kind) {
-    case TURBOHTTP_H2_EVENT_FRAME: tbh_mux_on_frame(h, in); break;
+    case TURBOHTTP_H2_EVENT_FRAME:
+        tbh_mux_on_frame(h, in);
+        tbh_mux_on_whole_body(h, &in->frame, event);
+        break;
     case TURBOHTTP_H2_EVENT_SETTING: tbh_mux_on_setting(h, in->setting); break;
-    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, in, event); break;
+    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, &in->frame, in->bytes, event); break;
     case TURBOHTTP_H2_EVENT_STREAM_ERROR: tbh_mux_on_stream_error(h, in); break;
     case TURBOHTTP_H2_EVENT_END: tbh_mux_on_end(h, &in->frame, event); break;
     }
 }
 
 static bool tbh_mux_next_notice(tbh_mux *h, tbh_mux_event *event) {
-    event->kind = h->ack_due      ? TBH_MUX_SETTINGS_ACK
-                  : h->goaway_due ? TBH_MUX_GOAWAY
-                  : h->failed_due ? TBH_MUX_FAILED
-                                  : TBH_MUX_NOTHING;
-    if (h->ack_due) h->ack_due = false;
-    else if (h->goaway_due) h->goaway_due = false;
-    else h->failed_due = false;
-    return event->kind != TBH_MUX_NOTHING;
+    static const uint8_t kinds[] = {TBH_MUX_SETTINGS_ACK, TBH_MUX_GOAWAY, TBH_MUX_FAILED};
+    if (!h->notices) return false;
+    unsigned first = h->notices & 1 ? 0 : h->notices & 2 ? 1 : 2;
+    h->notices = (uint8_t)(h->notices & ~(1u << first));
+    event->kind = (tbh_mux_event_kind)kinds[first];
+    return true;
 }
 
 /* The peer has gone: what is not whole now will never be. */
@@ -13248,6 +13592,11 @@ static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
     turbohttp_h2_event in;
     const uint8_t *at = h->at;
     size_t left = (size_t)(h->fill - h->at);
+    if (h->end_is_due) {
+        h->end_is_due = false;
+        tbh_mux_on_end(h, &h->reader.frame, event);
+        return true;
+    }
     if (!h->block) return false;
     if (left) h->last_receive_us = h->now_us;
     turbohttp_status status = turbohttp_h2_read(&h->reader, &at, &left, &in);
@@ -13260,7 +13609,7 @@ static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
 /* Each turn takes something off a queue, or bytes off the input. */
 TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_event *event) {
     h->now_us = now_us;
-    tbh_mux_settle(h);
+    if (h->offered_to) tbh_mux_settle(h);
     memset(event, 0, sizeof *event);
     for (;;) {
         if (tbh_mux_next_ready(h, event)) return event->kind;
@@ -13271,6 +13620,7 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
         } else if (h->is_ended) {
             tbh_mux_on_peer_end(h);
         } else {
+            tbh_mux_return_scratch(h);
             if (h->queues[TBH_MUX_LIVE].count == 0) tbh_mux_drop_block(h);
             return TBH_MUX_NOTHING;
         }
@@ -16778,7 +17128,8 @@ struct tbh_origin {
     turbohttp_span absolute_host; /* key.host with a trailing dot: looked up without search list */
     bool is_absolute;             /* a URL wrote the dot; the key does not tell the two apart */
     turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
-    turbohttp_span host_field;    /* value of Host for such a URL */
+    turbohttp_span head_end;      /* what is behind the target of such a URL in a plain GET */
+    size_t line_end_bytes;        /* of it: the rest of the request line, and Host */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle;   /* last used first */
@@ -16898,11 +17249,20 @@ TBH_FN void tbh_request_call_done(turbohttp_client *client);
 TBH_FN void tbh_request_rewind(tbh_request *request);
 
 /* request_head.c */
+#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
+#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
+#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
+/* The lines that a request has if nobody says anything else, and the end of the head. */
+#if TBH_INFLATE
+#define TBH_DEFAULT_LINES TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE "\r\n"
+#else
+#define TBH_DEFAULT_LINES TBH_USER_AGENT_LINE TBH_ACCEPT_LINE "\r\n"
+#endif
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url;  /* NULL: the two below are ready to be sent */
+    const turbohttp_url *url;  /* NULL: it is `path`, and `origin` knows what comes behind it */
     turbohttp_span path;       /* request target */
-    turbohttp_span host_field; /* value of Host */
+    const tbh_origin *origin;
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);
@@ -17389,13 +17749,28 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
     return url->has_userinfo || url->is_ipv6 || is_default ? tbh_span(NULL, 0) : authority;
 }
 
+#define TBH_ORIGIN_VERSION  " HTTP/1.1\r\nHost: "
+#define TBH_ORIGIN_HEAD_END TBH_ORIGIN_VERSION "\r\n" TBH_DEFAULT_LINES
+
+static void tbh_origin_put_head_end(tbh_origin *origin, char *to, turbohttp_span host_field) {
+    char *at = to;
+    tbh_origin_copy(&at, tbh_span_of(TBH_ORIGIN_VERSION), false);
+    at--; /* the NUL */
+    tbh_origin_copy(&at, host_field, true);
+    memcpy(at - 1, "\r\n", 2);
+    origin->line_end_bytes = (size_t)(at + 1 - to);
+    memcpy(at + 1, TBH_DEFAULT_LINES, sizeof TBH_DEFAULT_LINES - 1);
+    origin->head_end = tbh_span(to, origin->line_end_bytes + sizeof TBH_DEFAULT_LINES - 1);
+}
+
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
-                                     const turbohttp_url *url, bool is_special) {
+                                     const turbohttp_url *url, bool has_own_tls) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
     bool is_plain =
-        !key->connect_host.length && !key->connect_port && !key->unix_path.length && !is_special;
+        !key->connect_host.length && !key->connect_port && !key->unix_path.length && !has_own_tls;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
-                   key->unix_path.length + prefix.length + host_field.length;
+                   key->unix_path.length + prefix.length + host_field.length +
+                   sizeof TBH_ORIGIN_HEAD_END;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
     if (!origin) return NULL;
@@ -17413,7 +17788,7 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
     if (is_plain && host_field.length) {
         origin->prefix = tbh_origin_copy(&at, prefix, false);
-        origin->host_field = tbh_origin_copy(&at, host_field, true);
+        tbh_origin_put_head_end(origin, at, host_field);
     }
     origin->next = client->origins;
     client->origins = origin;
@@ -17428,10 +17803,6 @@ static tbh_policy tbh_origin_policy(const turbohttp_client *client,
     if (client->desc.disable_http2) return TBH_POLICY_H1;
     if (client->desc.http2_prior_knowledge) return TBH_POLICY_H2;
     return is_tls && !client->desc.memory ? TBH_POLICY_OFFER : TBH_POLICY_H1;
-}
-
-static bool tbh_origin_is_special(const turbohttp_request_desc *desc) {
-    return desc->tls || desc->use_http10 || desc->disable_http2 || desc->http2_prior_knowledge;
 }
 
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
@@ -17450,7 +17821,7 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     tbh_origin *origin = client->origins;
     while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
     if (origin) tbh_secure_drop(tls); /* the origin holds it already */
-    else origin = tbh_origin_create(client, &key, url, tbh_origin_is_special(desc));
+    else origin = tbh_origin_create(client, &key, url, desc->tls != NULL);
     if (!origin) tbh_secure_drop(tls);
     if (origin && is_absolute) origin->is_absolute = true;
     return origin;
@@ -17458,15 +17829,16 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target) {
-    bool is_special =
-        desc->connect_host || desc->connect_port || desc->unix_path || tbh_origin_is_special(desc);
+    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path || desc->tls;
     for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
         size_t n = origin->prefix.length;
         if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
+        if (origin->key.policy != tbh_origin_policy(client, desc, origin->key.tls != NULL))
+            continue;
         size_t path = tbh_url_plain_target(desc->url + n);
         if (path == 0 || n + path > client->limits.url_bytes) continue;
         target->path = tbh_span(desc->url + n, path);
-        target->host_field = origin->host_field;
+        target->origin = origin;
         return origin;
     }
     return NULL;
@@ -18490,7 +18862,7 @@ static turbohttp_status tbh_link2_head(tbh_request *request, const tbh_mux_strea
     head.content_coding = stream->coding;
     head.headers = stream->head.table;
     head.header_count = stream->head.count;
-    head.head_length = (uint32_t)stream->head.text_bytes;
+    head.head_length = (uint32_t)stream->head_bytes;
     head.reason = tbh_span("", 0); /* §8.3.2: there is none */
     tbh_deliver_first_byte(request);
     return tbh_deliver_head(request, &head, 20);
@@ -18808,14 +19180,11 @@ TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
 /* Bodies up to this size travel behind the head; larger ones are sent from where they lie. */
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
-#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
-#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
-#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
-
 typedef struct tbh_head_writer {
     turbohttp_writer out;
     const turbohttp_request_desc *desc;
     turbohttp_error *error;
+    bool has_body;
     bool has_user_agent, has_accept, has_accept_encoding, has_content_type;
 } tbh_head_writer;
 
@@ -18831,11 +19200,7 @@ static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status sta
 
 /* Text that is known to be clean. The room was reserved in one go; the writer copes if it was not. */
 TBH_ALWAYS_INLINE void tbh_head_put(tbh_head_writer *w, const char *text, size_t n) {
-    turbohttp_writer *out = &w->out;
-    if (out->status == TURBOHTTP_OK && n <= out->capacity - out->length) {
-        memcpy(out->data + out->length, text, n);
-        out->length += n;
-    } else turbohttp_writer_put(out, text, n);
+    tbh_writer_add(&w->out, text, n);
 }
 
 static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
@@ -18882,22 +19247,28 @@ static turbohttp_status tbh_head_user_fields(tbh_head_writer *w) {
 }
 
 /* ------------------------------------------------------------ headers of ours */
-static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *target) {
+/* " HTTP/1.1" and the Host line. */
+static turbohttp_status tbh_head_line_end(tbh_head_writer *w, const tbh_target *target) {
     const char *host = w->desc->host;
-    turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
-    if (host && !tbh_is_field_value(host, value.length))
+    size_t start = w->out.length, host_length = host ? strlen(host) : 0;
+    if (host && !tbh_is_field_value(host, host_length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (host || value.length) tbh_head_put(w, value.data, value.length);
-    else turbohttp_url_put_host(target->url, &w->out);
-    tbh_head_put(w, "\r\n", 2);
+    if (!host && !target->url) {
+        tbh_head_put(w, target->origin->head_end.data, target->origin->line_end_bytes);
+    } else {
+        tbh_head_put(w, " HTTP/1.1\r\nHost: ", 17);
+        if (host) tbh_head_put(w, host, host_length);
+        else turbohttp_url_put_host(target->url, &w->out);
+        tbh_head_put(w, "\r\n", 2);
+    }
+    if (w->desc->use_http10 && w->out.status == TURBOHTTP_OK) w->out.data[start + 8] = '0';
     return TURBOHTTP_OK;
 }
 
-static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *target) {
+static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *target,
+                                      tbh_conn_request *wire) {
     const turbohttp_request_desc *desc = w->desc;
-    const turbohttp_body *body = &desc->body;
-    bool has_body = body->data || body->path || body->read;
-    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
+    const char *method = desc->method ? desc->method : w->has_body ? "POST" : "GET";
     size_t method_length = strlen(method);
     char *unused;
     turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &unused);
@@ -18908,8 +19279,9 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
     tbh_head_put(w, " ", 1);
     if (target->url) turbohttp_url_put_target(target->url, &w->out);
     else tbh_head_put(w, target->path.data, target->path.length);
-    tbh_head_put(w, desc->use_http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ", 17);
-    return tbh_head_host(w, target);
+    wire->method_bytes = method_length;
+    wire->target_bytes = w->out.length - method_length - 1;
+    return TURBOHTTP_OK;
 }
 
 /* A literal in one go. */
@@ -18920,10 +19292,6 @@ static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *reque
     turbohttp_status status = TURBOHTTP_OK;
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode && !agent && !w->has_user_agent && !w->has_accept) { /* nearly always */
-        static const char lines[] = TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE;
-        return turbohttp_writer_put(&w->out, lines, sizeof lines - 1);
-    }
     if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
     else if (!w->has_user_agent && *agent)
         status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
@@ -18943,15 +19311,14 @@ static bool tbh_head_method_expects_body(const char *method) {
                       strcmp(method, "PATCH") == 0);
 }
 
-static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request,
-                                         bool has_body) {
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request) {
     const turbohttp_request_desc *desc = w->desc;
     turbohttp_status status = TURBOHTTP_OK;
-    if (has_body && desc->body.content_type && !w->has_content_type)
+    if (w->has_body && desc->body.content_type && !w->has_content_type)
         status = tbh_head_field(w, "Content-Type", tbh_span_of(desc->body.content_type));
-    if (has_body && request->source.is_unknown)
+    if (w->has_body && request->source.is_unknown)
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
-    else if (has_body || tbh_head_method_expects_body(desc->method))
+    else if (w->has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
     if (request->wire.expects_continue)
         turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
@@ -19042,22 +19409,43 @@ typedef struct tbh_head_layout {
     size_t head_end, trailers, trailers_end, path;
 } tbh_head_layout;
 
+/* Does it need nothing but what its origin has in store? */
+static bool tbh_head_is_plain(const tbh_head_writer *w, const tbh_request *request,
+                              const tbh_target *target) {
+    const turbohttp_request_desc *desc = w->desc;
+    return !target->url && !desc->method && !w->has_body && !desc->header_count && !desc->host &&
+           !desc->use_http10 && !desc->disable_decompression && !request->disable_reuse &&
+           !request->client->desc.user_agent;
+}
+
+static turbohttp_status tbh_head_lines(tbh_head_writer *w, tbh_request *request,
+                                       const tbh_target *target) {
+    if (tbh_head_is_plain(w, request, target)) { /* nearly always */
+        tbh_head_put(w, target->origin->head_end.data, target->origin->head_end.length);
+        request->decode = TBH_INFLATE;
+        return TURBOHTTP_OK;
+    }
+    turbohttp_status status = tbh_head_line_end(w, target);
+    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
+    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
+    return status == TURBOHTTP_OK ? tbh_head_framing(w, request) : status;
+}
+
 static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
-    bool has_body = body->data || body->path || body->read;
     /* RFC 9110 §10.1.1: no expectation without content, which nobody would wait for. */
-    request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 && has_body &&
+    request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 &&
+                                     w->has_body &&
                                      (request->source.is_unknown || request->source.length > 0);
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !request->wire.expects_continue;
-    turbohttp_status status = tbh_head_line(w, target);
-    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
-    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
-    if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request, has_body);
+    turbohttp_status status = tbh_head_line(w, target, &request->wire);
+    if (status == TURBOHTTP_OK) status = tbh_head_lines(w, request, target);
     if (status != TURBOHTTP_OK) return status;
     if (is_small) turbohttp_writer_put(&w->out, body->data, (size_t)body->length);
-    request->wire.body = has_body && !is_small ? &request->source : NULL;
+    request->wire.small_bytes = is_small ? (size_t)body->length : 0;
+    request->wire.body = w->has_body && !is_small ? &request->source : NULL;
     layout->head_end = w->out.length;
     if (request->source.is_unknown) status = tbh_head_trailers(w, &layout->trailers);
     layout->trailers_end = layout->path = w->out.length;
@@ -19079,9 +19467,9 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
 }
 
 /* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
-static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc) {
+static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc,
+                                  bool has_body) {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
-    bool has_body = desc->body.data || desc->body.path || desc->body.read;
     request->is_idempotent = desc->is_idempotent || (!desc->method && !has_body);
     for (size_t i = 0; desc->method && i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(desc->method, methods[i]) == 0) request->is_idempotent = true;
@@ -19096,8 +19484,9 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     memset(&layout, 0, sizeof layout);
     w.desc = desc;
     w.error = error;
-    bool has_body = desc->body.data || desc->body.path || desc->body.read;
-    if (!has_body && desc->body.length > 0) /* the server would wait for what never comes (S-04) */
+    w.has_body = desc->body.data || desc->body.path || desc->body.read;
+    if (!w.has_body &&
+        desc->body.length > 0) /* the server would wait for what never comes (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
     turbohttp_status status = tbh_source_open(request, error);
@@ -19113,7 +19502,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     turbohttp_writer_reset(&w.out);
     if (status != TURBOHTTP_OK) return status;
     tbh_head_place(request, desc, &layout);
-    tbh_head_judge_replay(request, desc);
+    tbh_head_judge_replay(request, desc, w.has_body);
     return TURBOHTTP_OK;
 }
 
@@ -20105,12 +20494,16 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     return text;
 }
 
-/* The first segment holds the head, with whatever cookies it set. */
+/* Values of HTTP/2 lie one behind the other, with names between them. */
 static void tbh_response_wipe_fields(const turbohttp_response *response) {
     bool has_texts = response->http_version == 20 && response->header_count;
-    if (has_texts) tbh_wipe((char *)(uintptr_t)response->headers[0].name, response->head_bytes);
+    if (!has_texts) return;
+    const turbohttp_header *last = &response->headers[response->header_count - 1];
+    char *first = (char *)(uintptr_t)response->headers[0].value;
+    tbh_wipe(first, (size_t)(last->value + last->value_length - first));
 }
 
+/* The first segment holds the head, with whatever cookies it set. */
 static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *response) {
     turbohttp_segment *segment = (turbohttp_segment *)response->owned.first;
     bool has_head = response->head_bytes && response->http_version < 20;
@@ -20264,6 +20657,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_CRC_K7
 #undef TBH_CRUMBS_BYTES
 #undef TBH_DATE_DAY_SECONDS
+#undef TBH_DEFAULT_LINES
 #undef TBH_DIAL_DELAY_US
 #undef TBH_DNS_STUB
 #undef TBH_DORMANT_ORIGINS
@@ -20287,12 +20681,16 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_REFUSED_IN_TRAILER
 #undef TBH_H1_WATCHED_IN_HEAD
 #undef TBH_H2_ID_MASK
+#undef TBH_H2_NOTE_GOOD
+#undef TBH_H2_NOTE_ID
+#undef TBH_H2_NOTE_NAME
 #undef TBH_HEADER_HASH
 #undef TBH_HEADER_NAMES
 #undef TBH_HEAD_TEXT
 #undef TBH_HPACK_FIELD_EXTRA
 #undef TBH_HPACK_HASH
 #undef TBH_HPACK_ROW
+#undef TBH_HPACK_ROWS
 #undef TBH_HTTP2
 #undef TBH_HUFFMAN_1
 #undef TBH_HUFFMAN_16
@@ -20348,6 +20746,8 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_NOINLINE
 #undef TBH_NO_FILE
 #undef TBH_NO_SOCKET
+#undef TBH_ORIGIN_HEAD_END
+#undef TBH_ORIGIN_VERSION
 #undef TBH_O_B
 #undef TBH_O_H
 #undef TBH_POISON

@@ -17,6 +17,7 @@ typedef struct turbohttp_hpack_row {
     uint32_t offset;       /**< of the name in the ring; the value follows */
     uint32_t name_length;  /**< bytes */
     uint32_t value_length; /**< bytes */
+    uint32_t note;         /**< what a reader found out about it; 0: nothing */
 } turbohttp_hpack_row;
 
 /** A dynamic table (RFC 7541 section 2.3.2) in memory of the caller.
@@ -40,9 +41,11 @@ typedef struct turbohttp_hpack_table {
 /** Decodes the header blocks of one connection. Members are private. */
 typedef struct turbohttp_hpack_decoder {
     turbohttp_hpack_table table; /**< what was indexed so far */
+    turbohttp_hpack_row *row;    /**< of the present field; NULL: none */
     uint8_t *scratch;            /**< where strings are put together */
     size_t scratch_bytes;        /**< room there */
     size_t scratch_used;         /**< bytes in use for the present field */
+    size_t scratch_most;         /**< most that a field before it used */
     size_t string_at;            /**< where the present string begins there */
     size_t list_bytes;           /**< size of the present block's list */
     size_t list_limit;           /**< most that is handed out of a block */
@@ -312,6 +315,8 @@ typedef struct turbohttp_h2_reader {
     uint32_t error;             /**< after a connection error */
     uint8_t carry[12];          /**< fixed fields that came in pieces */
     uint8_t carried;            /**< bytes there */
+    uint8_t fixed;              /**< bytes in front of the body */
+    uint8_t then;               /**< what comes behind them */
     uint8_t state;              /**< what comes next */
 } turbohttp_h2_reader;
 

@@ -26,12 +26,33 @@ TBH_FN bool tbh_is_token(const char *p, size_t n) {
     return n > 0;
 }
 
-TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
+ * byte are not exact. */
+static uint64_t tbh_suspects(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t del = word ^ (ones * 0x7f);
+    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
+}
+
+static bool tbh_has_control(const char *p, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)p[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+        if ((c < 0x20 && c != '\t') || c == 0x7f) return true;
     }
-    return true;
+    return false;
+}
+
+/* Every byte of 1 to 7, some of them twice. */
+static uint64_t tbh_load_few(const char *p, size_t n) {
+    if (n >= 4) return tbh_load32(p) | (uint64_t)tbh_load32(p + n - 4) << 32;
+    uint32_t three = (uint8_t)p[0] | (uint32_t)(uint8_t)p[n / 2] << 8;
+    return UINT64_C(0x2020202020) << 24 | three | (uint32_t)(uint8_t)p[n - 1] << 16;
+}
+
+TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+    for (; n >= 8; p += 8, n -= 8)
+        if (tbh_suspects(tbh_load64(p)) && tbh_has_control(p, 8)) return false;
+    return n == 0 || !tbh_suspects(tbh_load_few(p, n)) || !tbh_has_control(p, n);
 }
 
 TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
@@ -47,11 +68,12 @@ TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) 
     uint64_t value = 0;
     *out = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!tbh_is_digit((uint8_t)p[i])) return false;
-        uint64_t digit = (uint64_t)(p[i] - '0');
-        if (value > (max - digit) / 10) return false;
+        uint64_t digit = (uint8_t)p[i] - (uint64_t)'0';
+        if (digit > 9) return false;
+        if (i >= 19 && value > (UINT64_MAX - digit) / 10) return false; /* 19 digits always fit */
         value = value * 10 + digit;
     }
+    if (value > max) return false;
     *out = value;
     return n > 0;
 }

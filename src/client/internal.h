@@ -100,7 +100,8 @@ struct tbh_origin {
     turbohttp_span absolute_host; /* key.host with a trailing dot: looked up without search list */
     bool is_absolute;             /* a URL wrote the dot; the key does not tell the two apart */
     turbohttp_span prefix;        /* a URL that begins so, and asks for nothing special, is ours */
-    turbohttp_span host_field;    /* value of Host for such a URL */
+    turbohttp_span head_end;      /* what is behind the target of such a URL in a plain GET */
+    size_t line_end_bytes;        /* of it: the rest of the request line, and Host */
     size_t bytes;
     tbh_request *waiting_first, *waiting_last;
     tbh_link *idle;   /* last used first */
@@ -220,11 +221,20 @@ TBH_FN void tbh_request_call_done(turbohttp_client *client);
 TBH_FN void tbh_request_rewind(tbh_request *request);
 
 /* request_head.c */
+#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
+#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
+#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
+/* The lines that a request has if nobody says anything else, and the end of the head. */
+#if TBH_INFLATE
+#define TBH_DEFAULT_LINES TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE "\r\n"
+#else
+#define TBH_DEFAULT_LINES TBH_USER_AGENT_LINE TBH_ACCEPT_LINE "\r\n"
+#endif
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url;  /* NULL: the two below are ready to be sent */
+    const turbohttp_url *url;  /* NULL: it is `path`, and `origin` knows what comes behind it */
     turbohttp_span path;       /* request target */
-    turbohttp_span host_field; /* value of Host */
+    const tbh_origin *origin;
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);

@@ -90,7 +90,7 @@ static turbohttp_status tbh_link2_head(tbh_request *request, const tbh_mux_strea
     head.content_coding = stream->coding;
     head.headers = stream->head.table;
     head.header_count = stream->head.count;
-    head.head_length = (uint32_t)stream->head.text_bytes;
+    head.head_length = (uint32_t)stream->head_bytes;
     head.reason = tbh_span("", 0); /* §8.3.2: there is none */
     tbh_deliver_first_byte(request);
     return tbh_deliver_head(request, &head, 20);

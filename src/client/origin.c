@@ -56,13 +56,28 @@ static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
     return url->has_userinfo || url->is_ipv6 || is_default ? tbh_span(NULL, 0) : authority;
 }
 
+#define TBH_ORIGIN_VERSION  " HTTP/1.1\r\nHost: "
+#define TBH_ORIGIN_HEAD_END TBH_ORIGIN_VERSION "\r\n" TBH_DEFAULT_LINES
+
+static void tbh_origin_put_head_end(tbh_origin *origin, char *to, turbohttp_span host_field) {
+    char *at = to;
+    tbh_origin_copy(&at, tbh_span_of(TBH_ORIGIN_VERSION), false);
+    at--; /* the NUL */
+    tbh_origin_copy(&at, host_field, true);
+    memcpy(at - 1, "\r\n", 2);
+    origin->line_end_bytes = (size_t)(at + 1 - to);
+    memcpy(at + 1, TBH_DEFAULT_LINES, sizeof TBH_DEFAULT_LINES - 1);
+    origin->head_end = tbh_span(to, origin->line_end_bytes + sizeof TBH_DEFAULT_LINES - 1);
+}
+
 static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_key *key,
-                                     const turbohttp_url *url, bool is_special) {
+                                     const turbohttp_url *url, bool has_own_tls) {
     turbohttp_span prefix = tbh_origin_prefix(url), host_field = tbh_origin_host_field(url);
     bool is_plain =
-        !key->connect_host.length && !key->connect_port && !key->unix_path.length && !is_special;
+        !key->connect_host.length && !key->connect_port && !key->unix_path.length && !has_own_tls;
     size_t texts = 8 + 2 * key->host.length + key->zone.length + key->connect_host.length +
-                   key->unix_path.length + prefix.length + host_field.length;
+                   key->unix_path.length + prefix.length + host_field.length +
+                   sizeof TBH_ORIGIN_HEAD_END;
     size_t bytes = sizeof(tbh_origin) + texts;
     tbh_origin *origin = (tbh_origin *)tbh_allocate(&client->allocator, bytes);
     if (!origin) return NULL;
@@ -80,7 +95,7 @@ static tbh_origin *tbh_origin_create(turbohttp_client *client, const tbh_origin_
     origin->key.unix_path = tbh_origin_copy(&at, key->unix_path, false);
     if (is_plain && host_field.length) {
         origin->prefix = tbh_origin_copy(&at, prefix, false);
-        origin->host_field = tbh_origin_copy(&at, host_field, true);
+        tbh_origin_put_head_end(origin, at, host_field);
     }
     origin->next = client->origins;
     client->origins = origin;
@@ -95,10 +110,6 @@ static tbh_policy tbh_origin_policy(const turbohttp_client *client,
     if (client->desc.disable_http2) return TBH_POLICY_H1;
     if (client->desc.http2_prior_knowledge) return TBH_POLICY_H2;
     return is_tls && !client->desc.memory ? TBH_POLICY_OFFER : TBH_POLICY_H1;
-}
-
-static bool tbh_origin_is_special(const turbohttp_request_desc *desc) {
-    return desc->tls || desc->use_http10 || desc->disable_http2 || desc->http2_prior_knowledge;
 }
 
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
@@ -117,7 +128,7 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
     tbh_origin *origin = client->origins;
     while (origin && !tbh_origin_matches(&origin->key, &key)) origin = origin->next;
     if (origin) tbh_secure_drop(tls); /* the origin holds it already */
-    else origin = tbh_origin_create(client, &key, url, tbh_origin_is_special(desc));
+    else origin = tbh_origin_create(client, &key, url, desc->tls != NULL);
     if (!origin) tbh_secure_drop(tls);
     if (origin && is_absolute) origin->is_absolute = true;
     return origin;
@@ -125,15 +136,16 @@ TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url 
 
 TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_request_desc *desc,
                                      tbh_target *target) {
-    bool is_special =
-        desc->connect_host || desc->connect_port || desc->unix_path || tbh_origin_is_special(desc);
+    bool is_special = desc->connect_host || desc->connect_port || desc->unix_path || desc->tls;
     for (tbh_origin *origin = client->origins; origin && !is_special; origin = origin->next) {
         size_t n = origin->prefix.length;
         if (n == 0 || strncmp(desc->url, origin->prefix.data, n) != 0) continue;
+        if (origin->key.policy != tbh_origin_policy(client, desc, origin->key.tls != NULL))
+            continue;
         size_t path = tbh_url_plain_target(desc->url + n);
         if (path == 0 || n + path > client->limits.url_bytes) continue;
         target->path = tbh_span(desc->url + n, path);
-        target->host_field = origin->host_field;
+        target->origin = origin;
         return origin;
     }
     return NULL;

@@ -4,19 +4,17 @@
  * ours alone (RELIABILITY 3.2); a refused header names itself in the error.
  * Does not know: connections, time. */
 #include "../api/h1_request.h"
+#include "../memory/writer.h"
 #include "internal.h"
 
 /* Bodies up to this size travel behind the head; larger ones are sent from where they lie. */
 enum { TBH_SMALL_BODY = 2048, TBH_HEAD_GUESS = 512 };
 
-#define TBH_USER_AGENT_LINE "User-Agent: turbohttp/" TURBOHTTP_VERSION "\r\n"
-#define TBH_ACCEPT_LINE     "Accept: */*\r\n"
-#define TBH_CODINGS_LINE    "Accept-Encoding: gzip, deflate\r\n"
-
 typedef struct tbh_head_writer {
     turbohttp_writer out;
     const turbohttp_request_desc *desc;
     turbohttp_error *error;
+    bool has_body;
     bool has_user_agent, has_accept, has_accept_encoding, has_content_type;
 } tbh_head_writer;
 
@@ -32,11 +30,7 @@ static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status sta
 
 /* Text that is known to be clean. The room was reserved in one go; the writer copes if it was not. */
 TBH_ALWAYS_INLINE void tbh_head_put(tbh_head_writer *w, const char *text, size_t n) {
-    turbohttp_writer *out = &w->out;
-    if (out->status == TURBOHTTP_OK && n <= out->capacity - out->length) {
-        memcpy(out->data + out->length, text, n);
-        out->length += n;
-    } else turbohttp_writer_put(out, text, n);
+    tbh_writer_add(&w->out, text, n);
 }
 
 static turbohttp_status tbh_head_field(tbh_head_writer *w, const char *name, turbohttp_span value) {
@@ -83,22 +77,28 @@ static turbohttp_status tbh_head_user_fields(tbh_head_writer *w) {
 }
 
 /* ------------------------------------------------------------ headers of ours */
-static turbohttp_status tbh_head_host(tbh_head_writer *w, const tbh_target *target) {
+/* " HTTP/1.1" and the Host line. */
+static turbohttp_status tbh_head_line_end(tbh_head_writer *w, const tbh_target *target) {
     const char *host = w->desc->host;
-    turbohttp_span value = host ? tbh_span_of(host) : target->host_field;
-    if (host && !tbh_is_field_value(host, value.length))
+    size_t start = w->out.length, host_length = host ? strlen(host) : 0;
+    if (host && !tbh_is_field_value(host, host_length))
         return tbh_head_refuse(w, TURBOHTTP_ERR_HEADER_VALUE, tbh_span_of("Host"));
-    if (host || value.length) tbh_head_put(w, value.data, value.length);
-    else turbohttp_url_put_host(target->url, &w->out);
-    tbh_head_put(w, "\r\n", 2);
+    if (!host && !target->url) {
+        tbh_head_put(w, target->origin->head_end.data, target->origin->line_end_bytes);
+    } else {
+        tbh_head_put(w, " HTTP/1.1\r\nHost: ", 17);
+        if (host) tbh_head_put(w, host, host_length);
+        else turbohttp_url_put_host(target->url, &w->out);
+        tbh_head_put(w, "\r\n", 2);
+    }
+    if (w->desc->use_http10 && w->out.status == TURBOHTTP_OK) w->out.data[start + 8] = '0';
     return TURBOHTTP_OK;
 }
 
-static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *target) {
+static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *target,
+                                      tbh_conn_request *wire) {
     const turbohttp_request_desc *desc = w->desc;
-    const turbohttp_body *body = &desc->body;
-    bool has_body = body->data || body->path || body->read;
-    const char *method = desc->method ? desc->method : has_body ? "POST" : "GET";
+    const char *method = desc->method ? desc->method : w->has_body ? "POST" : "GET";
     size_t method_length = strlen(method);
     char *unused;
     turbohttp_status status = turbohttp_writer_reserve(&w->out, TBH_HEAD_GUESS, &unused);
@@ -109,8 +109,9 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
     tbh_head_put(w, " ", 1);
     if (target->url) turbohttp_url_put_target(target->url, &w->out);
     else tbh_head_put(w, target->path.data, target->path.length);
-    tbh_head_put(w, desc->use_http10 ? " HTTP/1.0\r\nHost: " : " HTTP/1.1\r\nHost: ", 17);
-    return tbh_head_host(w, target);
+    wire->method_bytes = method_length;
+    wire->target_bytes = w->out.length - method_length - 1;
+    return TURBOHTTP_OK;
 }
 
 /* A literal in one go. */
@@ -121,10 +122,6 @@ static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *reque
     turbohttp_status status = TURBOHTTP_OK;
     /* A coding that the user asked for by hand is the user's to decode. */
     request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
-    if (request->decode && !agent && !w->has_user_agent && !w->has_accept) { /* nearly always */
-        static const char lines[] = TBH_USER_AGENT_LINE TBH_ACCEPT_LINE TBH_CODINGS_LINE;
-        return turbohttp_writer_put(&w->out, lines, sizeof lines - 1);
-    }
     if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
     else if (!w->has_user_agent && *agent)
         status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
@@ -144,15 +141,14 @@ static bool tbh_head_method_expects_body(const char *method) {
                       strcmp(method, "PATCH") == 0);
 }
 
-static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request,
-                                         bool has_body) {
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request) {
     const turbohttp_request_desc *desc = w->desc;
     turbohttp_status status = TURBOHTTP_OK;
-    if (has_body && desc->body.content_type && !w->has_content_type)
+    if (w->has_body && desc->body.content_type && !w->has_content_type)
         status = tbh_head_field(w, "Content-Type", tbh_span_of(desc->body.content_type));
-    if (has_body && request->source.is_unknown)
+    if (w->has_body && request->source.is_unknown)
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
-    else if (has_body || tbh_head_method_expects_body(desc->method))
+    else if (w->has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
     if (request->wire.expects_continue)
         turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
@@ -243,22 +239,43 @@ typedef struct tbh_head_layout {
     size_t head_end, trailers, trailers_end, path;
 } tbh_head_layout;
 
+/* Does it need nothing but what its origin has in store? */
+static bool tbh_head_is_plain(const tbh_head_writer *w, const tbh_request *request,
+                              const tbh_target *target) {
+    const turbohttp_request_desc *desc = w->desc;
+    return !target->url && !desc->method && !w->has_body && !desc->header_count && !desc->host &&
+           !desc->use_http10 && !desc->disable_decompression && !request->disable_reuse &&
+           !request->client->desc.user_agent;
+}
+
+static turbohttp_status tbh_head_lines(tbh_head_writer *w, tbh_request *request,
+                                       const tbh_target *target) {
+    if (tbh_head_is_plain(w, request, target)) { /* nearly always */
+        tbh_head_put(w, target->origin->head_end.data, target->origin->head_end.length);
+        request->decode = TBH_INFLATE;
+        return TURBOHTTP_OK;
+    }
+    turbohttp_status status = tbh_head_line_end(w, target);
+    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
+    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
+    return status == TURBOHTTP_OK ? tbh_head_framing(w, request) : status;
+}
+
 static turbohttp_status tbh_head_write(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target, tbh_head_layout *layout) {
     const turbohttp_body *body = &request->body_desc;
-    bool has_body = body->data || body->path || body->read;
     /* RFC 9110 §10.1.1: no expectation without content, which nobody would wait for. */
-    request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 && has_body &&
+    request->wire.expects_continue = w->desc->expect_continue && !w->desc->use_http10 &&
+                                     w->has_body &&
                                      (request->source.is_unknown || request->source.length > 0);
     bool is_small = body->data && !body->is_unknown && body->length <= TBH_SMALL_BODY &&
                     !request->wire.expects_continue;
-    turbohttp_status status = tbh_head_line(w, target);
-    if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
-    if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
-    if (status == TURBOHTTP_OK) status = tbh_head_framing(w, request, has_body);
+    turbohttp_status status = tbh_head_line(w, target, &request->wire);
+    if (status == TURBOHTTP_OK) status = tbh_head_lines(w, request, target);
     if (status != TURBOHTTP_OK) return status;
     if (is_small) turbohttp_writer_put(&w->out, body->data, (size_t)body->length);
-    request->wire.body = has_body && !is_small ? &request->source : NULL;
+    request->wire.small_bytes = is_small ? (size_t)body->length : 0;
+    request->wire.body = w->has_body && !is_small ? &request->source : NULL;
     layout->head_end = w->out.length;
     if (request->source.is_unknown) status = tbh_head_trailers(w, &layout->trailers);
     layout->trailers_end = layout->path = w->out.length;
@@ -280,9 +297,9 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
 }
 
 /* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
-static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc) {
+static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc,
+                                  bool has_body) {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
-    bool has_body = desc->body.data || desc->body.path || desc->body.read;
     request->is_idempotent = desc->is_idempotent || (!desc->method && !has_body);
     for (size_t i = 0; desc->method && i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(desc->method, methods[i]) == 0) request->is_idempotent = true;
@@ -297,8 +314,9 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     memset(&layout, 0, sizeof layout);
     w.desc = desc;
     w.error = error;
-    bool has_body = desc->body.data || desc->body.path || desc->body.read;
-    if (!has_body && desc->body.length > 0) /* the server would wait for what never comes (S-04) */
+    w.has_body = desc->body.data || desc->body.path || desc->body.read;
+    if (!w.has_body &&
+        desc->body.length > 0) /* the server would wait for what never comes (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
     turbohttp_status status = tbh_source_open(request, error);
@@ -314,6 +332,6 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     turbohttp_writer_reset(&w.out);
     if (status != TURBOHTTP_OK) return status;
     tbh_head_place(request, desc, &layout);
-    tbh_head_judge_replay(request, desc);
+    tbh_head_judge_replay(request, desc, w.has_body);
     return TURBOHTTP_OK;
 }

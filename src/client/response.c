@@ -30,12 +30,16 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     return text;
 }
 
-/* The first segment holds the head, with whatever cookies it set. */
+/* Values of HTTP/2 lie one behind the other, with names between them. */
 static void tbh_response_wipe_fields(const turbohttp_response *response) {
     bool has_texts = response->http_version == 20 && response->header_count;
-    if (has_texts) tbh_wipe((char *)(uintptr_t)response->headers[0].name, response->head_bytes);
+    if (!has_texts) return;
+    const turbohttp_header *last = &response->headers[response->header_count - 1];
+    char *first = (char *)(uintptr_t)response->headers[0].value;
+    tbh_wipe(first, (size_t)(last->value + last->value_length - first));
 }
 
+/* The first segment holds the head, with whatever cookies it set. */
 static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *response) {
     turbohttp_segment *segment = (turbohttp_segment *)response->owned.first;
     bool has_head = response->head_bytes && response->http_version < 20;

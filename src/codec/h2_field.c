@@ -1,9 +1,10 @@
 /* HTTP/2 fields: what a head or trailer section may contain (RFC 9113 §8.2, §8.3; S-42, S-48).
  *
  * Owns nothing. What HTTP/1.1 would read as two lines, or as framing, never passes.
+ * What is known about an entry of the peer's table stays with it, for it is said again and again.
  * Input language: §8.2.1 with the grammar of RFC 9110 §5: names are tokens without upper case.
  * Does not know: what other fields mean, sizes, the states of streams. */
-#include "h2_frame.h"
+#include "h2_field.h"
 #include "header_id.h"
 
 enum { /* pseudo-headers, as bits */
@@ -17,20 +18,20 @@ enum { /* pseudo-headers, as bits */
 
 typedef struct tbh_h2_pseudo {
     const char *name;
-    uint8_t bit, section;
+    uint8_t length, bit, section;
 } tbh_h2_pseudo;
 
 static const tbh_h2_pseudo tbh_h2_pseudos[] = {
-    {":status", TBH_H2_STATUS, TURBOHTTP_H2_RESPONSE},
-    {":method", TBH_H2_METHOD, TURBOHTTP_H2_REQUEST},
-    {":scheme", TBH_H2_SCHEME, TURBOHTTP_H2_REQUEST},
-    {":path", TBH_H2_PATH, TURBOHTTP_H2_REQUEST},
-    {":authority", TBH_H2_AUTHORITY, TURBOHTTP_H2_REQUEST},
-    {":protocol", TBH_H2_PROTOCOL, TURBOHTTP_H2_REQUEST},
+    {":status", 7, TBH_H2_STATUS, TURBOHTTP_H2_RESPONSE},
+    {":method", 7, TBH_H2_METHOD, TURBOHTTP_H2_REQUEST},
+    {":scheme", 7, TBH_H2_SCHEME, TURBOHTTP_H2_REQUEST},
+    {":path", 5, TBH_H2_PATH, TURBOHTTP_H2_REQUEST},
+    {":authority", 10, TBH_H2_AUTHORITY, TURBOHTTP_H2_REQUEST},
+    {":protocol", 9, TBH_H2_PROTOCOL, TURBOHTTP_H2_REQUEST},
 };
 
-static bool tbh_h2_equals(turbohttp_span text, const char *word) {
-    return text.length == strlen(word) && memcmp(text.data, word, text.length) == 0;
+static bool tbh_h2_equals(turbohttp_span text, const char *word, size_t n) {
+    return text.length == n && memcmp(text.data, word, n) == 0;
 }
 
 static bool tbh_h2_is_blank(char c) {
@@ -51,8 +52,13 @@ static bool tbh_h2_is_name(turbohttp_span name) {
 
 /* Three digits; 101 does not exist here (§8.6). */
 static bool tbh_h2_read_status(turbohttp_span value, uint16_t *status) {
-    uint64_t n;
-    if (value.length != 3 || !tbh_parse_u64(value.data, 3, 999, &n)) return false;
+    unsigned n = 0;
+    if (value.length != 3) return false;
+    for (size_t i = 0; i < 3; i++) {
+        unsigned digit = (uint8_t)value.data[i] - (unsigned)'0';
+        if (digit > 9) return false;
+        n = n * 10 + digit;
+    }
     *status = (uint16_t)n;
     return n >= 100 && n != 101;
 }
@@ -61,21 +67,23 @@ static bool tbh_h2_read_status(turbohttp_span value, uint16_t *status) {
 static bool tbh_h2_check_pseudo(turbohttp_h2_fields *f, const turbohttp_hpack_field *field) {
     const tbh_h2_pseudo *row = tbh_h2_pseudos;
     const tbh_h2_pseudo *end = row + sizeof tbh_h2_pseudos / sizeof *row;
-    while (row < end && !tbh_h2_equals(field->name, row->name)) row++;
+    while (row < end && !tbh_h2_equals(field->name, row->name, row->length)) row++;
     if (row == end || row->section != (uint8_t)f->section) return false;
     if (f->has_regular || (f->pseudo & row->bit)) return false;
     f->pseudo = (uint8_t)(f->pseudo | row->bit);
     if (row->bit == TBH_H2_STATUS) return tbh_h2_read_status(field->value, &f->status);
-    if (row->bit == TBH_H2_METHOD) f->is_connect = tbh_h2_equals(field->value, "CONNECT");
+    if (!tbh_h2_is_value(field->value)) return false;
+    if (row->bit == TBH_H2_METHOD) f->is_connect = tbh_h2_equals(field->value, "CONNECT", 7);
     if (row->bit == TBH_H2_METHOD) return tbh_is_token(field->value.data, field->value.length);
     return row->bit == TBH_H2_AUTHORITY || field->value.length > 0;
 }
 
 /* §8.2.2: fields that speak about a connection of HTTP/1.1. */
-static bool tbh_h2_check_regular(turbohttp_h2_fields *f, const turbohttp_hpack_field *field) {
-    f->has_regular = true;
-    if (!tbh_h2_is_name(field->name)) return false;
-    switch (tbh_header_id(field->name.data, field->name.length)) {
+static bool tbh_h2_check_regular(const turbohttp_hpack_field *field, uint16_t *id) {
+    turbohttp_span name = field->name;
+    *id = tbh_header_id_lower(name.data, name.length);
+    if (!*id) return tbh_h2_is_name(name);
+    switch (*id) {
     case TURBOHTTP_HEADER_CONNECTION:
     case TURBOHTTP_HEADER_PROXY_CONNECTION:
     case TURBOHTTP_HEADER_KEEP_ALIVE:
@@ -92,13 +100,25 @@ TURBOHTTP_API void turbohttp_h2_fields_init(turbohttp_h2_fields *fields,
     fields->section = section;
 }
 
+TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
+                                                const turbohttp_hpack_field *field,
+                                                turbohttp_hpack_row *row, uint32_t *note) {
+    bool is_pseudo = field->name.length && field->name.data[0] == ':';
+    uint16_t id;
+    *note = 0;
+    if (is_pseudo) return tbh_h2_check_pseudo(f, field) ? TURBOHTTP_OK : TURBOHTTP_ERR_H2_FIELD;
+    f->has_regular = true;
+    if (!tbh_h2_is_value(field->value) || !tbh_h2_check_regular(field, &id))
+        return TURBOHTTP_ERR_H2_FIELD;
+    *note = TBH_H2_NOTE_GOOD | id;
+    if (row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
+    return TURBOHTTP_OK;
+}
+
 TURBOHTTP_API turbohttp_status turbohttp_h2_fields_check(turbohttp_h2_fields *fields,
                                                          const turbohttp_hpack_field *field) {
-    bool is_pseudo = field->name.length && field->name.data[0] == ':';
-    if (!tbh_h2_is_value(field->value)) return TURBOHTTP_ERR_H2_FIELD;
-    bool is_good =
-        is_pseudo ? tbh_h2_check_pseudo(fields, field) : tbh_h2_check_regular(fields, field);
-    return is_good ? TURBOHTTP_OK : TURBOHTTP_ERR_H2_FIELD;
+    uint32_t note;
+    return tbh_h2_fields_check_new(fields, field, NULL, &note);
 }
 
 /* §8.3.1, §8.3.2, §8.5; extended CONNECT (RFC 8441 §4) has all of them. */

@@ -61,7 +61,7 @@ static bool tbh_h2_is(const turbohttp_h2_frame *frame, unsigned flag) {
 }
 
 static bool tbh_h2_is_padded(const turbohttp_h2_frame *frame) {
-    return tbh_h2_rule_of(frame)->can_pad && tbh_h2_is(frame, TURBOHTTP_H2_PADDED);
+    return tbh_h2_is(frame, TURBOHTTP_H2_PADDED) && tbh_h2_rule_of(frame)->can_pad;
 }
 
 static bool tbh_h2_has_priority(const turbohttp_h2_frame *frame) {
@@ -69,10 +69,10 @@ static bool tbh_h2_has_priority(const turbohttp_h2_frame *frame) {
 }
 
 /* Bytes in front of the body. */
-static uint32_t tbh_h2_fixed_bytes(const turbohttp_h2_frame *frame) {
-    uint32_t n = tbh_h2_rule_of(frame)->fixed;
+static uint8_t tbh_h2_fixed_bytes(const turbohttp_h2_frame *frame, const tbh_h2_rule *rule) {
+    unsigned n = rule->fixed;
     if (tbh_h2_has_priority(frame)) n += 5;
-    return tbh_h2_is_padded(frame) ? n + 1 : n;
+    return (uint8_t)(tbh_h2_is_padded(frame) ? n + 1 : n);
 }
 
 /* RFC 9113 §6.2, §6.10: a header block is not interrupted by anything, and nothing continues without
@@ -93,13 +93,12 @@ static uint32_t tbh_h2_check_order(turbohttp_h2_reader *r) {
 }
 
 /* §4.2, §6. */
-static uint32_t tbh_h2_check_size(const turbohttp_h2_reader *r) {
+static uint32_t tbh_h2_check_size(const turbohttp_h2_reader *r, const tbh_h2_rule *rule) {
     const turbohttp_h2_frame *frame = &r->frame;
-    const tbh_h2_rule *rule = tbh_h2_rule_of(frame);
     bool is_settings = frame->type == TURBOHTTP_H2_SETTINGS;
     if (frame->length > r->limits.frame_bytes) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
     if (frame->type == TURBOHTTP_H2_PRIORITY) return 0; /* §6.3: an error of the stream */
-    if (frame->length < tbh_h2_fixed_bytes(frame)) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
+    if (frame->length < r->fixed) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
     if (rule->is_exact && frame->length != rule->fixed) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
     if (!is_settings) return 0;
     if (tbh_h2_is(frame, TURBOHTTP_H2_ACK) && frame->length) return TURBOHTTP_H2_FRAME_SIZE_ERROR;
@@ -111,10 +110,13 @@ static uint32_t tbh_h2_check_size(const turbohttp_h2_reader *r) {
 /* The code of the connection error that the header is, or 0. */
 static uint32_t tbh_h2_check_header(turbohttp_h2_reader *r) {
     const turbohttp_h2_frame *frame = &r->frame;
-    uint8_t place = tbh_h2_rule_of(frame)->place;
+    const tbh_h2_rule *rule = tbh_h2_rule_of(frame);
+    uint8_t place = rule->place;
+    r->fixed = tbh_h2_fixed_bytes(frame, rule);
+    r->then = rule->then;
     if (place == TBH_H2_STREAM && frame->stream_id == 0) return TURBOHTTP_H2_PROTOCOL_ERROR;
     if (place == TBH_H2_CONNECTION && frame->stream_id) return TURBOHTTP_H2_PROTOCOL_ERROR;
-    uint32_t error = tbh_h2_check_size(r);
+    uint32_t error = tbh_h2_check_size(r, rule);
     return error ? error : tbh_h2_check_order(r);
 }
 
@@ -219,7 +221,7 @@ TURBOHTTP_API void turbohttp_h2_reader_init(turbohttp_h2_reader *reader,
 }
 
 /* n bytes in one piece, or NULL while some are missing; those that are there wait in the carry. */
-static const uint8_t *tbh_h2_take(turbohttp_h2_reader *r, tbh_h2_input *in, uint32_t n) {
+TBH_ALWAYS_INLINE const uint8_t *tbh_h2_take(turbohttp_h2_reader *r, tbh_h2_input *in, uint32_t n) {
     size_t there = (size_t)(in->end - in->p);
     const uint8_t *p = in->p;
     if (r->carried == 0 && there >= n) {
@@ -264,19 +266,19 @@ static turbohttp_status tbh_h2_step_header(turbohttp_h2_reader *r, tbh_h2_input 
 
 static turbohttp_status tbh_h2_step_fixed(turbohttp_h2_reader *r, tbh_h2_input *in,
                                           turbohttp_h2_event *event) {
-    uint32_t n = tbh_h2_fixed_bytes(&r->frame), error;
-    const uint8_t *p = tbh_h2_take(r, in, n);
-    if (!p && n) return TURBOHTTP_PENDING;
-    r->left -= n;
+    uint32_t error;
+    const uint8_t *p = r->fixed ? tbh_h2_take(r, in, r->fixed) : NULL;
+    if (!p && r->fixed) return TURBOHTTP_PENDING;
+    r->left -= r->fixed;
     event->kind = TURBOHTTP_H2_EVENT_FRAME;
     if (tbh_h2_is_padded(&r->frame)) {
         r->padding = *p++;
         if (r->padding > r->left) return tbh_h2_fail(r, event, TURBOHTTP_H2_PROTOCOL_ERROR);
     }
-    error = tbh_h2_read_fields(r, p, event);
+    error = p ? tbh_h2_read_fields(r, p, event) : 0;
     if (error) return tbh_h2_fail(r, event, error);
     bool is_good = event->kind == TURBOHTTP_H2_EVENT_FRAME;
-    r->state = is_good ? tbh_h2_rule_of(&r->frame)->then : (uint8_t)TBH_H2_SKIP;
+    r->state = is_good ? r->then : (uint8_t)TBH_H2_SKIP;
     return TURBOHTTP_OK;
 }
 
@@ -351,6 +353,15 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_read(turbohttp_h2_reader *reader, co
     *in = input.p;
     *in_length = (size_t)(input.end - input.p);
     return status;
+}
+
+TBH_FN bool tbh_h2_read_body(turbohttp_h2_reader *r, const uint8_t *at, const uint8_t *end,
+                             turbohttp_span *body) {
+    if (r->state != TBH_H2_BODY || r->padding || r->left > (size_t)(end - at)) return false;
+    *body = tbh_span((const char *)at, r->left);
+    r->left = 0;
+    r->state = TBH_H2_HEADER;
+    return true;
 }
 
 /* ------------------------------------------------------------ writing */

@@ -11,13 +11,23 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
     return TURBOHTTP_HEADER_OTHER;
 }
 
+/* The only row that a name of at least four bytes can have. */
+static size_t tbh_header_row(const char *name, size_t n) {
+    uint32_t last = tbh_load32_le(name + n - 4) >> 8 | (uint32_t)':' << 24;
+    return tbh_header_slot(tbh_load32_le(name), last, n);
+}
+
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
-    char line[sizeof(tbh_header_name)];
     if (n < 4) return tbh_header_id_short(name, n);
-    if (n >= sizeof line || !tbh_is_token(name, n)) return TURBOHTTP_HEADER_OTHER;
-    memcpy(line, name, n);
-    line[n] = ':';
-    return tbh_header_id_before_colon(line, n);
+    size_t id = tbh_header_row(name, n);
+    const tbh_header_name *row = &tbh_header_names[id];
+    return row->length == n && tbh_equal_nocase(name, row->text, n) ? (uint16_t)id : 0;
+}
+
+TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n) {
+    size_t id = n < 4 ? tbh_header_id_short(name, n) : tbh_header_row(name, n);
+    const tbh_header_name *row = &tbh_header_names[id];
+    return row->length == n && memcmp(name, row->text, n) == 0 ? (uint16_t)id : 0;
 }
 
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {

@@ -14,6 +14,8 @@ typedef struct tbh_header_name {
 /* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
  * that has an id is a valid token. */
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n);
+/* The same for a name that has no upper case; one that has some gets no id. */
+TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n);
 /* The name of an id in lower case; empty for 0 and for unknown ids. */
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id);
 /* The first of the rows with that id, or NULL: of repeated singletons the first one counts. */
@@ -106,8 +108,12 @@ TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
 /* tbh_header_id for a name without control bytes that has a colon behind it. */
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
 
+TBH_ALWAYS_INLINE size_t tbh_header_slot(uint32_t first, uint32_t last, size_t n) {
+    uint32_t ends = (first ^ last) | 0x20202020u;
+    return tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
+}
+
 /* The only id that a name of at least four bytes with a colon behind it can have. */
 TBH_ALWAYS_INLINE size_t tbh_header_candidate(const char *name, size_t n) {
-    uint32_t ends = (tbh_load32_le(name) ^ tbh_load32_le(name + n - 3)) | 0x20202020u;
-    return tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
+    return tbh_header_slot(tbh_load32_le(name), tbh_load32_le(name + n - 3), n);
 }

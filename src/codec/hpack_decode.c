@@ -151,10 +151,11 @@ TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span
     }
     uint32_t age = d->number - TBH_HPACK_STATIC - 1;
     if (d->number == 0 || age >= table->count) return false;
-    const turbohttp_hpack_row *row = &table->rows[tbh_hpack_table_row(table, age)];
+    turbohttp_hpack_row *row = &table->rows[tbh_hpack_table_row(table, age)];
     d->name = tbh_hpack_text(d, row->offset, row->name_length);
     d->name_home = d->scratch_used ? TBH_HPACK_HOME_FIXED : TBH_HPACK_HOME_TABLE;
     if (!value) return true;
+    d->row = row;
     *value = tbh_hpack_text(d, tbh_hpack_table_wrap(table, row->offset + row->name_length),
                             row->value_length);
     return true;
@@ -180,7 +181,8 @@ static turbohttp_status tbh_hpack_emit_literal(turbohttp_hpack_decoder *d, turbo
     bool is_indexed = d->kind == TBH_HPACK_INCREMENTAL;
     if (is_indexed && d->name_home == TBH_HPACK_HOME_TABLE) tbh_hpack_keep_name(d);
     if (is_indexed && d->is_too_long) tbh_hpack_table_clear(&d->table);
-    else if (is_indexed) tbh_hpack_table_insert(&d->table, d->name, value);
+    else if (is_indexed && tbh_hpack_table_insert(&d->table, d->name, value))
+        d->row = &d->table.rows[d->table.newest];
     return tbh_hpack_emit(d, value, field);
 }
 
@@ -235,17 +237,12 @@ static turbohttp_status tbh_hpack_first(turbohttp_hpack_decoder *d, tbh_hpack_cu
     return tbh_hpack_integer(d, byte, form.mask) ? tbh_hpack_indexed(d, field) : TURBOHTTP_PENDING;
 }
 
-/* Most fields: an index of one byte. */
-TBH_ALWAYS_INLINE turbohttp_status tbh_hpack_start(turbohttp_hpack_decoder *d, tbh_hpack_cursor *c,
-                                                   turbohttp_hpack_field *field) {
-    turbohttp_span value;
+/* Before a field. */
+static void tbh_hpack_clear(turbohttp_hpack_decoder *d) {
+    d->scratch_most = tbh_max_size(d->scratch_most, d->scratch_used);
     d->scratch_used = 0;
     d->is_too_long = false;
-    if (*c->p < 0x80 || *c->p == 0xff || d->needs_update) return tbh_hpack_first(d, c, field);
-    d->number = *c->p++ & 0x7fu;
-    d->kind = TBH_HPACK_INDEXED;
-    d->has_fields = true;
-    return tbh_hpack_find(d, &value) ? tbh_hpack_emit(d, value, field) : tbh_hpack_fail(d);
+    d->row = NULL;
 }
 
 /* ------------------------------------------------------------ strings (§5.2) */
@@ -376,7 +373,8 @@ static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cur
     turbohttp_status status = TURBOHTTP_PENDING;
     if (d->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
     if (d->state == TBH_HPACK_FIRST) {
-        status = tbh_hpack_start(d, c, field);
+        tbh_hpack_clear(d);
+        status = tbh_hpack_first(d, c, field);
         if (status != TURBOHTTP_PENDING || d->state == TBH_HPACK_FIRST) return status;
     }
     if (d->state == TBH_HPACK_INDEX) {
@@ -392,9 +390,9 @@ static turbohttp_status tbh_hpack_step(turbohttp_hpack_decoder *d, tbh_hpack_cur
     return tbh_hpack_value(d, c, field);
 }
 
-TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
-                                                      const uint8_t **in, size_t *in_length,
-                                                      turbohttp_hpack_field *field) {
+static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decoder *decoder,
+                                                          const uint8_t **in, size_t *in_length,
+                                                          turbohttp_hpack_field *field) {
     tbh_hpack_cursor c;
     turbohttp_status status = TURBOHTTP_PENDING;
     if (decoder->state == TBH_HPACK_FAILED) return TURBOHTTP_ERR_HPACK;
@@ -407,4 +405,46 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
     bool has_name = decoder->state >= TBH_HPACK_VALUE && decoder->state <= TBH_HPACK_VALUE_TEXT;
     if (has_name && decoder->name_home == TBH_HPACK_HOME_INPUT) tbh_hpack_keep_name(decoder);
     return decoder->is_too_large ? TURBOHTTP_ERR_HEAD_TOO_LARGE : TURBOHTTP_PENDING;
+}
+
+/* Most fields are an index of one byte, of an entry that does not wrap. */
+TBH_ALWAYS_INLINE bool tbh_hpack_find_short(turbohttp_hpack_decoder *d, uint32_t index,
+                                            turbohttp_hpack_field *field) {
+    if (index <= TBH_HPACK_STATIC) {
+        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+        d->row = NULL;
+        field->name = tbh_span(row->name, row->name_length);
+        field->value = tbh_span(row->value, row->value_length);
+        return index != 0;
+    }
+    uint32_t age = index - TBH_HPACK_STATIC - 1;
+    if (age >= d->table.count) return false;
+    turbohttp_hpack_row *row = &d->table.rows[tbh_hpack_table_row(&d->table, age)];
+    const char *text = (const char *)d->table.text + row->offset;
+    if (row->name_length + row->value_length > d->table.capacity - row->offset) return false;
+    d->row = row;
+    field->name = tbh_span(text, row->name_length);
+    field->value = tbh_span(text + row->name_length, row->value_length);
+    return true;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *decoder,
+                                                      const uint8_t **in, size_t *in_length,
+                                                      turbohttp_hpack_field *field) {
+    turbohttp_hpack_decoder *d = decoder;
+    bool is_between = d->state == TBH_HPACK_FIRST && !d->is_too_large;
+    if (*in_length == 0 && is_between) return TURBOHTTP_PENDING;
+    uint8_t byte = *in_length ? **in : 0;
+    if (!is_between || byte < 0x80 || byte == 0xff || d->needs_update ||
+        !tbh_hpack_find_short(d, byte & 0x7fu, field))
+        return tbh_hpack_decode_any(d, in, in_length, field);
+    size_t size = field->name.length + field->value.length + TBH_HPACK_OVERHEAD;
+    if (TBH_UNLIKELY(size > d->list_limit - d->list_bytes))
+        return tbh_hpack_decode_any(d, in, in_length, field);
+    d->list_bytes += size;
+    d->has_fields = true;
+    field->never_indexed = false;
+    ++*in;
+    --*in_length;
+    return TURBOHTTP_OK;
 }

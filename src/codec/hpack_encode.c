@@ -85,6 +85,7 @@ static uint8_t *tbh_hpack_put_string(uint8_t *out, turbohttp_span text) {
  * then the size in use. */
 static uint8_t *tbh_hpack_put_updates(turbohttp_hpack_encoder *e, uint8_t *out) {
     uint32_t limit = e->table.limit;
+    if (e->smallest == e->announced && limit <= e->announced) return out; /* nothing to say */
     if (e->smallest < e->announced && e->smallest < limit)
         out = tbh_hpack_put_integer(out, TBH_HPACK_BITS_UPDATE, 31, e->smallest);
     if (e->smallest < e->announced || limit > e->announced) {
@@ -162,12 +163,13 @@ static bool tbh_hpack_equal(turbohttp_span text, const char *p, size_t n) {
     return text.length == n && (n == 0 || memcmp(text.data, p, n) == 0);
 }
 
-static void tbh_hpack_match_static(const turbohttp_hpack_field *field, tbh_hpack_match *match) {
-    uint32_t index = match->name = tbh_hpack_static_find(field->name);
+/* `name` is the field's static index, or 0. */
+static void tbh_hpack_match_static(const turbohttp_hpack_field *field, uint32_t name,
+                                   tbh_hpack_match *match) {
+    uint32_t index = match->name = name;
     if (index == 0) return;
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
-    for (; index <= TBH_HPACK_STATIC; row = tbh_hpack_static_row_at(++index)) { /* at most seven */
-        if (!tbh_hpack_equal(field->name, row->name, row->name_length)) return;
+    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index), *end = row + row->left;
+    for (; row < end; row++, index++) {
         if (!tbh_hpack_equal(field->value, row->value, row->value_length)) continue;
         match->field = index;
         return;
@@ -236,10 +238,10 @@ static uint8_t *tbh_hpack_put_literal(uint8_t *out, const turbohttp_hpack_field 
 }
 
 static uint8_t *tbh_hpack_put_field(turbohttp_hpack_encoder *e, uint8_t *out,
-                                    const turbohttp_hpack_field *field) {
+                                    const turbohttp_hpack_field *field, uint32_t name) {
     tbh_hpack_match match = {0, 0};
     turbohttp_hpack_link link = {0, 0, 0};
-    tbh_hpack_match_static(field, &match);
+    tbh_hpack_match_static(field, name, &match);
     uint8_t bits = tbh_hpack_choose(e, field, match.name);
     bool is_indexed = bits == TBH_HPACK_BITS_INCREMENTAL;
     if (bits == TBH_HPACK_BITS_NEVER) match.field = 0;
@@ -263,9 +265,9 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode_begin(turbohttp_hpack_enco
     return turbohttp_writer_commit(writer, (size_t)(out - (uint8_t *)start));
 }
 
-TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
-                                                      const turbohttp_hpack_field *field,
-                                                      turbohttp_writer *writer) {
+TBH_FN turbohttp_status tbh_hpack_encode_named(turbohttp_hpack_encoder *encoder,
+                                               const turbohttp_hpack_field *field, uint32_t name,
+                                               turbohttp_writer *writer) {
     char *start;
     if (field->name.length > 1u << 30 || field->value.length > 1u << 30)
         return TURBOHTTP_ERR_OVERFLOW;
@@ -273,6 +275,13 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *e
     turbohttp_status status = turbohttp_writer_reserve(writer, most, &start);
     if (status != TURBOHTTP_OK) return status;
     uint8_t *out = tbh_hpack_put_updates(encoder, (uint8_t *)start);
-    out = tbh_hpack_put_field(encoder, out, field);
-    return turbohttp_writer_commit(writer, (size_t)(out - (uint8_t *)start));
+    out = tbh_hpack_put_field(encoder, out, field, name);
+    writer->length += (size_t)(out - (uint8_t *)start);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *encoder,
+                                                      const turbohttp_hpack_field *field,
+                                                      turbohttp_writer *writer) {
+    return tbh_hpack_encode_named(encoder, field, tbh_hpack_static_find(field->name), writer);
 }

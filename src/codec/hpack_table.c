@@ -7,24 +7,25 @@
 #include "hpack_table.h"
 
 /* ------------------------------------------------------------ static */
-#define TBH_HPACK_ROW(name, value)                                                                 \
-    { name, value, sizeof(name) - 1, sizeof(value) - 1 }
+#define TBH_HPACK_ROWS(left, name, value)                                                          \
+    { name, value, sizeof(name) - 1, sizeof(value) - 1, left }
+#define TBH_HPACK_ROW(name, value) TBH_HPACK_ROWS(1, name, value)
 
 static const tbh_hpack_static_row tbh_hpack_static[TBH_HPACK_STATIC + 1] = {
     TBH_HPACK_ROW("", ""),
     TBH_HPACK_ROW(":authority", ""),
-    TBH_HPACK_ROW(":method", "GET"),
+    TBH_HPACK_ROWS(2, ":method", "GET"),
     TBH_HPACK_ROW(":method", "POST"),
-    TBH_HPACK_ROW(":path", "/"),
+    TBH_HPACK_ROWS(2, ":path", "/"),
     TBH_HPACK_ROW(":path", "/index.html"),
-    TBH_HPACK_ROW(":scheme", "http"),
+    TBH_HPACK_ROWS(2, ":scheme", "http"),
     TBH_HPACK_ROW(":scheme", "https"),
-    TBH_HPACK_ROW(":status", "200"),
-    TBH_HPACK_ROW(":status", "204"),
-    TBH_HPACK_ROW(":status", "206"),
-    TBH_HPACK_ROW(":status", "304"),
-    TBH_HPACK_ROW(":status", "400"),
-    TBH_HPACK_ROW(":status", "404"),
+    TBH_HPACK_ROWS(7, ":status", "200"),
+    TBH_HPACK_ROWS(6, ":status", "204"),
+    TBH_HPACK_ROWS(5, ":status", "206"),
+    TBH_HPACK_ROWS(4, ":status", "304"),
+    TBH_HPACK_ROWS(3, ":status", "400"),
+    TBH_HPACK_ROWS(2, ":status", "404"),
     TBH_HPACK_ROW(":status", "500"),
     TBH_HPACK_ROW("accept-charset", ""),
     TBH_HPACK_ROW("accept-encoding", "gzip, deflate"),
@@ -161,6 +162,7 @@ TBH_FN bool tbh_hpack_table_insert(turbohttp_hpack_table *table, turbohttp_span 
     row->offset = table->text_end;
     row->name_length = (uint32_t)name.length;
     row->value_length = (uint32_t)value.length;
+    row->note = 0;
     table->used += (uint32_t)size;
     table->count++;
     tbh_hpack_table_put(table, name);

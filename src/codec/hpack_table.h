@@ -8,12 +8,21 @@ enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;
+    uint8_t left; /* rows with the same name, from this one on */
 } tbh_hpack_static_row;
 
 /* The entry of a static index, 1 to 61. */
 TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index);
 /* The first static index with that name, or 0. */
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
+
+/* Names that somebody knows by their index. */
+enum { TBH_HPACK_AUTHORITY = 1, TBH_HPACK_METHOD = 2, TBH_HPACK_PATH = 4, TBH_HPACK_SCHEME = 6 };
+
+/* As turbohttp_hpack_encode, for a name whose first static index is known; 0: it has none. */
+TBH_FN turbohttp_status tbh_hpack_encode_named(turbohttp_hpack_encoder *encoder,
+                                               const turbohttp_hpack_field *field, uint32_t name,
+                                               turbohttp_writer *writer);
 
 /* Takes rows and text out of `memory` and moves it behind them; false when there is not enough. */
 TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,

@@ -22,6 +22,9 @@ typedef struct tbh_source {
 /* What the engine needs to know of a request; the texts live until the exchange is over. */
 typedef struct tbh_conn_request {
     turbohttp_span head;     /* the request's head on the wire, with a small body right behind */
+    size_t method_bytes;     /* of `head`; then a blank */
+    size_t target_bytes;     /* and a blank */
+    size_t small_bytes;      /* of that body */
     turbohttp_span trailers; /* field lines for the end of a chunked body, or empty */
     tbh_source *body;        /* what is not in `head`; NULL: nothing */
     bool is_head;            /* the method is HEAD */

@@ -77,9 +77,10 @@ static void tbh_mux_drop_block(tbh_mux *h) {
 
 TBH_FN void tbh_mux_reset(tbh_mux *h) {
     tbh_mux_drop_block(h);
+    tbh_mux_drop_common(h);
     tbh_mux_section_drop(h->pool, &h->head.section);
-    if (h->decoder.scratch)
-        turbohttp_byte_pool_return(h->pool, h->decoder.scratch, h->scratch_bytes);
+    h->is_in_block = false;
+    tbh_mux_return_scratch(h);
     if (h->decoder_memory) { /* tables hold header values */
         tbh_wipe(h->decoder_memory, h->decoder_bytes);
         turbohttp_byte_pool_return(h->pool, h->decoder_memory, h->decoder_bytes);
@@ -88,7 +89,6 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
         tbh_wipe(h->encoder_memory, h->encoder_bytes);
         turbohttp_byte_pool_return(h->pool, h->encoder_memory, h->encoder_bytes);
     }
-    h->decoder.scratch = NULL;
     h->decoder_memory = h->encoder_memory = NULL;
     turbohttp_writer_reset(&h->out);
 }
@@ -101,10 +101,12 @@ TBH_FN bool tbh_mux_can_start(const tbh_mux *h) {
 
 TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code) {
     if (h->is_failed) return;
-    h->is_failed = h->failed_due = h->is_draining = true;
+    h->is_failed = h->is_draining = true;
+    h->notices |= TBH_MUX_NOTICE_FAILED;
     h->status = status;
     h->code = code;
     h->at = h->fill;
+    h->end_is_due = false;
     h->settings_due_us = h->ping_at_us = h->ping_due_us = UINT64_MAX;
     if (!h->is_ended) turbohttp_h2_write_goaway(&h->out, 0, code, tbh_span(NULL, 0));
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
@@ -123,7 +125,7 @@ static size_t tbh_mux_wanted_bytes(const tbh_mux *h) {
 TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room) {
     size_t wanted = tbh_mux_wanted_bytes(h);
     *room = 0;
-    if (h->at != h->fill) return NULL;
+    if (h->at != h->fill || h->end_is_due) return NULL;
     tbh_mux_settle(h); /* what was offered lies in the block */
     if (h->block && h->block_bytes < wanted) tbh_mux_drop_block(h);
     if (!h->block) h->block = (uint8_t *)turbohttp_byte_pool_rent(h->pool, wanted, &h->block_bytes);
@@ -146,7 +148,7 @@ TBH_FN void tbh_mux_in_end(tbh_mux *h) {
 }
 
 TBH_FN bool tbh_mux_in_wanted(const tbh_mux *h) {
-    return !h->is_failed && !h->is_ended && h->at == h->fill;
+    return !h->is_failed && !h->is_ended && h->at == h->fill && !h->end_is_due;
 }
 
 /* ------------------------------------------------------------ which stream */
@@ -243,7 +245,8 @@ static void tbh_mux_on_rst_stream(tbh_mux *h, uint32_t id, uint32_t code) {
 /* What the peer will not look at any more can be repeated elsewhere. */
 static void tbh_mux_on_goaway(tbh_mux *h, uint32_t last, uint32_t code) {
     if (!tbh_mux_count_control(h)) return;
-    h->is_draining = h->goaway_due = true;
+    h->is_draining = true;
+    h->notices |= TBH_MUX_NOTICE_GOAWAY;
     h->code = code;
     if (last < h->goaway_last) h->goaway_last = last;
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
@@ -256,6 +259,7 @@ static void tbh_mux_on_goaway(tbh_mux *h, uint32_t last, uint32_t code) {
 static void tbh_mux_on_setting(tbh_mux *h, turbohttp_h2_setting setting) {
     switch (setting.id) {
     case TURBOHTTP_H2_HEADER_TABLE_SIZE:
+        tbh_mux_forget_common(h);
         turbohttp_hpack_encoder_resize(&h->encoder, setting.value);
         break;
     case TURBOHTTP_H2_MAX_CONCURRENT_STREAMS: h->peer_streams = setting.value; break;
@@ -267,7 +271,7 @@ static void tbh_mux_on_setting(tbh_mux *h, turbohttp_h2_setting setting) {
 static void tbh_mux_on_settings_ack(tbh_mux *h) {
     if (h->settings_due_us == UINT64_MAX) return; /* one too many brings nothing, and was counted */
     h->settings_due_us = UINT64_MAX;
-    h->ack_due = true;
+    h->notices |= TBH_MUX_NOTICE_ACK;
 }
 
 static void tbh_mux_on_settings_end(tbh_mux *h, const turbohttp_h2_frame *frame) {
@@ -316,10 +320,11 @@ static void tbh_mux_on_frame(tbh_mux *h, const turbohttp_h2_event *in) {
     }
 }
 
-static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
-    if (in->frame.type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, in->bytes, event);
-    else if (in->frame.type == TURBOHTTP_H2_HEADERS || in->frame.type == TURBOHTTP_H2_CONTINUATION)
-        tbh_mux_block_bytes(h, in->bytes);
+static void tbh_mux_on_bytes(tbh_mux *h, const turbohttp_h2_frame *frame, turbohttp_span bytes,
+                             tbh_mux_event *event) {
+    bool is_block = frame->type == TURBOHTTP_H2_HEADERS || frame->type == TURBOHTTP_H2_CONTINUATION;
+    if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_bytes(h, bytes, event);
+    else if (is_block) tbh_mux_block_bytes(h, bytes);
 }
 
 static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_event *event) {
@@ -327,6 +332,18 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
     if (frame->type == TURBOHTTP_H2_DATA) tbh_mux_on_data_end(h, frame);
     else if (is_block && (frame->flags & TURBOHTTP_H2_END_HEADERS)) tbh_mux_block_end(h, event);
     else if (frame->type == TURBOHTTP_H2_SETTINGS) tbh_mux_on_settings_end(h, frame);
+}
+
+/* Most frames come whole: their body needs no further words of the reader. What ends with the frame
+ * waits until the body is settled. */
+static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
+                                  tbh_mux_event *event) {
+    turbohttp_span body;
+    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    h->at += body.length;
+    if (body.length) tbh_mux_on_bytes(h, frame, body, event);
+    if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;
+    else if (!h->is_failed) tbh_mux_on_end(h, frame, event);
 }
 
 static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
@@ -337,23 +354,24 @@ static void tbh_mux_on_stream_error(tbh_mux *h, const turbohttp_h2_event *in) {
 
 static void tbh_mux_on_event(tbh_mux *h, const turbohttp_h2_event *in, tbh_mux_event *event) {
     switch (in->kind) {
-    case TURBOHTTP_H2_EVENT_FRAME: tbh_mux_on_frame(h, in); break;
+    case TURBOHTTP_H2_EVENT_FRAME:
+        tbh_mux_on_frame(h, in);
+        tbh_mux_on_whole_body(h, &in->frame, event);
+        break;
     case TURBOHTTP_H2_EVENT_SETTING: tbh_mux_on_setting(h, in->setting); break;
-    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, in, event); break;
+    case TURBOHTTP_H2_EVENT_BYTES: tbh_mux_on_bytes(h, &in->frame, in->bytes, event); break;
     case TURBOHTTP_H2_EVENT_STREAM_ERROR: tbh_mux_on_stream_error(h, in); break;
     case TURBOHTTP_H2_EVENT_END: tbh_mux_on_end(h, &in->frame, event); break;
     }
 }
 
 static bool tbh_mux_next_notice(tbh_mux *h, tbh_mux_event *event) {
-    event->kind = h->ack_due      ? TBH_MUX_SETTINGS_ACK
-                  : h->goaway_due ? TBH_MUX_GOAWAY
-                  : h->failed_due ? TBH_MUX_FAILED
-                                  : TBH_MUX_NOTHING;
-    if (h->ack_due) h->ack_due = false;
-    else if (h->goaway_due) h->goaway_due = false;
-    else h->failed_due = false;
-    return event->kind != TBH_MUX_NOTHING;
+    static const uint8_t kinds[] = {TBH_MUX_SETTINGS_ACK, TBH_MUX_GOAWAY, TBH_MUX_FAILED};
+    if (!h->notices) return false;
+    unsigned first = h->notices & 1 ? 0 : h->notices & 2 ? 1 : 2;
+    h->notices = (uint8_t)(h->notices & ~(1u << first));
+    event->kind = (tbh_mux_event_kind)kinds[first];
+    return true;
 }
 
 /* The peer has gone: what is not whole now will never be. */
@@ -369,6 +387,11 @@ static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
     turbohttp_h2_event in;
     const uint8_t *at = h->at;
     size_t left = (size_t)(h->fill - h->at);
+    if (h->end_is_due) {
+        h->end_is_due = false;
+        tbh_mux_on_end(h, &h->reader.frame, event);
+        return true;
+    }
     if (!h->block) return false;
     if (left) h->last_receive_us = h->now_us;
     turbohttp_status status = turbohttp_h2_read(&h->reader, &at, &left, &in);
@@ -381,7 +404,7 @@ static bool tbh_mux_read(tbh_mux *h, tbh_mux_event *event) {
 /* Each turn takes something off a queue, or bytes off the input. */
 TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_event *event) {
     h->now_us = now_us;
-    tbh_mux_settle(h);
+    if (h->offered_to) tbh_mux_settle(h);
     memset(event, 0, sizeof *event);
     for (;;) {
         if (tbh_mux_next_ready(h, event)) return event->kind;
@@ -392,6 +415,7 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
         } else if (h->is_ended) {
             tbh_mux_on_peer_end(h);
         } else {
+            tbh_mux_return_scratch(h);
             if (h->queues[TBH_MUX_LIVE].count == 0) tbh_mux_drop_block(h);
             return TBH_MUX_NOTHING;
         }

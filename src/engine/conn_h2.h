@@ -4,14 +4,15 @@
  *   conn_h2.c     life, frames that come in, the driver
  *   h2_stream.c   states of a stream, what is handed out, and in which order
  *   h2_flow.c     credit in both directions, guards against floods
- *   h2_send.c     what goes out: control frames, heads, bodies
+ *   h2_send.c     what goes out: control frames, requests, bodies
+ *   h2_block.c    header blocks that go out
  *   h2_head.c     header blocks that come in
  *
  * The connection is called mux here, for the codec has the prefix h2. Streams live in memory of the
  * caller, one for each request. */
 #pragma once
 #include "../codec/h1_head.h"
-#include "../codec/h2_frame.h"
+#include "../codec/h2_field.h"
 #include "../codec/header_id.h"
 #include "conn_h1.h"
 
@@ -77,7 +78,8 @@ typedef struct tbh_mux_queue {
 typedef struct tbh_mux_section {
     turbohttp_header *table;
     size_t bytes; /* of the block */
-    size_t text_bytes;
+    char *text;   /* where the next one goes */
+    size_t room;  /* bytes from there on */
     uint32_t count;
 } tbh_mux_section;
 
@@ -113,6 +115,7 @@ struct tbh_mux_stream {
     uint16_t status;
     turbohttp_content_coding coding;
     tbh_mux_section head, trailer;
+    uint32_t head_bytes;     /* of the head's texts */
     turbohttp_status reason; /* of a reset */
     uint32_t code;           /* the wire's */
     bool is_safe;            /* the peer did not process it: it may be repeated (§8.7) */
@@ -155,11 +158,19 @@ typedef struct tbh_mux_block {
     turbohttp_status status; /* the first fault in it */
     turbohttp_content_coding coding;
     uint64_t content_length;
-    size_t widest; /* bytes of its largest field: so much of the scratch was in use */
+    uint32_t text_bytes; /* of its fields */
     bool has_content_length;
     bool ends; /* END_STREAM */
 } tbh_mux_block;
 
+/* Method and field lines of the last request, and the parts of its block that they became. */
+typedef struct tbh_mux_common {
+    char *bytes; /* all four, one behind the other; NULL: none yet */
+    size_t room, method_bytes, lines_bytes, before_path, behind_path;
+    uint32_t inserted; /* entries that the encoder's table had seen */
+} tbh_mux_common;
+
+enum { TBH_MUX_NOTICE_ACK = 1, TBH_MUX_NOTICE_GOAWAY = 2, TBH_MUX_NOTICE_FAILED = 4 };
 enum { TBH_MUX_BUCKETS = 64 }; /* of streams by number; a power of two */
 
 struct tbh_mux {
@@ -177,6 +188,7 @@ struct tbh_mux {
     uint8_t *block, *at, *fill;
     size_t block_bytes;
     uint8_t full_receives;
+    bool end_is_due; /* of the present frame */
     turbohttp_h2_reader reader;
     turbohttp_hpack_decoder decoder;
     void *decoder_memory;
@@ -195,6 +207,7 @@ struct tbh_mux {
     turbohttp_hpack_encoder encoder;
     void *encoder_memory;
     size_t encoder_bytes;
+    tbh_mux_common common;
     int64_t send_window;
     uint32_t window, taken;
 
@@ -202,6 +215,7 @@ struct tbh_mux {
     uint32_t peer_streams, peer_window, goaway_last;
     tbh_mux_bucket control, resets;
     bool settings_seen; /* its first frame */
+    bool is_in_block;   /* a header block has begun */
     bool is_draining;   /* no new streams */
     bool is_ended;      /* it closed its side */
 
@@ -209,7 +223,8 @@ struct tbh_mux {
     uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us;
     uint32_t pings;
 
-    bool is_failed, failed_due, ack_due, goaway_due;
+    uint8_t notices; /* TBH_MUX_NOTICE_…: to be said */
+    bool is_failed;
     turbohttp_status status; /* of TBH_MUX_FAILED */
     uint32_t code;           /* of the wire, ours or the peer's */
 };
@@ -291,6 +306,15 @@ TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends);
 TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes);
 /* The block is complete: a head, trailers, or a fault. */
 TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event);
+/* Nothing more has come for now: scratch that no open block needs goes back. */
+TBH_FN void tbh_mux_return_scratch(tbh_mux *h);
+
+/* ------------------------------------------------------------ h2_block.c */
+/* A request's head becomes a block; NULL: the stream's trailers do. */
+TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *request, bool ends);
+/* The encoder's table changes otherwise than by an insertion. */
+TBH_FN void tbh_mux_forget_common(tbh_mux *h);
+TBH_FN void tbh_mux_drop_common(tbh_mux *h);
 
 /* ------------------------------------------------------------ h2_send.c */
 TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h);

@@ -1,6 +1,6 @@
 /* HTTP/2 header blocks that come in: fields become a table of C strings (RFC 9113 §8, RFC 7541).
  *
- * Owns the block's section until a stream gets it, and the decoder's scratch while a block is open.
+ * Owns the block's section until a stream gets it, and the decoder's scratch while it is lent.
  * Invariants: every block is decoded to its end, also one that nobody wants, for the peer's table
  * goes on with it (§4.3); what breaks a rule never reaches the user (S-48); texts grow with what was
  * decoded, up to limits.head_bytes.
@@ -14,43 +14,68 @@ static size_t tbh_mux_table_bytes(const tbh_mux *h) {
     return h->limits->header_count * sizeof(turbohttp_header);
 }
 
-/* Moves the texts to a block with room for `needed` of them; the rows follow. */
-static bool tbh_mux_section_grow(tbh_mux *h, tbh_mux_section *section, size_t needed) {
-    size_t bytes, table = tbh_mux_table_bytes(h);
-    turbohttp_header *rows =
-        (turbohttp_header *)turbohttp_byte_pool_rent(h->pool, table + needed, &bytes);
-    if (!rows) return false;
-    if (section->table) {
-        const char *from = (const char *)section->table + table;
-        char *to = (char *)rows + table;
-        memcpy(to, from, section->text_bytes);
-        for (uint32_t i = 0; i < section->count; i++) {
-            rows[i] = section->table[i];
-            rows[i].name = to + (rows[i].name - from);
-            rows[i].value = to + (rows[i].value - from);
-        }
-        tbh_wipe(section->table, section->bytes); /* it may hold cookies (RELIABILITY 3.6) */
-        turbohttp_byte_pool_return(h->pool, section->table, section->bytes);
+static const char *tbh_mux_texts(const tbh_mux *h, const tbh_mux_section *section) {
+    return (const char *)section->table + tbh_mux_table_bytes(h);
+}
+
+/* Moves the texts to a block with room for `wanted` of them; the rows follow. */
+static bool tbh_mux_section_grow(tbh_mux *h, tbh_mux_section *section, size_t wanted) {
+    tbh_mux_section old = *section;
+    size_t table = tbh_mux_table_bytes(h), used = 0;
+    section->table =
+        (turbohttp_header *)turbohttp_byte_pool_rent(h->pool, table + wanted, &section->bytes);
+    if (!section->table) {
+        *section = old;
+        return false;
     }
-    section->table = rows;
-    section->bytes = bytes;
+    section->text = (char *)section->table + table;
+    if (old.table) {
+        const char *from = tbh_mux_texts(h, &old);
+        used = (size_t)(old.text - from);
+        memcpy(section->text, from, used);
+        for (uint32_t i = 0; i < section->count; i++) {
+            turbohttp_header *row = &section->table[i];
+            *row = old.table[i];
+            bool is_ours = (uintptr_t)row->name - (uintptr_t)from < used; /* or static */
+            if (is_ours) row->name = section->text + (row->name - from);
+            row->value = section->text + (row->value - from);
+        }
+        tbh_wipe(old.table, old.bytes); /* it may hold cookies (RELIABILITY 3.6) */
+        turbohttp_byte_pool_return(h->pool, old.table, old.bytes);
+    }
+    section->text += used;
+    section->room = section->bytes - table - used;
     return true;
 }
 
-static bool tbh_mux_section_has_room(tbh_mux *h, tbh_mux_section *section, size_t n) {
-    size_t needed = section->text_bytes + n;
-    if (section->table && needed <= section->bytes - tbh_mux_table_bytes(h)) return true;
-    size_t wanted = section->table ? needed * 2 : tbh_max_size(needed, TBH_MUX_TEXT_GUESS);
+static TBH_NOINLINE bool tbh_mux_section_widen(tbh_mux *h, tbh_mux_section *section, size_t n) {
+    size_t used = section->table ? (size_t)(section->text - tbh_mux_texts(h, section)) : 0;
+    size_t wanted = section->table ? (used + n) * 2 : tbh_max_size(n, TBH_MUX_TEXT_GUESS);
     return tbh_mux_section_grow(h, section, wanted);
 }
 
-static const char *tbh_mux_section_put(const tbh_mux *h, tbh_mux_section *section,
-                                       turbohttp_span text) {
-    char *to = (char *)section->table + tbh_mux_table_bytes(h) + section->text_bytes;
+static char *tbh_mux_put_text(char *to, turbohttp_span text) {
     if (text.length) memcpy(to, text.data, text.length);
     to[text.length] = 0;
-    section->text_bytes += text.length + 1;
-    return to;
+    return to + text.length + 1;
+}
+
+/* Adds a row; there is room for it and its texts. Names of the static table need none. */
+static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
+                                             const turbohttp_hpack_field *field, uint32_t note) {
+    uint32_t index = TBH_H2_NOTE_NAME(note);
+    turbohttp_header *row = &section->table[section->count++];
+    char *text = section->text;
+    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name_length = (uint16_t)field->name.length;
+    row->value_length = (uint32_t)field->value.length;
+    row->id = TBH_H2_NOTE_ID(note);
+    if (!index) text = tbh_mux_put_text(text, field->name);
+    row->value = text;
+    text = tbh_mux_put_text(text, field->value);
+    section->room -= (size_t)(text - section->text);
+    section->text = text;
+    return row;
 }
 
 /* ------------------------------------------------------------ fields that frame the message */
@@ -76,10 +101,12 @@ static void tbh_mux_content_encoding(tbh_mux_block *block, turbohttp_span rest) 
 }
 
 static turbohttp_status tbh_mux_note(tbh_mux_block *block, const turbohttp_header *row) {
-    turbohttp_span value = tbh_span(row->value, row->value_length);
+    bool is_length = row->id == TURBOHTTP_HEADER_CONTENT_LENGTH;
+    if (!is_length && row->id != TURBOHTTP_HEADER_CONTENT_ENCODING) return TURBOHTTP_OK;
     if (block->fields.section != TURBOHTTP_H2_RESPONSE) return TURBOHTTP_OK;
-    if (row->id == TURBOHTTP_HEADER_CONTENT_LENGTH) return tbh_mux_content_length(block, value);
-    if (row->id == TURBOHTTP_HEADER_CONTENT_ENCODING) tbh_mux_content_encoding(block, value);
+    turbohttp_span value = tbh_span(row->value, row->value_length);
+    if (is_length) return tbh_mux_content_length(block, value);
+    tbh_mux_content_encoding(block, value);
     return TURBOHTTP_OK;
 }
 
@@ -87,41 +114,51 @@ static turbohttp_status tbh_mux_keep_field(tbh_mux *h, const turbohttp_hpack_fie
     tbh_mux_block *block = &h->head;
     tbh_mux_section *section = &block->section;
     size_t n = field->name.length + field->value.length + 2;
-    turbohttp_status status = turbohttp_h2_fields_check(&block->fields, field);
-    if (status != TURBOHTTP_OK) return status;
-    if (field->name.data[0] == ':') return TURBOHTTP_OK;
+    uint32_t note;
+    turbohttp_status status = tbh_h2_fields_check_row(&block->fields, field, h->decoder.row, &note);
+    if (status != TURBOHTTP_OK || !note) return status;
     if (section->count == h->limits->header_count) return TURBOHTTP_ERR_TOO_MANY_HEADERS;
     if (field->name.length > UINT16_MAX || n > h->limits->line_bytes)
         return TURBOHTTP_ERR_LINE_TOO_LONG;
-    if (!tbh_mux_section_has_room(h, section, n)) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    turbohttp_header *row = &section->table[section->count++];
-    row->name = tbh_mux_section_put(h, section, field->name);
-    row->value = tbh_mux_section_put(h, section, field->value);
-    row->name_length = (uint16_t)field->name.length;
-    row->value_length = (uint32_t)field->value.length;
-    row->id = tbh_header_id(row->name, row->name_length);
-    return tbh_mux_note(block, row);
+    if (n > section->room && !tbh_mux_section_widen(h, section, n))
+        return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    block->text_bytes += (uint32_t)n;
+    return tbh_mux_note(block, tbh_mux_section_add(section, field, note));
 }
 
 /* ------------------------------------------------------------ the block */
-/* Scratch is lent for the time of a block: an idle connection needs none. */
+/* Scratch is lent while there is something to read: an idle connection needs none. */
+static void tbh_mux_lend_scratch(tbh_mux *h) {
+    turbohttp_hpack_decoder *decoder = &h->decoder;
+    if (decoder->scratch) return;
+    decoder->scratch = (uint8_t *)turbohttp_byte_pool_rent(
+        h->pool, tbh_max_size(h->limits->line_bytes, decoder->table.capacity), &h->scratch_bytes);
+    decoder->scratch_bytes = decoder->scratch ? h->scratch_bytes : 0;
+    if (!decoder->scratch)
+        tbh_mux_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_H2_INTERNAL_ERROR);
+}
+
+TBH_FN void tbh_mux_return_scratch(tbh_mux *h) {
+    turbohttp_hpack_decoder *decoder = &h->decoder;
+    if (!decoder->scratch || h->is_in_block) return;
+    tbh_wipe(decoder->scratch, tbh_max_size(decoder->scratch_most, decoder->scratch_used));
+    turbohttp_byte_pool_return(h->pool, decoder->scratch, h->scratch_bytes);
+    decoder->scratch = NULL;
+    decoder->scratch_bytes = decoder->scratch_most = decoder->scratch_used = 0;
+}
+
 TBH_FN void tbh_mux_block_begin(tbh_mux *h, bool ends) {
     tbh_mux_block *block = &h->head;
     bool has_head = h->reading && h->reading->has_head;
     block->ends = ends;
-    block->status = TURBOHTTP_OK;
+    block->status = h->reading ? TURBOHTTP_OK : TURBOHTTP_DONE; /* nobody wants it */
     block->coding = TURBOHTTP_CODING_IDENTITY;
     block->has_content_length = false;
-    block->widest = 0;
-    block->section.count = 0;
-    block->section.text_bytes = 0;
+    block->text_bytes = 0;
     turbohttp_h2_fields_init(&block->fields,
                              has_head ? TURBOHTTP_H2_TRAILERS : TURBOHTTP_H2_RESPONSE);
-    h->decoder.scratch = (uint8_t *)turbohttp_byte_pool_rent(
-        h->pool, tbh_max_size(h->limits->line_bytes, h->decoder.table.capacity), &h->scratch_bytes);
-    h->decoder.scratch_bytes = h->decoder.scratch ? h->scratch_bytes : 0;
-    if (!h->decoder.scratch)
-        tbh_mux_fail(h, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_H2_INTERNAL_ERROR);
+    tbh_mux_lend_scratch(h);
+    h->is_in_block = true;
 }
 
 TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
@@ -130,20 +167,10 @@ TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
     turbohttp_hpack_field field;
     turbohttp_status status;
     while ((status = turbohttp_hpack_decode(&h->decoder, &in, &n, &field)) == TURBOHTTP_OK) {
-        h->head.widest = tbh_max_size(h->head.widest, field.name.length + field.value.length);
-        if (h->reading && h->head.status == TURBOHTTP_OK)
-            h->head.status = tbh_mux_keep_field(h, &field);
+        if (h->head.status == TURBOHTTP_OK) h->head.status = tbh_mux_keep_field(h, &field);
     }
     if (status == TURBOHTTP_ERR_HPACK) tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
     else if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
-}
-
-static void tbh_mux_return_scratch(tbh_mux *h) {
-    if (!h->decoder.scratch) return;
-    tbh_wipe(h->decoder.scratch, tbh_min_size(h->scratch_bytes, h->head.widest));
-    turbohttp_byte_pool_return(h->pool, h->decoder.scratch, h->scratch_bytes);
-    h->decoder.scratch = NULL;
-    h->decoder.scratch_bytes = 0;
 }
 
 /* §8.3.2, §8.6: interim heads are told and forgotten; their number is limited. */
@@ -171,6 +198,7 @@ static void tbh_mux_on_final(tbh_mux *h, tbh_mux_event *event) {
     stream->has_expected = is_bodiless || block->has_content_length;
     stream->expected = is_bodiless ? 0 : block->content_length;
     stream->head = block->section;
+    stream->head_bytes = block->text_bytes;
     memset(&h->head.section, 0, sizeof h->head.section);
     event->kind = TBH_MUX_HEAD;
     event->stream = stream;
@@ -219,7 +247,7 @@ static void tbh_mux_take_block(tbh_mux *h, tbh_mux_event *event) {
 
 TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
     turbohttp_status status = turbohttp_hpack_decode_end(&h->decoder);
-    tbh_mux_return_scratch(h);
+    h->is_in_block = false;
     if (status == TURBOHTTP_ERR_HPACK) {
         tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
         return;

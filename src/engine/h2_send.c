@@ -1,4 +1,4 @@
-/* HTTP/2 output: the preface, heads as header blocks, bodies as DATA, and what control frames need.
+/* HTTP/2 output: the preface, requests, bodies as DATA, and what control frames need.
  *
  * Owns the out block: everything is written there and leaves in one send, many frames at a time.
  * Invariants: bodies are added only when all before them has gone, so that control frames never wait
@@ -7,7 +7,7 @@
  * Does not know: what a request means, whether the peer may still be sent to. */
 #include "conn_h2.h"
 
-enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256, TBH_MUX_FRAME = 16384 };
+enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256 };
 
 static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -36,142 +36,17 @@ TBH_FN bool tbh_mux_may_control(tbh_mux *h) {
     return false;
 }
 
-/* ------------------------------------------------------------ header blocks */
-/* The line up to its CRLF; `rest` moves behind it. */
-static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
-    const char *lf = (const char *)memchr(rest->data, '\n', rest->length);
-    size_t n = lf ? (size_t)(lf - rest->data) + 1 : rest->length;
-    turbohttp_span line = tbh_span(rest->data, n >= 2 ? n - 2 : 0);
-    *rest = tbh_span(rest->data + n, rest->length - n);
-    return line;
-}
-
-static turbohttp_span tbh_mux_word(turbohttp_span *rest) {
-    const char *blank = (const char *)memchr(rest->data, ' ', rest->length);
-    size_t n = blank ? (size_t)(blank - rest->data) : rest->length, step = blank ? n + 1 : n;
-    turbohttp_span word = tbh_span(rest->data, n);
-    *rest = tbh_span(rest->data + step, rest->length - step);
-    return word;
-}
-
-static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span value) {
-    turbohttp_hpack_field field;
-    field.name = name;
-    field.value = value;
-    field.never_indexed = false; /* the encoder knows the secrets by their names */
-    turbohttp_hpack_encode(&h->encoder, &field, &h->out);
-}
-
-/* §8.2.2: what speaks about an HTTP/1.1 connection. Host is `:authority`. */
-static bool tbh_mux_is_dropped(turbohttp_span name) {
-    switch (tbh_header_id(name.data, name.length)) {
-    case TURBOHTTP_HEADER_HOST:
-    case TURBOHTTP_HEADER_CONNECTION:
-    case TURBOHTTP_HEADER_PROXY_CONNECTION:
-    case TURBOHTTP_HEADER_KEEP_ALIVE:
-    case TURBOHTTP_HEADER_TRANSFER_ENCODING:
-    case TURBOHTTP_HEADER_UPGRADE:
-    case TURBOHTTP_HEADER_HTTP2_SETTINGS: return true;
-    default: return false;
-    }
-}
-
-/* Name and value of a line. The name becomes lower case where it stands (§8.2): HTTP/1.1, which may
- * send the same text after all, does not mind. */
-static turbohttp_span tbh_mux_split(turbohttp_span line, turbohttp_span *value) {
-    char *name = (char *)(uintptr_t)line.data;
-    size_t n = 0, at;
-    for (; n < line.length && name[n] != ':'; n++)
-        if ((uint8_t)(name[n] - 'A') < 26) name[n] = (char)(name[n] | 0x20);
-    at = n + 1;
-    while (at < line.length && (name[at] == ' ' || name[at] == '\t')) at++;
-    *value = at < line.length ? tbh_span(name + at, line.length - at) : tbh_span(NULL, 0);
-    while (value->length &&
-           (value->data[value->length - 1] == ' ' || value->data[value->length - 1] == '\t'))
-        value->length--;
-    return tbh_span(name, n);
-}
-
-/* Field lines up to the empty one; `rest` moves behind it. */
-static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span *rest) {
-    for (;;) { /* each turn takes a line */
-        turbohttp_span value, line = tbh_mux_line(rest);
-        if (line.length == 0) return;
-        turbohttp_span name = tbh_mux_split(line, &value);
-        if (!tbh_mux_is_dropped(name)) tbh_mux_put_field(h, name, value);
-    }
-}
-
-/* §8.3.1: all pseudo-headers first. The Host line is the one behind the request line. */
-static void tbh_mux_put_request_fields(tbh_mux *h, turbohttp_span *rest) {
-    turbohttp_span authority, line = tbh_mux_line(rest), host = tbh_mux_line(rest);
-    turbohttp_span method = tbh_mux_word(&line), path = tbh_mux_word(&line);
-    tbh_mux_split(host, &authority);
-    tbh_mux_put_field(h, tbh_span_of(":method"), method);
-    tbh_mux_put_field(h, tbh_span_of(":scheme"), h->scheme);
-    tbh_mux_put_field(h, tbh_span_of(":authority"), authority);
-    tbh_mux_put_field(h, tbh_span_of(":path"), path);
-    tbh_mux_put_lines(h, rest);
-}
-
-/* A block that does not fit into one frame is moved apart, from its end, for the headers of
- * CONTINUATION (§6.10). */
-static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame frame) {
-    char *unused;
-    size_t block = start + TURBOHTTP_H2_HEADER_BYTES, n = h->out.length - block;
-    size_t parts = n ? (n - 1) / TBH_MUX_FRAME : 0, extra = parts * TURBOHTTP_H2_HEADER_BYTES;
-    if (turbohttp_writer_reserve(&h->out, extra, &unused) != TURBOHTTP_OK) return;
-    turbohttp_writer_commit(&h->out, extra);
-    uint8_t *base = (uint8_t *)h->out.data + block;
-    for (size_t i = parts; i > 0; i--) {
-        size_t from = i * TBH_MUX_FRAME, to = from + i * TURBOHTTP_H2_HEADER_BYTES;
-        turbohttp_h2_frame more = frame;
-        more.type = TURBOHTTP_H2_CONTINUATION;
-        more.flags = i == parts ? TURBOHTTP_H2_END_HEADERS : 0;
-        more.length = (uint32_t)(i == parts ? n - from : (size_t)TBH_MUX_FRAME);
-        memmove(base + to, base + from, more.length);
-        turbohttp_h2_write_frame_header(base + to - TURBOHTTP_H2_HEADER_BYTES, &more);
-    }
-    frame.length = (uint32_t)(parts ? (size_t)TBH_MUX_FRAME : n);
-    if (parts) frame.flags = (uint8_t)(frame.flags & ~TURBOHTTP_H2_END_HEADERS);
-    turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
-}
-
-/* Lines become one block; `is_request`: the first two are the request line and Host. */
-static void tbh_mux_put_block(tbh_mux_stream *stream, turbohttp_span *lines, bool is_request,
-                              bool ends) {
-    static const char empty[TURBOHTTP_H2_HEADER_BYTES] = {0};
-    tbh_mux *h = stream->mux;
-    size_t start = h->out.length;
-    turbohttp_h2_frame frame;
-    frame.length = 0;
-    frame.type = TURBOHTTP_H2_HEADERS;
-    frame.flags = (uint8_t)(TURBOHTTP_H2_END_HEADERS | (ends ? TURBOHTTP_H2_END_STREAM : 0));
-    frame.stream_id = stream->id;
-    turbohttp_writer_put(&h->out, empty, sizeof empty);
-    if (is_request) tbh_mux_put_request_fields(h, lines);
-    else tbh_mux_put_lines(h, lines);
-    if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
-    stream->sent_bytes += h->out.length - start;
-    if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
-}
-
+/* ------------------------------------------------------------ requests */
 TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
                                               const tbh_conn_request *request) {
-    turbohttp_span text = request->head;
-    const tbh_source *body = request->body;
-    size_t head = text.length;
-    if (!body) { /* where the head ends, a small body begins */
-        for (head = 0; head + 4 <= text.length; head++)
-            if (memcmp(text.data + head, "\r\n\r\n", 4) == 0) break;
-        head += 4;
-    }
-    if (!body && head < text.length) stream->small = tbh_span(text.data + head, text.length - head);
+    tbh_source *body = request->body;
+    const char *head_end = request->head.data + request->head.length - request->small_bytes;
+    stream->small = tbh_span(head_end, request->small_bytes);
     bool has_body = (body && (body->is_unknown || body->length > 0)) || stream->small.length;
-    stream->body = has_body ? request->body : NULL;
+    stream->body = has_body ? body : NULL;
     if (has_body) stream->trailers = request->trailers;
     stream->awaits_continue = has_body && request->expects_continue;
-    tbh_mux_put_block(stream, &text, true, !has_body);
+    tbh_mux_put_block(stream, request, !has_body);
     tbh_mux_resume_source(stream);
     return stream->mux->out.status;
 }
@@ -228,7 +103,7 @@ static void tbh_mux_put_data(tbh_mux_stream *stream, size_t n, bool is_last) {
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     stream->body = NULL;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
-    else tbh_mux_put_block(stream, &stream->trailers, false, true);
+    else tbh_mux_put_block(stream, NULL, true);
 }
 
 /* One frame of a stream's body; it then stands last in the queue, or in none. */

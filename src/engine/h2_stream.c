@@ -150,10 +150,11 @@ TBH_FN void tbh_mux_release(tbh_mux_stream *stream) {
     if (!h) return;
     tbh_mux_drop_held(stream);
     if (h->reading == stream) h->reading = NULL;
-    tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
-    tbh_mux_section_drop(h->pool, &stream->head);
-    tbh_mux_section_drop(h->pool, &stream->trailer);
-    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++) tbh_mux_dequeue(stream, queue);
+    if (stream->state != TBH_MUX_CLOSED) tbh_mux_send_reset(stream, TURBOHTTP_H2_CANCEL);
+    if (stream->head.table) tbh_mux_section_drop(h->pool, &stream->head);
+    if (stream->trailer.table) tbh_mux_section_drop(h->pool, &stream->trailer);
+    for (int queue = 0; queue < TBH_MUX_QUEUES; queue++)
+        if (stream->nodes[queue].is_in) tbh_mux_dequeue(stream, queue);
     tbh_mux_forget(stream);
     stream->mux = NULL;
     if (h->queues[TBH_MUX_LIVE].count) return;

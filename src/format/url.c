@@ -64,12 +64,13 @@ TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
 
 /* A target that may be sent as it stands: nothing to encode, no dot segment, not empty. */
 TBH_FN size_t tbh_url_plain_target(const char *p) {
-    size_t n = 0;
+    size_t n = 1;
     if (p[0] != '/') return 0;
-    do {
-        n++;
+    for (;; n++) { /* ends at the NUL at the latest */
+        if ((uint8_t)((p[n] | 0x20) - 'a') < 26) continue;
         if (p[n] == '.' && p[n - 1] == '/') return 0;
-    } while (tbh_url_in(&tbh_url_sent, p[n]));
+        if (!tbh_url_in(&tbh_url_sent, p[n])) break;
+    }
     return p[n] == 0 || p[n] == '#' ? n : 0;
 }
 

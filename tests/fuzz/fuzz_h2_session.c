@@ -102,6 +102,8 @@ static void start(session *x, int i) {
                         : i == 2 ? "POST / HTTP/1.1\r\nHost: a\r\n\r\n"
                                  : "GET /x HTTP/1.1\r\nHost: a\r\nCookie: b\r\n\r\n");
     request.head = tbh_span_of(x->heads[i]);
+    request.method_bytes = strcspn(x->heads[i], " ");
+    request.target_bytes = strcspn(x->heads[i] + request.method_bytes + 1, " ");
     request.is_head = i == 1;
     if (i == 2) {
         static const uint8_t zeroes[70000] = {0};

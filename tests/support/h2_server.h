@@ -128,6 +128,8 @@ static void h2_server_answer(h2_server_connection *c, h2_server_stream *s) {
     else if (!strcmp(path, "/reset")) h2_server_give_up(c, s, TURBOHTTP_H2_INTERNAL_ERROR);
     else if (!strcmp(path, "/h1")) h2_server_give_up(c, s, TURBOHTTP_H2_HTTP_1_1_REQUIRED);
     else if (!strcmp(path, "/bad")) h2_server_head(c, s->id, ":status", "200", "Connection", "close", true);
+    else if (!strcmp(path, "/server")) h2_server_head(c, s->id, ":status", "200", "server", "s", true), memset(s, 0, sizeof *s);
+    else if (!strcmp(path, "/own")) h2_server_head(c, s->id, ":status", "200", "x-own", "o", true), memset(s, 0, sizeof *s);
     else if (!strcmp(path, "/die")) c->is_over = true;
     else if (!strcmp(path, "/away") && server->refusals-- > 0) {
         turbohttp_h2_write_goaway(&c->out, s->id > 2 ? s->id - 2 : 0, 0, tbh_span(NULL, 0));

@@ -109,6 +109,25 @@ static void trailers_come_with_the_response(void) {
     rig_close(&r);
 }
 
+/* Twice: the second time the field is in the peer's table, and known to be good. */
+static void fields_may_come_from_tables(void) {
+    static const char *const paths[] = {"/server", "/own", "/server", "/own"};
+    static const char *const names[] = {"server", "x-own", "server", "x-own"};
+    static const char *const values[] = {"s", "o", "s", "o"};
+    rig r;
+    rig_open(&r);
+    for (int i = 0; i < 4; i++) {
+        turbohttp_response response = fetch(&r, paths[i]);
+        CHECK_INT(response.header_count, 1);
+        CHECK_TEXT(response.headers[0].name, response.headers[0].name_length, names[i]);
+        CHECK_TEXT(response.headers[0].value, response.headers[0].value_length, values[i]);
+        CHECK_INT(response.headers[0].id, i % 2 ? TURBOHTTP_HEADER_OTHER : TURBOHTTP_HEADER_SERVER);
+        CHECK(turbohttp_response_header(&response, names[i]) == response.headers[0].value);
+        turbohttp_response_free(&response);
+    }
+    rig_close(&r);
+}
+
 static void a_response_outlives_its_client(void) {
     rig r;
     rig_open(&r);
@@ -540,6 +559,7 @@ static void every_allocation_may_fail(void) { /* S-81 */
 static const check_test tests[] = {
     CHECK_TEST(a_response_looks_like_any_other),
     CHECK_TEST(trailers_come_with_the_response),
+    CHECK_TEST(fields_may_come_from_tables),
     CHECK_TEST(a_response_outlives_its_client),
     CHECK_TEST(one_connection_serves_all),
     CHECK_TEST(the_server_limits_the_streams),

@@ -252,12 +252,20 @@ static void rig_close(rig *r) {
     CHECK(counting_allocator_balanced(&r->memory));
 }
 
+/* A head as the client writes it, with a small body behind. */
+static void set_head(tbh_conn_request *request, const char *head) {
+    request->head = tbh_span_of(head);
+    request->method_bytes = strcspn(head, " ");
+    request->target_bytes = strcspn(head + request->method_bytes + 1, " ");
+    request->small_bytes = strlen(strstr(head, "\r\n\r\n") + 4);
+}
+
 static turbohttp_status start_with(rig *r, int i, const char *head, tbh_source *body, const char *trailers) {
     tbh_conn_request request;
     memset(&request, 0, sizeof request);
     memset(&r->s[i], 0, sizeof r->s[i]);
     snprintf(r->heads[i], sizeof r->heads[i], "%s", head);
-    request.head = tbh_span_of(r->heads[i]);
+    set_head(&request, r->heads[i]);
     request.body = body;
     snprintf(r->trailers[i], sizeof r->trailers[i], "%s", trailers ? trailers : "");
     request.trailers = tbh_span_of(r->trailers[i]);
@@ -631,7 +639,7 @@ static void a_head_too_long_for_a_frame_is_parted(void) {
     n = (size_t)snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: x.test\r\nA: ");
     for (size_t i = 0; i < 40000; i++) head[n++] = (char)(1 + i % 31 == 9 ? '!' : "<>{}[]"[i % 6]);
     memcpy(head + n, "\r\n\r\n", 5);
-    request.head = tbh_span(head, n + 4);
+    set_head(&request, head);
     memset(&r->s[0], 0, sizeof r->s[0]);
     CHECK_INT(tbh_mux_start(&r->h, &r->s[0], &request, r), TURBOHTTP_OK);
     CHECK_INT(tbh_mux_out_peek(&r->h, r->now, &out), TURBOHTTP_OK);
@@ -1236,6 +1244,111 @@ static void the_peers_header_table_may_vanish(void) {
     free(r);
 }
 
+/* ------------------------------------------------------------ what requests have in common */
+static void one_of_many(rig *r, const char *head, const char *expected) {
+    CHECK_INT(start_with(r, 0, head, NULL, NULL), TURBOHTTP_OK);
+    hear(r);
+    const char *fields = strchr(r->said, '[');
+    CHECK(fields != NULL);
+    if (fields) CHECK_TEXT(fields, strlen(fields), expected);
+    tbh_mux_release(&r->s[0]); /* the number is used up: the next one has another */
+    hear(r);
+}
+
+#define COMMON(path, rest) "[:method=GET] [:scheme=https] [:authority=x.test] [:path=" path "] " rest
+#define LINES(path, rest) "GET " path " HTTP/1.1\r\nHost: x.test\r\nAccept: */*\r\n" rest "\r\n"
+
+static void requests_alike_say_the_same(rig *r) {
+    one_of_many(r, LINES("/1", "User-Agent: me\r\n"), COMMON("/1", "[accept=*/*] [user-agent=me] "));
+    one_of_many(r, LINES("/2", "User-Agent: me\r\n"), COMMON("/2", "[accept=*/*] [user-agent=me] "));
+    uint64_t first = r->s[0].sent_bytes;
+    one_of_many(r, LINES("/3", "User-Agent: me\r\n"), COMMON("/3", "[accept=*/*] [user-agent=me] "));
+    CHECK_INT(r->s[0].sent_bytes, first);
+    one_of_many(r, LINES("/", "User-Agent: me\r\n"), COMMON("/", "[accept=*/*] [user-agent=me] "));
+}
+
+static void requests_may_have_their_fields_in_common(void) {
+    rig *r = (rig *)calloc(1, sizeof *r);
+    rig_open(r, 0);
+    requests_alike_say_the_same(r);
+    CHECK(r->h.common.lines_bytes > 0);
+    /* others in between, of the same length too, and entries that move the indices */
+    one_of_many(r, LINES("/4", "User-Agent: us\r\n"), COMMON("/4", "[accept=*/*] [user-agent=us] "));
+    one_of_many(r, LINES("/5", "X: 1\r\n"), COMMON("/5", "[accept=*/*] [x=1] "));
+    requests_alike_say_the_same(r);
+    one_of_many(r, "PUT /6 HTTP/1.1\r\nHost: x.test\r\nAccept: */*\r\nUser-Agent: me\r\n\r\n",
+                "[:method=PUT] [:scheme=https] [:authority=x.test] [:path=/6] [accept=*/*] [user-agent=me] ");
+    requests_alike_say_the_same(r);
+    rig_close(r);
+    free(r);
+}
+
+static void a_smaller_table_ends_what_is_common(void) {
+    rig *r = (rig *)calloc(1, sizeof *r);
+    rig_open(r, 0);
+    requests_alike_say_the_same(r);
+    for (uint32_t size = 0; size <= 4096; size += 2048) {
+        server_setting(r, TURBOHTTP_H2_HEADER_TABLE_SIZE, size);
+        arrive(r);
+        hear(r);
+        turbohttp_hpack_decoder_resize(&r->decoder, size);
+        one_of_many(r, LINES("/0", ""), COMMON("/0", "[accept=*/*] "));
+        uint64_t first = r->s[0].sent_bytes;
+        one_of_many(r, LINES("/0", ""), COMMON("/0", "[accept=*/*] "));
+        CHECK(r->s[0].sent_bytes < first); /* the size is said once */
+        requests_alike_say_the_same(r);
+    }
+    rig_close(r);
+    free(r);
+}
+
+static void trailers_change_what_is_common(void) {
+    rig *r = (rig *)calloc(1, sizeof *r);
+    char trailer[64], expected[200];
+    rig_open(r, 0);
+    for (unsigned i = 0; i < 4; i++) {
+        tbh_source body;
+        int turn = 3; /* the end at once */
+        memset(&body, 0, sizeof body);
+        body.fill = give_in_turns;
+        body.user = &turn;
+        body.is_unknown = true;
+        snprintf(trailer, sizeof trailer, "X-%u: 1\r\n\r\n", i);
+        snprintf(expected, sizeof expected,
+                 "[:method=POST] [:scheme=https] [:authority=x.test] [:path=/a] HEADERS%u! [x-%u=1] ", 2 * i + 1, i);
+        CHECK_INT(start_with(r, 0, POST_HEAD, &body, trailer), TURBOHTTP_OK);
+        hear(r);
+        const char *fields = strchr(r->said, '[');
+        CHECK(fields != NULL);
+        if (fields) CHECK_TEXT(fields, strlen(fields), expected);
+        tbh_mux_release(&r->s[0]);
+        hear(r);
+    }
+    rig_close(r);
+    free(r);
+}
+
+static void long_heads_have_nothing_in_common(void) {
+    rig *r = (rig *)calloc(1, sizeof *r);
+    static char head[2400];
+    rig_open(r, 0);
+    int n = snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: x.test\r\nA: ");
+    memset(head + n, 'a', 2000);
+    memcpy(head + n + 2000, "\r\n\r\n", 5);
+    for (int i = 0; i < 3; i++) {
+        tbh_conn_request request;
+        memset(&request, 0, sizeof request);
+        memset(&r->s[0], 0, sizeof r->s[0]);
+        set_head(&request, head);
+        CHECK_INT(tbh_mux_start(&r->h, &r->s[0], &request, r), TURBOHTTP_OK);
+        CHECK_INT(r->h.common.lines_bytes, 0);
+        tbh_mux_release(&r->s[0]);
+        turbohttp_writer_clear(&r->h.out);
+    }
+    rig_close(r);
+    free(r);
+}
+
 /* ------------------------------------------------------------ time */
 static void settings_must_be_acknowledged_in_time(void) {
     rig *r = (rig *)calloc(1, sizeof *r);
@@ -1357,6 +1470,10 @@ static const check_test tests[] = {
     CHECK_TEST(S_47_stream_numbers_run_out),
     CHECK_TEST(the_peer_limits_the_streams),
     CHECK_TEST(the_peers_header_table_may_vanish),
+    CHECK_TEST(requests_may_have_their_fields_in_common),
+    CHECK_TEST(a_smaller_table_ends_what_is_common),
+    CHECK_TEST(trailers_change_what_is_common),
+    CHECK_TEST(long_heads_have_nothing_in_common),
     CHECK_TEST(settings_must_be_acknowledged_in_time),
     CHECK_TEST(a_silent_peer_is_asked_and_given_up),
     CHECK_TEST(every_allocation_may_fail),
