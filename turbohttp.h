@@ -3034,104 +3034,116 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n);
  * Owns: nothing; the record is the caller's. Invariant: `text` is always terminated and printable.
  * Does not know: who reads it, nor how it is shown. */
 
+/* Every status: its name and its sentence. */
+#define TBH_STATUSES(ROW)                                                                          \
+    ROW(OK, "success")                                                                             \
+    ROW(PENDING, "not finished: call again later")                                                 \
+    ROW(DONE, "finished: nothing follows")                                                         \
+    ROW(ERR_INVALID_ARGUMENT, "invalid argument: see the function's description")                  \
+    ROW(ERR_OUT_OF_MEMORY, "out of memory: raise the allocator's limit or the fixed block")        \
+    ROW(ERR_OVERFLOW, "a size does not fit in memory")                                             \
+    ROW(ERR_STATE, "not allowed in this state")                                                    \
+    ROW(ERR_STALE, "stale handle: the request was taken or cancelled before")                      \
+    ROW(ERR_UNSUPPORTED, "left out of this build by a TURBOHTTP_NO_... switch")                    \
+    ROW(ERR_CANCELLED, "cancelled by the caller")                                                  \
+    ROW(ERR_SHUTDOWN, "the client is shut down: create a new one")                                 \
+    ROW(ERR_POOL_EMPTY, "a pool's cap is reached: return elements or raise the cap")               \
+    ROW(ERR_URL, "malformed URL: write it as http://host[:port]/path")                             \
+    ROW(ERR_URL_SCHEME, "URL scheme not supported: use http:// or https://")                       \
+    ROW(ERR_URL_HOST, "malformed host in the URL: use a name, a.b.c.d or [IPv6]")                  \
+    ROW(ERR_URL_PORT, "malformed port in the URL: use 1 to 65535")                                 \
+    ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes")                                      \
+    ROW(ERR_INFLATE_DATA, "corrupt compressed data")                                               \
+    ROW(ERR_INFLATE_CHECK, "compressed data fails its checksum")                                   \
+    ROW(ERR_ENCODING, "malformed text encoding")                                                   \
+    ROW(ERR_HEADER_NAME, "header name is not a token (RFC 9110 section 5.1)")                      \
+    ROW(ERR_HEADER_VALUE, "header value contains control characters")                              \
+    ROW(ERR_HEADER_RESERVED, "this header is set by the library: use the option for it")           \
+    ROW(ERR_METHOD, "method is not a token (RFC 9110 section 9.1)")                                \
+    ROW(ERR_NOT_HTTP, "the server did not answer with HTTP/1.x: check the port and scheme")        \
+    ROW(ERR_STATUS_LINE, "malformed status line from the server")                                  \
+    ROW(ERR_HEADER_LINE, "malformed header line from the server")                                  \
+    ROW(ERR_HEAD_TOO_LARGE, "response head larger than limits.head_bytes")                         \
+    ROW(ERR_LINE_TOO_LONG, "response header line longer than limits.line_bytes")                   \
+    ROW(ERR_TOO_MANY_HEADERS, "more response headers than limits.header_count")                    \
+    ROW(ERR_CONTENT_LENGTH, "invalid or conflicting Content-Length from the server")               \
+    ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server")                        \
+    ROW(ERR_CHUNK, "malformed chunked framing from the server")                                    \
+    ROW(ERR_CHUNK_OVERHEAD, "too much chunk framing for too little data")                          \
+    ROW(ERR_HPACK, "malformed HTTP/2 header compression from the server")                          \
+    ROW(ERR_H2_FRAME, "malformed HTTP/2 frame from the server")                                    \
+    ROW(ERR_H2_FIELD, "a header field that HTTP/2 forbids from the server")                        \
+    ROW(ERR_NO_RESPONSE, "the server closed the connection without an answer: try again")          \
+    ROW(ERR_HEAD_TRUNCATED, "the server closed the connection inside the response head")           \
+    ROW(ERR_BODY_TRUNCATED, "the response body ended early: it is incomplete, try again")          \
+    ROW(ERR_BODY_TOO_LARGE, "response body larger than limits.body_bytes: raise it or stream")     \
+    ROW(ERR_BODY_RATIO, "response body expands beyond limits.inflate_ratio")                       \
+    ROW(ERR_BODY_CODING, "response has a content coding that was not asked for")                   \
+    ROW(ERR_BODY_SOURCE, "the source of the request body failed")                                  \
+    ROW(ERR_BODY_SINK, "the sink of the response body refused it")                                 \
+    ROW(ERR_TOO_MANY_INTERIM, "more 1xx responses than limits.interim_count")                      \
+    ROW(ERR_UNEXPECTED_UPGRADE, "the server switched protocols without being asked")               \
+    ROW(ERR_H2_PROTOCOL, "the server broke a rule of HTTP/2: try disable_http2")                   \
+    ROW(ERR_H2_RESET, "the server gave this HTTP/2 stream up")                                     \
+    ROW(ERR_H2_GOAWAY, "the server ends its HTTP/2 connection before this request: try again")     \
+    ROW(ERR_H2_FLOOD, "too many HTTP/2 frames that bring nothing")                                 \
+    ROW(ERR_H2_SILENCE, "the server acknowledged neither HTTP/2 settings nor a ping in time")      \
+    ROW(ERR_RESOLVE, "host name does not resolve: check the spelling")                             \
+    ROW(ERR_RESOLVE_TEMPORARY, "no name server answered: check the network, then try again")       \
+    ROW(ERR_CONNECT, "could not connect: check that the server runs and the port is open")         \
+    ROW(ERR_SEND, "sending failed: the connection broke")                                          \
+    ROW(ERR_RECEIVE, "receiving failed: the connection broke")                                     \
+    ROW(ERR_DESCRIPTORS, "out of file descriptors: close some or raise ulimit -n")                 \
+    ROW(ERR_FILE, "file error: check path, permissions and free space")                            \
+    ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts")                             \
+    ROW(ERR_RANDOM, "no random bytes from the system: set the random hook")                        \
+    ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host")                    \
+    ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests")      \
+    ROW(ERR_TLS_MISSING, "https:// needs TLS: include turbohttp_tls_bearssl.h where "              \
+                         "TURBOHTTP_IMPLEMENTATION is defined")                                    \
+    ROW(ERR_TLS_CAPABILITY, "no TLS provider can do what the options ask for")                     \
+    ROW(ERR_TLS_HANDSHAKE, "TLS handshake failed: is this a TLS port?")                            \
+    ROW(ERR_TLS_VERSION, "no TLS version in common with the server")                               \
+    ROW(ERR_TLS_CIPHER, "no TLS cipher suite in common with the server")                           \
+    ROW(ERR_TLS_ALPN, "the server speaks none of the protocols offered (ALPN)")                    \
+    ROW(ERR_TLS_UNKNOWN_HOST, "the TLS server does not know this host name: check the URL")        \
+    ROW(ERR_TLS_CERT_REQUIRED, "the server asks for a client certificate: set tls.cert_file")      \
+    ROW(ERR_TLS_INTEGRITY, "TLS data was altered on its way: try another network")                 \
+    ROW(ERR_TLS_ALERT, "the server refused the TLS handshake")                                     \
+    ROW(ERR_TLS_TRUNCATED, "the connection ended without close_notify: the body may be cut")       \
+    ROW(ERR_TLS_CLOCK, "the time of day is unknown: set wall_clock in the client's options")       \
+    ROW(ERR_TLS_ROOTS, "no trusted certificates: install ca-certificates or set tls.ca_file")      \
+    ROW(ERR_TLS_CLIENT_CERT, "the client certificate or its key cannot be used")                   \
+    ROW(ERR_CERT_EXPIRED, "certificate expired")                                                   \
+    ROW(ERR_CERT_NOT_YET_VALID, "certificate not yet valid")                                       \
+    ROW(ERR_CERT_NAME, "certificate was issued to another host: check the host in the URL")        \
+    ROW(ERR_CERT_UNTRUSTED, "certificate's issuer is not trusted: set tls.ca_file to its CA")      \
+    ROW(ERR_CERT_CHAIN, "certificate chain is malformed: the server must send it in full")         \
+    ROW(ERR_CERT_UNSUPPORTED, "certificate uses an algorithm or extension not supported")          \
+    ROW(ERR_CERT_USAGE, "certificate is not meant to identify a server")                           \
+    ROW(ERR_CERT_WEAK, "certificate's key or signature is too weak (RSA needs 2048 bits)")         \
+    ROW(ERR_CERT_PIN, "the server's key is none of the pinned ones (tls.pins)")
+
+/* All texts are members of one constant, and are found by their offset: a pointer for each would cost
+ * as much again, and three times that in a program that is loaded anywhere. */
+#define TBH_STATUS_MEMBERS(name, sentence)                                                         \
+    char name_##name[sizeof("TURBOHTTP_" #name)], text_##name[sizeof(sentence)];
+#define TBH_STATUS_TEXTS(name, sentence) "TURBOHTTP_" #name, sentence,
+#define TBH_STATUS_ROW(name, sentence)                                                             \
+    {TURBOHTTP_##name, offsetof(tbh_status_strings, name_##name),                                  \
+     offsetof(tbh_status_strings, text_##name)},
+
+typedef struct tbh_status_strings {
+    TBH_STATUSES(TBH_STATUS_MEMBERS)
+} tbh_status_strings;
+
 typedef struct tbh_status_row {
-    int code;
-    const char *name;
-    const char *text;
+    int16_t code;
+    uint16_t name, text; /* offsets */
 } tbh_status_row;
 
-#define TBH_ROW(name, text)                                                                        \
-    { TURBOHTTP_##name, "TURBOHTTP_" #name, text }
-
-static const tbh_status_row tbh_status_rows[] = {
-    TBH_ROW(OK, "success"),
-    TBH_ROW(PENDING, "not finished: call again later"),
-    TBH_ROW(DONE, "finished: nothing follows"),
-    TBH_ROW(ERR_INVALID_ARGUMENT, "invalid argument: see the function's description"),
-    TBH_ROW(ERR_OUT_OF_MEMORY, "out of memory: raise the allocator's limit or the fixed block"),
-    TBH_ROW(ERR_OVERFLOW, "a size does not fit in memory"),
-    TBH_ROW(ERR_STATE, "not allowed in this state"),
-    TBH_ROW(ERR_STALE, "stale handle: the request was taken or cancelled before"),
-    TBH_ROW(ERR_UNSUPPORTED, "left out of this build by a TURBOHTTP_NO_... switch"),
-    TBH_ROW(ERR_CANCELLED, "cancelled by the caller"),
-    TBH_ROW(ERR_SHUTDOWN, "the client is shut down: create a new one"),
-    TBH_ROW(ERR_POOL_EMPTY, "a pool's cap is reached: return elements or raise the cap"),
-    TBH_ROW(ERR_URL, "malformed URL: write it as http://host[:port]/path"),
-    TBH_ROW(ERR_URL_SCHEME, "URL scheme not supported: use http:// or https://"),
-    TBH_ROW(ERR_URL_HOST, "malformed host in the URL: use a name, a.b.c.d or [IPv6]"),
-    TBH_ROW(ERR_URL_PORT, "malformed port in the URL: use 1 to 65535"),
-    TBH_ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes"),
-    TBH_ROW(ERR_INFLATE_DATA, "corrupt compressed data"),
-    TBH_ROW(ERR_INFLATE_CHECK, "compressed data fails its checksum"),
-    TBH_ROW(ERR_ENCODING, "malformed text encoding"),
-    TBH_ROW(ERR_HEADER_NAME, "header name is not a token (RFC 9110 section 5.1)"),
-    TBH_ROW(ERR_HEADER_VALUE, "header value contains control characters"),
-    TBH_ROW(ERR_HEADER_RESERVED, "this header is set by the library: use the option for it"),
-    TBH_ROW(ERR_METHOD, "method is not a token (RFC 9110 section 9.1)"),
-    TBH_ROW(ERR_NOT_HTTP, "the server did not answer with HTTP/1.x: check the port and scheme"),
-    TBH_ROW(ERR_STATUS_LINE, "malformed status line from the server"),
-    TBH_ROW(ERR_HEADER_LINE, "malformed header line from the server"),
-    TBH_ROW(ERR_HEAD_TOO_LARGE, "response head larger than limits.head_bytes"),
-    TBH_ROW(ERR_LINE_TOO_LONG, "response header line longer than limits.line_bytes"),
-    TBH_ROW(ERR_TOO_MANY_HEADERS, "more response headers than limits.header_count"),
-    TBH_ROW(ERR_CONTENT_LENGTH, "invalid or conflicting Content-Length from the server"),
-    TBH_ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server"),
-    TBH_ROW(ERR_CHUNK, "malformed chunked framing from the server"),
-    TBH_ROW(ERR_CHUNK_OVERHEAD, "too much chunk framing for too little data"),
-    TBH_ROW(ERR_HPACK, "malformed HTTP/2 header compression from the server"),
-    TBH_ROW(ERR_H2_FRAME, "malformed HTTP/2 frame from the server"),
-    TBH_ROW(ERR_H2_FIELD, "a header field that HTTP/2 forbids from the server"),
-    TBH_ROW(ERR_NO_RESPONSE, "the server closed the connection without an answer: try again"),
-    TBH_ROW(ERR_HEAD_TRUNCATED, "the server closed the connection inside the response head"),
-    TBH_ROW(ERR_BODY_TRUNCATED, "the response body ended early: it is incomplete, try again"),
-    TBH_ROW(ERR_BODY_TOO_LARGE, "response body larger than limits.body_bytes: raise it or stream"),
-    TBH_ROW(ERR_BODY_RATIO, "response body expands beyond limits.inflate_ratio"),
-    TBH_ROW(ERR_BODY_CODING, "response has a content coding that was not asked for"),
-    TBH_ROW(ERR_BODY_SOURCE, "the source of the request body failed"),
-    TBH_ROW(ERR_BODY_SINK, "the sink of the response body refused it"),
-    TBH_ROW(ERR_TOO_MANY_INTERIM, "more 1xx responses than limits.interim_count"),
-    TBH_ROW(ERR_UNEXPECTED_UPGRADE, "the server switched protocols without being asked"),
-    TBH_ROW(ERR_H2_PROTOCOL, "the server broke a rule of HTTP/2: try disable_http2"),
-    TBH_ROW(ERR_H2_RESET, "the server gave this HTTP/2 stream up"),
-    TBH_ROW(ERR_H2_GOAWAY, "the server ends its HTTP/2 connection before this request: try again"),
-    TBH_ROW(ERR_H2_FLOOD, "too many HTTP/2 frames that bring nothing"),
-    TBH_ROW(ERR_H2_SILENCE, "the server acknowledged neither HTTP/2 settings nor a ping in time"),
-    TBH_ROW(ERR_RESOLVE, "host name does not resolve: check the spelling"),
-    TBH_ROW(ERR_RESOLVE_TEMPORARY, "no name server answered: check the network, then try again"),
-    TBH_ROW(ERR_CONNECT, "could not connect: check that the server runs and the port is open"),
-    TBH_ROW(ERR_SEND, "sending failed: the connection broke"),
-    TBH_ROW(ERR_RECEIVE, "receiving failed: the connection broke"),
-    TBH_ROW(ERR_DESCRIPTORS, "out of file descriptors: close some or raise ulimit -n"),
-    TBH_ROW(ERR_FILE, "file error: check path, permissions and free space"),
-    TBH_ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts"),
-    TBH_ROW(ERR_RANDOM, "no random bytes from the system: set the random hook"),
-    TBH_ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host"),
-    TBH_ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests"),
-    TBH_ROW(ERR_TLS_MISSING, "https:// needs TLS: include turbohttp_tls_bearssl.h where "
-                             "TURBOHTTP_IMPLEMENTATION is defined"),
-    TBH_ROW(ERR_TLS_CAPABILITY, "no TLS provider can do what the options ask for"),
-    TBH_ROW(ERR_TLS_HANDSHAKE, "TLS handshake failed: is this a TLS port?"),
-    TBH_ROW(ERR_TLS_VERSION, "no TLS version in common with the server"),
-    TBH_ROW(ERR_TLS_CIPHER, "no TLS cipher suite in common with the server"),
-    TBH_ROW(ERR_TLS_ALPN, "the server speaks none of the protocols offered (ALPN)"),
-    TBH_ROW(ERR_TLS_UNKNOWN_HOST, "the TLS server does not know this host name: check the URL"),
-    TBH_ROW(ERR_TLS_CERT_REQUIRED, "the server asks for a client certificate: set tls.cert_file"),
-    TBH_ROW(ERR_TLS_INTEGRITY, "TLS data was altered on its way: try another network"),
-    TBH_ROW(ERR_TLS_ALERT, "the server refused the TLS handshake"),
-    TBH_ROW(ERR_TLS_TRUNCATED, "the connection ended without close_notify: the body may be cut"),
-    TBH_ROW(ERR_TLS_CLOCK, "the time of day is unknown: set wall_clock in the client's options"),
-    TBH_ROW(ERR_TLS_ROOTS, "no trusted certificates: install ca-certificates or set tls.ca_file"),
-    TBH_ROW(ERR_TLS_CLIENT_CERT, "the client certificate or its key cannot be used"),
-    TBH_ROW(ERR_CERT_EXPIRED, "certificate expired"),
-    TBH_ROW(ERR_CERT_NOT_YET_VALID, "certificate not yet valid"),
-    TBH_ROW(ERR_CERT_NAME, "certificate was issued to another host: check the host in the URL"),
-    TBH_ROW(ERR_CERT_UNTRUSTED, "certificate's issuer is not trusted: set tls.ca_file to its CA"),
-    TBH_ROW(ERR_CERT_CHAIN, "certificate chain is malformed: the server must send it in full"),
-    TBH_ROW(ERR_CERT_UNSUPPORTED, "certificate uses an algorithm or extension not supported"),
-    TBH_ROW(ERR_CERT_USAGE, "certificate is not meant to identify a server"),
-    TBH_ROW(ERR_CERT_WEAK, "certificate's key or signature is too weak (RSA needs 2048 bits)"),
-    TBH_ROW(ERR_CERT_PIN, "the server's key is none of the pinned ones (tls.pins)"),
-};
+static const tbh_status_strings tbh_status_constant = {TBH_STATUSES(TBH_STATUS_TEXTS)};
+static const tbh_status_row tbh_status_rows[] = {TBH_STATUSES(TBH_STATUS_ROW)};
 
 static const tbh_status_row *tbh_status_find(int code) {
     for (size_t i = 0; i < sizeof tbh_status_rows / sizeof tbh_status_rows[0]; i++)
@@ -3139,14 +3151,18 @@ static const tbh_status_row *tbh_status_find(int code) {
     return NULL;
 }
 
+static const char *tbh_status_string(uint16_t offset) {
+    return (const char *)&tbh_status_constant + offset;
+}
+
 TURBOHTTP_API const char *turbohttp_status_name(turbohttp_status status) {
     const tbh_status_row *row = tbh_status_find((int)status);
-    return row ? row->name : "TURBOHTTP_UNKNOWN";
+    return row ? tbh_status_string(row->name) : "TURBOHTTP_UNKNOWN";
 }
 
 TURBOHTTP_API const char *turbohttp_status_text(turbohttp_status status) {
     const tbh_status_row *row = tbh_status_find((int)status);
-    return row ? row->text : "unknown status";
+    return row ? tbh_status_string(row->text) : "unknown status";
 }
 
 TURBOHTTP_API const char *turbohttp_phase_name(turbohttp_phase phase) {
@@ -20752,7 +20768,6 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_O_H
 #undef TBH_POISON
 #undef TBH_RECEIVE_WAIT_MS
-#undef TBH_ROW
 #undef TBH_SAME_TEXT
 #undef TBH_SAME_VALUE
 #undef TBH_SEGMENT_HEADER_BYTES
@@ -20761,6 +20776,10 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_SMALL
 #undef TBH_SOCKETS
 #undef TBH_SSE2
+#undef TBH_STATUSES
+#undef TBH_STATUS_MEMBERS
+#undef TBH_STATUS_ROW
+#undef TBH_STATUS_TEXTS
 #undef TBH_STUB_CONF_BYTES
 #undef TBH_STUB_DELAY_US
 #undef TBH_STUB_HOSTS_BYTES
