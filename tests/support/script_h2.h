@@ -100,6 +100,12 @@ static uint32_t h2_number_of(const char *word, const char *const *names, size_t 
 
 #define H2_NUMBER(word, names) h2_number_of(word, names, sizeof names / sizeof *names)
 
+static int h2_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static const char *h2_name(const char *const *names, size_t count, uint32_t n) {
     static char number[4][24];
     static int next;
@@ -178,6 +184,34 @@ static uint32_t h2_word_number(const h2_line *l, size_t i) {
     return i < l->count ? (uint32_t)strtoul(l->words[i], NULL, 0) : 0;
 }
 
+/* ------------------------------------------------------------ words that do not exist */
+static bool h2_is_name(const char *word, size_t n, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strlen(names[i]) == n && n > 0 && !memcmp(names[i], word, n)) return true;
+    return false;
+}
+
+#define H2_IS(word, n, names) h2_is_name(word, n, names, sizeof names / sizeof *names)
+
+static bool h2_is_word(const char *word) {
+    static const char *const flags[] = {"end_stream", "open", "priority", "reserved", "no_padding", "ack", "same"};
+    static const char *const values[] = {"padded", "fill", "flags", "length", "on", "type", "bytes"};
+    const char *equals = strchr(word, '=');
+    size_t n = equals ? (size_t)(equals - word) : strlen(word);
+    if (h2_digit(*word) >= 0 && *word <= '9') return true;
+    return equals ? H2_IS(word, n, values) || H2_IS(word, n, h2_settings)
+                  : H2_IS(word, n, flags) || H2_IS(word, n, h2_codes);
+}
+
+static bool h2_check_words(h2_peer *p, const h2_line *l) {
+    const char *type = l->words[0];
+    bool is_known = H2_IS(type, strlen(type), h2_types) || !strcmp(type, "FRAME") || !strcmp(type, "nothing");
+    if (!is_known) return h2_fail(p, "no such frame", type);
+    for (size_t i = 1; i < l->count; i++)
+        if (!h2_is_word(l->words[i])) return h2_fail(p, "no such word", l->words[i]);
+    return true;
+}
+
 /* ------------------------------------------------------------ what the server sends */
 typedef struct h2_payload {
     uint8_t *bytes; /* to be freed, unless it is used again and again */
@@ -196,12 +230,6 @@ static void h2_put32(h2_payload *out, uint32_t value) {
     uint8_t bytes[4];
     tbh_store32_be(bytes, value);
     h2_put(out, bytes, 4);
-}
-
-static int h2_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Blanks may stand anywhere between the digits. */
@@ -388,6 +416,7 @@ static bool h2_peer_say(h2_peer *p, const char *text, size_t length, h2_payload 
         text = rest + 1;
     }
     h2_parse(&l, text, length);
+    if (!h2_check_words(p, &l)) return false;
     for (; times; times--)
         if (!h2_build(p, &l, out)) return false;
     return true;
@@ -644,6 +673,7 @@ static bool h2_match_frame(h2_peer *p, const h2_line *l, uint8_t type) {
 static bool h2_peer_expect(h2_peer *p, const char *text, size_t length, bool is_cut) {
     h2_line l;
     h2_parse(&l, text, length);
+    if (!h2_check_words(p, &l)) return false;
     uint8_t type = h2_type_of(&l);
     if (p->is_broken) return h2_fail(p, "the client broke the protocol", text);
     if (!strcmp(l.words[0], "nothing")) return h2_match_nothing(p);
