@@ -310,9 +310,17 @@ static bool tbh_link2_settle(tbh_link *link) {
     return may_rest;
 }
 
+/* An idle link has no turn of its own: what the budget of its last one left behind, the answer to a
+ * PING perhaps, goes when the socket says that it may. */
+static bool tbh_link2_wants_send(const tbh_link *link) {
+    bool is_owing = link->mux->out_at < link->mux->out.length;
+    return link->is_send_blocked || (is_owing && link->state == TBH_LINK_IDLE);
+}
+
 static void tbh_link2_update_wants(tbh_link *link) {
     bool wants_in = tbh_mux_in_wanted(link->mux);
-    int wants = (wants_in ? TBH_WANT_RECEIVE : 0) | (link->is_send_blocked ? TBH_WANT_SEND : 0);
+    int wants =
+        (wants_in ? TBH_WANT_RECEIVE : 0) | (tbh_link2_wants_send(link) ? TBH_WANT_SEND : 0);
     tbh_stream_wants(&link->stream, (uint8_t)wants);
     tbh_client_arm(link->client, tbh_mux_deadline(link->mux));
     bool is_cut_short = link->client->budget == 0;
