@@ -2088,7 +2088,10 @@ typedef struct turbohttp_tls_options {
                             *   asks the server for short records, RFC 6066 */
     bool disable_resumption; /**< every handshake in full */
     bool ignore_certificate_dates; /**< for devices without a clock */
-    bool INSECURE_skip_verification; /**< accept anybody; never pooled */
+    /** Accept anybody. One connection per request, HTTP/2 or not, and no kept
+     *  sessions: what nobody verified is never shared. For a server of your
+     *  own, verify it: `ca_file`, `ca_data` or `pins`. */
+    bool INSECURE_skip_verification;
 } turbohttp_tls_options;
 
 /** What a handshake came to. */
@@ -2323,6 +2326,19 @@ typedef struct turbohttp_body {
 
 typedef struct turbohttp_response turbohttp_response; /**< see below */
 
+/** How urgent a request is among those to the same server: which of them gets
+ *  the next free connection or HTTP/2 stream, and whose body is sent first.
+ *  First come, first served inside a class. Nobody starves: when eight in a
+ *  row went before a less urgent one, the one that has waited longest is next.
+ *  Over HTTP/2 the server is told (RFC 9218), unless the request has a header
+ *  `priority` of its own. */
+typedef enum turbohttp_priority {
+    TURBOHTTP_PRIORITY_LOW = -1,    /**< prefetching; "priority: u=5" */
+    TURBOHTTP_PRIORITY_NORMAL = 0,  /**< not told: it is what servers assume */
+    TURBOHTTP_PRIORITY_HIGH = 1,    /**< "priority: u=2" */
+    TURBOHTTP_PRIORITY_CRITICAL = 2 /**< the player waits; "priority: u=0" */
+} turbohttp_priority;
+
 /** Everything a request can be told; zero-initialise, then set what differs.
  *  Texts are copied by `turbohttp_submit`; `body` says what is borrowed. */
 typedef struct turbohttp_request_desc {
@@ -2347,6 +2363,7 @@ typedef struct turbohttp_request_desc {
     turbohttp_timeouts timeouts; /**< what is 0 comes from the client */
     const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
+    turbohttp_priority priority; /**< TURBOHTTP_PRIORITY_NORMAL */
     bool expect_continue;       /**< wait for 100 before sending the body */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
@@ -2948,20 +2965,25 @@ TBH_FN bool tbh_is_token(const char *p, size_t n) {
     return n > 0;
 }
 
-/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
- * byte are not exact. */
-static uint64_t tbh_suspects(uint64_t word) {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    uint64_t del = word ^ (ones * 0x7f);
-    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
-}
-
 static bool tbh_has_control(const char *p, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)p[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) return true;
     }
     return false;
+}
+
+#if TBH_SMALL
+TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+    return !tbh_has_control(p, n);
+}
+#else
+/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
+ * byte are not exact. */
+static uint64_t tbh_suspects(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t del = word ^ (ones * 0x7f);
+    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
 }
 
 /* Every byte of 1 to 7, some of them twice. */
@@ -2976,6 +2998,7 @@ TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
         if (tbh_suspects(tbh_load64(p)) && tbh_has_control(p, 8)) return false;
     return n == 0 || !tbh_suspects(tbh_load_few(p, n)) || !tbh_has_control(p, n);
 }
+#endif
 
 TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
     char reversed[20];
@@ -5221,16 +5244,15 @@ TBH_FN bool tbh_is_host_name(const char *p, size_t n) {
 
 /* ------------------------------------------------------------ parse */
 typedef struct tbh_url_scheme_row {
-    const char *name;
-    uint16_t port;
+    char name[6];
     bool is_tls, is_websocket;
 } tbh_url_scheme_row;
 
 static const tbh_url_scheme_row tbh_url_schemes[] = {
-    {"http", 80, false, false},
-    {"https", 443, true, false},
-    {"ws", 80, false, true},
-    {"wss", 443, true, true},
+    {"http", false, false},
+    {"https", true, false},
+    {"ws", false, true},
+    {"wss", true, true},
 };
 
 TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url) {
@@ -5260,9 +5282,9 @@ static turbohttp_status tbh_url_parse_scheme(tbh_url_parser *s) {
     for (size_t i = 0; i < sizeof tbh_url_schemes / sizeof tbh_url_schemes[0]; i++) {
         const tbh_url_scheme_row *row = &tbh_url_schemes[i];
         if (!tbh_span_equal_nocase(s->url->scheme, row->name)) continue;
-        s->url->port = row->port;
         s->url->is_tls = row->is_tls;
         s->url->is_websocket = row->is_websocket;
+        s->url->port = tbh_url_default_port(s->url);
         s->at = n + 1;
         for (int slash = 0; slash < 2; slash++, s->at++)
             if (s->at >= s->length || s->text[s->at] != '/') return TURBOHTTP_ERR_URL;
@@ -7266,6 +7288,40 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     return tbh_lane_control(tbh_lane_load(p)) & UINT64_C(0x1111111111111111);
 }
+#elif TBH_SMALL /* a byte at a time */
+#define TBH_LANE        1
+#define TBH_LANE_SHIFT  0
+typedef uint8_t tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return (uint8_t)*p;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return v == (uint8_t)c;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    return (v < 0x20 && v != '\t') || v == 0x7f;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    bool is_common = (uint8_t)((v | 0x20) - 'a') < 26 || (uint8_t)(v - '0') < 10 || v == '-';
+    return !is_common;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    return (v | 0x20) != lower;
+}
+
+#define TBH_BLOCK       64
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t marks = 0;
+    for (unsigned i = 0; i < TBH_BLOCK; i++)
+        if ((uint8_t)p[i] < 0x20 || (uint8_t)p[i] == 0x7f) marks |= (uint64_t)1 << i;
+    return marks;
+}
 #else
 #define TBH_LANE        8
 #define TBH_LANE_SHIFT  3
@@ -7511,7 +7567,7 @@ static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
 }
 
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
-    if (n < 4) return tbh_equal_nocase(p, lower, n);
+    if (TBH_SMALL || n < 4) return tbh_equal_nocase(p, lower, n);
     if (n < 8)
         return (tbh_scan_differ4(p, lower) | tbh_scan_differ4(p + n - 4, lower + n - 4)) == 0;
     uint64_t differ = tbh_scan_differ8(p + n - 8, lower + n - 8);
@@ -7524,13 +7580,7 @@ TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
  * ======================================================================= */
 /* Well-known header names as small numbers (turbohttp_header_id). */
 
-#define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
-
-/* Whole lanes can be read at the text. */
-typedef struct tbh_header_name {
-    char text[31]; /* lower case, a colon and zeros behind */
-    uint8_t length;
-} tbh_header_name;
+enum { TBH_HEADER_NAMES = TURBOHTTP_HEADER_REFERER + 1 };
 
 /* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
  * that has an id is a valid token. */
@@ -7547,71 +7597,91 @@ TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uin
  * stand in the order of turbohttp_header_id; a test looks every one up, and a new one may ask for a
  * new multiplier (any odd number that gives each name its own slot). */
 #define TBH_HEADER_HASH 2786401065u
-#define TBH_NAME(text)                                                                             \
-    { text ":", sizeof(text) - 1 }
+#define TBH_HEADER_LIST(ROW)                                                                       \
+    ROW(CONTENT_LENGTH, "content-length")                                                          \
+    ROW(TRANSFER_ENCODING, "transfer-encoding")                                                    \
+    ROW(CONNECTION, "connection")                                                                  \
+    ROW(CONTENT_ENCODING, "content-encoding")                                                      \
+    ROW(LOCATION, "location")                                                                      \
+    ROW(KEEP_ALIVE, "keep-alive")                                                                  \
+    ROW(CONTENT_TYPE, "content-type")                                                              \
+    ROW(CONTENT_RANGE, "content-range")                                                            \
+    ROW(SET_COOKIE, "set-cookie")                                                                  \
+    ROW(DATE, "date")                                                                              \
+    ROW(ETAG, "etag")                                                                              \
+    ROW(LAST_MODIFIED, "last-modified")                                                            \
+    ROW(CACHE_CONTROL, "cache-control")                                                            \
+    ROW(EXPIRES, "expires")                                                                        \
+    ROW(AGE, "age")                                                                                \
+    ROW(VARY, "vary")                                                                              \
+    ROW(RETRY_AFTER, "retry-after")                                                                \
+    ROW(WWW_AUTHENTICATE, "www-authenticate")                                                      \
+    ROW(PROXY_AUTHENTICATE, "proxy-authenticate")                                                  \
+    ROW(TRAILER, "trailer")                                                                        \
+    ROW(UPGRADE, "upgrade")                                                                        \
+    ROW(SERVER, "server")                                                                          \
+    ROW(ACCEPT_RANGES, "accept-ranges")                                                            \
+    ROW(LINK, "link")                                                                              \
+    ROW(ALLOW, "allow")                                                                            \
+    ROW(ALT_SVC, "alt-svc")                                                                        \
+    ROW(VIA, "via")                                                                                \
+    ROW(PRAGMA, "pragma")                                                                          \
+    ROW(REFRESH, "refresh")                                                                        \
+    ROW(CONTENT_DISPOSITION, "content-disposition")                                                \
+    ROW(CONTENT_LANGUAGE, "content-language")                                                      \
+    ROW(CONTENT_LOCATION, "content-location")                                                      \
+    ROW(CONTENT_SECURITY_POLICY, "content-security-policy")                                        \
+    ROW(STRICT_TRANSPORT_SECURITY, "strict-transport-security")                                    \
+    ROW(ACCESS_CONTROL_ALLOW_ORIGIN, "access-control-allow-origin")                                \
+    ROW(AUTHENTICATION_INFO, "authentication-info")                                                \
+    ROW(PROXY_AUTHENTICATION_INFO, "proxy-authentication-info")                                    \
+    ROW(SEC_WEBSOCKET_ACCEPT, "sec-websocket-accept")                                              \
+    ROW(SEC_WEBSOCKET_EXTENSIONS, "sec-websocket-extensions")                                      \
+    ROW(SEC_WEBSOCKET_PROTOCOL, "sec-websocket-protocol")                                          \
+    ROW(SEC_WEBSOCKET_KEY, "sec-websocket-key")                                                    \
+    ROW(SEC_WEBSOCKET_VERSION, "sec-websocket-version")                                            \
+    ROW(HOST, "host")                                                                              \
+    ROW(TE, "te")                                                                                  \
+    ROW(COOKIE, "cookie")                                                                          \
+    ROW(AUTHORIZATION, "authorization")                                                            \
+    ROW(PROXY_AUTHORIZATION, "proxy-authorization")                                                \
+    ROW(PROXY_CONNECTION, "proxy-connection")                                                      \
+    ROW(HTTP2_SETTINGS, "http2-settings")                                                          \
+    ROW(USER_AGENT, "user-agent")                                                                  \
+    ROW(ACCEPT, "accept")                                                                          \
+    ROW(ACCEPT_ENCODING, "accept-encoding")                                                        \
+    ROW(ACCEPT_LANGUAGE, "accept-language")                                                        \
+    ROW(EXPECT, "expect")                                                                          \
+    ROW(RANGE, "range")                                                                            \
+    ROW(IF_NONE_MATCH, "if-none-match")                                                            \
+    ROW(IF_MODIFIED_SINCE, "if-modified-since")                                                    \
+    ROW(ORIGIN, "origin")                                                                          \
+    ROW(REFERER, "referer")
 
-static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
-    TBH_NAME(""),
-    TBH_NAME("content-length"),
-    TBH_NAME("transfer-encoding"),
-    TBH_NAME("connection"),
-    TBH_NAME("content-encoding"),
-    TBH_NAME("location"),
-    TBH_NAME("keep-alive"),
-    TBH_NAME("content-type"),
-    TBH_NAME("content-range"),
-    TBH_NAME("set-cookie"),
-    TBH_NAME("date"),
-    TBH_NAME("etag"),
-    TBH_NAME("last-modified"),
-    TBH_NAME("cache-control"),
-    TBH_NAME("expires"),
-    TBH_NAME("age"),
-    TBH_NAME("vary"),
-    TBH_NAME("retry-after"),
-    TBH_NAME("www-authenticate"),
-    TBH_NAME("proxy-authenticate"),
-    TBH_NAME("trailer"),
-    TBH_NAME("upgrade"),
-    TBH_NAME("server"),
-    TBH_NAME("accept-ranges"),
-    TBH_NAME("link"),
-    TBH_NAME("allow"),
-    TBH_NAME("alt-svc"),
-    TBH_NAME("via"),
-    TBH_NAME("pragma"),
-    TBH_NAME("refresh"),
-    TBH_NAME("content-disposition"),
-    TBH_NAME("content-language"),
-    TBH_NAME("content-location"),
-    TBH_NAME("content-security-policy"),
-    TBH_NAME("strict-transport-security"),
-    TBH_NAME("access-control-allow-origin"),
-    TBH_NAME("authentication-info"),
-    TBH_NAME("proxy-authentication-info"),
-    TBH_NAME("sec-websocket-accept"),
-    TBH_NAME("sec-websocket-extensions"),
-    TBH_NAME("sec-websocket-protocol"),
-    TBH_NAME("sec-websocket-key"),
-    TBH_NAME("sec-websocket-version"),
-    TBH_NAME("host"),
-    TBH_NAME("te"),
-    TBH_NAME("cookie"),
-    TBH_NAME("authorization"),
-    TBH_NAME("proxy-authorization"),
-    TBH_NAME("proxy-connection"),
-    TBH_NAME("http2-settings"),
-    TBH_NAME("user-agent"),
-    TBH_NAME("accept"),
-    TBH_NAME("accept-encoding"),
-    TBH_NAME("accept-language"),
-    TBH_NAME("expect"),
-    TBH_NAME("range"),
-    TBH_NAME("if-none-match"),
-    TBH_NAME("if-modified-since"),
-    TBH_NAME("origin"),
-    TBH_NAME("referer"),
-};
+/* All names, in lower case with a colon and a NUL behind, and where each one begins. Whole lanes can
+ * be read at any of them. */
+#define TBH_HEADER_MEMBER(id, text) char name_##id[sizeof(text ":")];
+#define TBH_HEADER_TEXT(id, text)   text ":",
+#define TBH_HEADER_OFFSET(id, text) offsetof(tbh_header_texts, name_##id),
+
+typedef struct tbh_header_texts {
+    char name_OTHER[2];
+    TBH_HEADER_LIST(TBH_HEADER_MEMBER)
+    char end[TBH_LANE];
+} tbh_header_texts;
+
+static TBH_UNUSED const tbh_header_texts tbh_header_constant = {
+    ":", TBH_HEADER_LIST(TBH_HEADER_TEXT) ""};
+static TBH_UNUSED const uint16_t tbh_header_offsets[TBH_HEADER_NAMES + 1] = {
+    0, TBH_HEADER_LIST(TBH_HEADER_OFFSET) offsetof(tbh_header_texts, end)};
+
+TBH_ALWAYS_INLINE const char *tbh_header_text(size_t id) {
+    return (const char *)&tbh_header_constant + tbh_header_offsets[id];
+}
+
+TBH_ALWAYS_INLINE size_t tbh_header_length(size_t id) {
+    return (size_t)tbh_header_offsets[id + 1] - tbh_header_offsets[id] - 2;
+}
 
 /* clang-format off */
 static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
@@ -7648,8 +7718,8 @@ TBH_ALWAYS_INLINE size_t tbh_header_candidate(const char *name, size_t n) {
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
     static const uint8_t ids[] = {TURBOHTTP_HEADER_AGE, TURBOHTTP_HEADER_VIA, TURBOHTTP_HEADER_TE};
     for (size_t i = 0; i < sizeof ids; i++) {
-        const tbh_header_name *row = &tbh_header_names[ids[i]];
-        if (row->length == n && tbh_equal_nocase(name, row->text, n)) return ids[i];
+        bool is_it = tbh_header_length(ids[i]) == n;
+        if (is_it && tbh_equal_nocase(name, tbh_header_text(ids[i]), n)) return ids[i];
     }
     return TURBOHTTP_HEADER_OTHER;
 }
@@ -7663,26 +7733,26 @@ static size_t tbh_header_row(const char *name, size_t n) {
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     if (n < 4) return tbh_header_id_short(name, n);
     size_t id = tbh_header_row(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && tbh_equal_nocase(name, row->text, n) ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_equal_nocase(name, tbh_header_text(id), n) ? (uint16_t)id : 0;
 }
 
 TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n) {
     size_t id = n < 4 ? tbh_header_id_short(name, n) : tbh_header_row(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && memcmp(name, row->text, n) == 0 ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return memcmp(name, tbh_header_text(id), n) == 0 ? (uint16_t)id : 0;
 }
 
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
     if (n < 4) return tbh_header_id_short(name, n);
     size_t id = tbh_header_candidate(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && tbh_scan_is_word(name, row->text, n) ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_word(name, tbh_header_text(id), n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
     if (id >= TBH_HEADER_NAMES) id = 0;
-    return tbh_span(tbh_header_names[id].text, tbh_header_names[id].length);
+    return tbh_span(tbh_header_text(id), tbh_header_length(id));
 }
 
 TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,
@@ -7914,9 +7984,10 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
     if (at - line <= TBH_LANE) return tbh_h1_named(0, -1);
     const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
     if (colon == at) return tbh_h1_named(0, -1);
-    const size_t n = (size_t)(colon - line), id = tbh_header_candidate(line, n);
-    const tbh_header_name *known = &tbh_header_names[id];
-    if (known->length == n && tbh_scan_is_name(line, n, known->text))
+    const size_t n = (size_t)(colon - line);
+    if (TBH_LANE < 4 && n < 4) return tbh_h1_odd_name(line, n);
+    const size_t id = tbh_header_candidate(line, n);
+    if (tbh_header_length(id) == n && tbh_scan_is_name(line, n, tbh_header_text(id)))
         return tbh_h1_named(n, (int)id);
     return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
@@ -7924,7 +7995,8 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
 /* The name of the line that ends at `at`. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line,
                                              const char *at) {
-    if (TBH_UNLIKELY(line >= b->lane_end)) return tbh_h1_name_near_end(b->begin, line, at);
+    if (TBH_LANE > 1 && TBH_UNLIKELY(line >= b->lane_end))
+        return tbh_h1_name_near_end(b->begin, line, at);
     const tbh_lane lane = tbh_lane_load(line);
     const uint64_t colons = tbh_lane_equal(lane, ':');
     if (TBH_UNLIKELY(colons == 0)) return tbh_h1_long_name(b->begin, line, at);
@@ -7932,7 +8004,7 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char 
     if (TBH_UNLIKELY(n >= (size_t)(at - line))) return tbh_h1_named(0, -1);
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
-    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_names[id].text));
+    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
     if (TBH_LIKELY(tbh_lane_none(differ, n + 1))) return tbh_h1_named(n, (int)id);
     return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
@@ -8611,10 +8683,10 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n);
 /* Huffman strings: bits to bytes and back, a whole symbol or two at each step.
  *
  * Owns nothing. The code is canonical: codes of one length are consecutive numbers, longer codes
- * are larger as fractions. So one table answers for codes of up to eight bits, which is nearly all
- * text, and for the others the rows of tbh_huffman_long say by comparison how long the code is and
- * which symbol it means. The table is looked up by the next 8 bits; where size does not come first
- * by 12, and two short codes make one step.
+ * are larger as fractions. So a row for each length says by comparison how long a code is and which
+ * symbol it means, and the other way round. Where size comes first that is all there is. Elsewhere
+ * whole strings take a table of the next 12 bits for codes of up to eight, which is nearly all text,
+ * two of them in one step, and another table has the code of each byte.
  * Invariant: bits behind the counted ones are 0 or true input, so any look at the top is safe.
  * Input language: RFC 7541 §5.2: EOS never, padding shorter than a byte and all ones.
  * Does not know: how long a string is, what it means. */
@@ -8631,26 +8703,54 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n);
     X7('T') X7('U') X7('V') X7('W') X7('Y') X7('j') X7('k') X7('q') X7('v') X7('w') X7('x') \
     X7('y') X7('z') X8('&') X8('*') X8(',') X8(';') X8('X') X8('Z')
 
-/* A row: bits of the step, first symbol, second symbol, bits of the first one, number of symbols.
+/* Codes by length: the first bits of the lowest one, and where its symbols begin. */
+typedef struct tbh_huffman_row {
+    uint32_t begin;
+    uint8_t length, first;
+} tbh_huffman_row;
+
+static const tbh_huffman_row tbh_huffman_lengths[] = {
+    {0x00000000u, 5, 0}, {0x50000000u, 6, 10}, {0xb8000000u, 7, 36}, {0xf8000000u, 8, 68},
+    {0xfe000000u, 10, 74}, {0xff400000u, 11, 79}, {0xffa00000u, 12, 82}, {0xffc00000u, 13, 84},
+    {0xfff00000u, 14, 90}, {0xfff80000u, 15, 92}, {0xfffe0000u, 19, 95}, {0xfffe6000u, 20, 98},
+    {0xfffee000u, 21, 106}, {0xffff4800u, 22, 119}, {0xffffb000u, 23, 145}, {0xffffea00u, 24, 174},
+    {0xfffff600u, 25, 186}, {0xfffff800u, 26, 190}, {0xfffffbc0u, 27, 205}, {0xfffffe20u, 28, 224},
+    {0xfffffff0u, 30, 253},
+};
+
+enum { TBH_HUFFMAN_SHORT = 0, TBH_HUFFMAN_LONG = 4 }; /* rows: the first, and that of ten bits */
+
+#define TBH_HUFFMAN_LAST (tbh_huffman_lengths + 20)
+#define TBH_HUFFMAN_EOS  256 /* its place behind the symbols */
+#define TBH_HUFFMAN_CHAR(a) a,
+
+static const uint8_t tbh_huffman_symbols[TBH_HUFFMAN_EOS] = {
+    TBH_HUFFMAN_FIRST(TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR)
+    33, 34, 40, 41, 63, 39, 43, 124, 35, 62, 0, 36, 64, 91, 93, 126, 94, 125, 60, 96, 123, 92, 195,
+    208, 128, 130, 131, 162, 184, 194, 224, 226, 153, 161, 167, 172, 176, 177, 179, 209, 216, 217,
+    227, 229, 230, 129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181,
+    185, 186, 187, 189, 190, 196, 198, 228, 232, 233, 1, 135, 137, 138, 139, 140, 141, 143, 147,
+    149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175, 180, 182, 183, 188, 191, 197, 231,
+    239, 9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237, 199, 207, 234, 235, 192, 193,
+    200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255, 203, 204, 211, 212, 214, 221,
+    222, 223, 241, 244, 245, 246, 247, 248, 250, 251, 252, 253, 254, 2, 3, 4, 5, 6, 7, 8, 11, 12,
+    14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127, 220, 249, 10, 13, 22,
+};
+
+#if !TBH_SMALL
+/* A row: bits of the step, first symbol, second symbol, number of symbols.
  * Rows of zero stand where a code has ten bits or more. */
-#define TBH_HUFFMAN_ONE(a, n)    ((uint32_t)(n) | (uint32_t)(a) << 8 | (uint32_t)(n) << 24 | 1u << 28),
+#define TBH_HUFFMAN_ONE(a, n)    ((uint32_t)(n) | (uint32_t)(a) << 8 | 1u << 28),
 #define TBH_HUFFMAN_1(a, n)      TBH_HUFFMAN_ONE(a, n)
 #define TBH_HUFFMAN_2(a, n)      TBH_HUFFMAN_1(a, n) TBH_HUFFMAN_1(a, n)
 #define TBH_HUFFMAN_4(a, n)      TBH_HUFFMAN_2(a, n) TBH_HUFFMAN_2(a, n)
 #define TBH_HUFFMAN_8(a, n)      TBH_HUFFMAN_4(a, n) TBH_HUFFMAN_4(a, n)
 #define TBH_HUFFMAN_16(a, n)     TBH_HUFFMAN_8(a, n) TBH_HUFFMAN_8(a, n)
 
-#if TBH_SMALL
-#define TBH_HUFFMAN_LOOK 8
-#define TBH_HUFFMAN_X5(a) TBH_HUFFMAN_8(a, 5)
-#define TBH_HUFFMAN_X6(a) TBH_HUFFMAN_4(a, 6)
-#define TBH_HUFFMAN_X7(a) TBH_HUFFMAN_2(a, 7)
-#define TBH_HUFFMAN_X8(a) TBH_HUFFMAN_1(a, 8)
-#else
 #define TBH_HUFFMAN_LOOK 12
 /* Behind a code of n bits there are 12 - n more, and all second symbols that fit. */
 #define TBH_HUFFMAN_TWO(a, n, m, b) \
-    ((uint32_t)(n + m) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | (uint32_t)(n) << 24 | 2u << 28),
+    ((uint32_t)(n + m) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | 2u << 28),
 #define TBH_HUFFMAN_B5(a, n, b)  TBH_HUFFMAN_TWO(a, n, 5, b)
 #define TBH_HUFFMAN_B55(a, n, b) TBH_HUFFMAN_B5(a, n, b) TBH_HUFFMAN_B5(a, n, b)
 #define TBH_HUFFMAN_B5555(a, n, b) TBH_HUFFMAN_B55(a, n, b) TBH_HUFFMAN_B55(a, n, b)
@@ -8681,40 +8781,9 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n);
     TBH_HUFFMAN_SECOND_5(TBH_HUFFMAN_B5, a, 7) \
     TBH_HUFFMAN_16(a, 7) TBH_HUFFMAN_4(a, 7) TBH_HUFFMAN_2(a, 7)
 #define TBH_HUFFMAN_X8(a) TBH_HUFFMAN_16(a, 8)
-#endif
 
 static const uint32_t tbh_huffman_rows[1 << TBH_HUFFMAN_LOOK] = {
     TBH_HUFFMAN_FIRST(TBH_HUFFMAN_X5, TBH_HUFFMAN_X6, TBH_HUFFMAN_X7, TBH_HUFFMAN_X8)
-};
-
-/* Long codes by length: the first bits above all codes of that length (the last row has them all),
- * and where its symbols begin. */
-typedef struct tbh_huffman_row {
-    uint32_t limit;
-    uint8_t length, first;
-} tbh_huffman_row;
-
-static const tbh_huffman_row tbh_huffman_long[] = {
-    {0xff400000u, 10, 0}, {0xffa00000u, 11, 5}, {0xffc00000u, 12, 8}, {0xfff00000u, 13, 10},
-    {0xfff80000u, 14, 16}, {0xfffe0000u, 15, 18}, {0xfffe6000u, 19, 21}, {0xfffee000u, 20, 24},
-    {0xffff4800u, 21, 32}, {0xffffb000u, 22, 45}, {0xffffea00u, 23, 71}, {0xfffff600u, 24, 100},
-    {0xfffff800u, 25, 112}, {0xfffffbc0u, 26, 116}, {0xfffffe20u, 27, 131}, {0xfffffff0u, 28, 150},
-    {0x00000000u, 30, 179},
-};
-
-#define TBH_HUFFMAN_LONG_BEGIN 0xfe000000u /* the lowest of them */
-#define TBH_HUFFMAN_EOS        182         /* its place behind the symbols */
-
-static const uint8_t tbh_huffman_symbols[TBH_HUFFMAN_EOS] = {
-    33, 34, 40, 41, 63, 39, 43, 124, 35, 62, 0, 36, 64, 91, 93, 126, 94, 125, 60, 96, 123, 92, 195,
-    208, 128, 130, 131, 162, 184, 194, 224, 226, 153, 161, 167, 172, 176, 177, 179, 209, 216, 217,
-    227, 229, 230, 129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181,
-    185, 186, 187, 189, 190, 196, 198, 228, 232, 233, 1, 135, 137, 138, 139, 140, 141, 143, 147,
-    149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175, 180, 182, 183, 188, 191, 197, 231,
-    239, 9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237, 199, 207, 234, 235, 192, 193,
-    200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255, 203, 204, 211, 212, 214, 221,
-    222, 223, 241, 244, 245, 246, 247, 248, 250, 251, 252, 253, 254, 2, 3, 4, 5, 6, 7, 8, 11, 12,
-    14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127, 220, 249, 10, 13, 22,
 };
 
 /* The code of each byte with a 1 before it, which tells its length. */
@@ -8752,24 +8821,20 @@ static const uint32_t tbh_huffman_codes[256] = {
     0x07ffffeb, 0x0fffffe6, 0x07ffffec, 0x07ffffed, 0x0fffffe7, 0x0fffffe8, 0x0fffffe9, 0x0fffffea,
     0x0fffffeb, 0x1ffffffe, 0x0fffffec, 0x0fffffed, 0x0fffffee, 0x0fffffef, 0x0ffffff0, 0x07ffffee,
 };
+#endif
 /* clang-format on */
 
 /* ------------------------------------------------------------ decoding */
-#define TBH_HUFFMAN_STEP_BITS(row)  ((row)&63)
-#define TBH_HUFFMAN_FIRST_BITS(row) ((row) >> 24 & 15)
-#define TBH_HUFFMAN_SYMBOLS(row)    ((row) >> 28)
-
 typedef struct tbh_huffman_code {
     unsigned index, length;
 } tbh_huffman_code;
 
-/* The long code at the top of the bits. */
-static tbh_huffman_code tbh_huffman_find(uint32_t top) {
+/* The code at the top of the bits; it is in no row before this one. */
+static tbh_huffman_code tbh_huffman_find(uint32_t top, unsigned from) {
     tbh_huffman_code code;
-    const tbh_huffman_row *row = tbh_huffman_long;
-    uint32_t begin = TBH_HUFFMAN_LONG_BEGIN;
-    for (; row->length < 30 && top >= row->limit; row++) begin = row->limit;
-    code.index = row->first + ((top - begin) >> (32 - row->length));
+    const tbh_huffman_row *row = tbh_huffman_lengths + from;
+    while (row < TBH_HUFFMAN_LAST && top >= row[1].begin) row++;
+    code.index = row->first + ((top - row->begin) >> (32 - row->length));
     code.length = row->length;
     return code;
 }
@@ -8780,21 +8845,13 @@ TBH_FN tbh_huffman_result tbh_huffman_decode(tbh_huffman *h, const uint8_t **in,
     for (;;) { /* ends: each round takes at least five bits */
         for (; h->count <= 56 && *in < in_end; h->count += 8)
             h->bits |= (uint64_t) * (*in)++ << (56 - h->count);
-        uint32_t row = tbh_huffman_rows[h->bits >> (64 - TBH_HUFFMAN_LOOK)];
-        uint32_t length = TBH_HUFFMAN_FIRST_BITS(row);
-        uint8_t symbol = (uint8_t)(row >> 8);
-        if (row == 0) {
-            tbh_huffman_code code = tbh_huffman_find((uint32_t)(h->bits >> 32));
-            length = code.length;
-            if (length > h->count) return TBH_HUFFMAN_OK;
-            if (code.index >= TBH_HUFFMAN_EOS) return TBH_HUFFMAN_BAD;
-            symbol = tbh_huffman_symbols[code.index];
-        }
-        if (length > h->count) return TBH_HUFFMAN_OK;
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(h->bits >> 32), TBH_HUFFMAN_SHORT);
+        if (code.length > h->count) return TBH_HUFFMAN_OK;
+        if (code.index >= TBH_HUFFMAN_EOS) return TBH_HUFFMAN_BAD;
         if (*out == out_end) return TBH_HUFFMAN_FULL;
-        *(*out)++ = symbol;
-        h->bits <<= length;
-        h->count -= length;
+        *(*out)++ = tbh_huffman_symbols[code.index];
+        h->bits <<= code.length;
+        h->count -= code.length;
     }
 }
 
@@ -8804,6 +8861,9 @@ TBH_FN bool tbh_huffman_is_end(const tbh_huffman *h) {
 }
 
 #if !TBH_SMALL
+#define TBH_HUFFMAN_STEP_BITS(row) ((row)&63)
+#define TBH_HUFFMAN_SYMBOLS(row)   ((row) >> 28)
+
 /* One or two short codes; false at a long one or the end. May write one byte too many. */
 TBH_ALWAYS_INLINE bool tbh_huffman_step(uint64_t *bits, uint8_t **out, unsigned *used) {
     uint32_t row = tbh_huffman_rows[*bits >> (64 - TBH_HUFFMAN_LOOK)];
@@ -8854,7 +8914,7 @@ TBH_ALWAYS_INLINE uint8_t *tbh_huffman_finish(uint64_t bits, unsigned count, uin
         tbh_huffman_shift(&bits, &more, used);
         if (is_short) continue;
         if (left < 8) return left >= 0 ? out : NULL; /* seven ones at most (RFC 7541 §5.2) */
-        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32));
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32), TBH_HUFFMAN_LONG);
         if (code.index >= TBH_HUFFMAN_EOS || (int)code.length > left) return NULL;
         *out++ = tbh_huffman_symbols[code.index];
         left -= (int)code.length;
@@ -8874,7 +8934,7 @@ TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *o
         count |= 56;
         count -= tbh_huffman_steps(&bits, &out, &is_short);
         if (is_short) continue;
-        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32));
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32), TBH_HUFFMAN_LONG);
         if (code.length > count) continue; /* there are more bits in the next round */
         if (code.index >= TBH_HUFFMAN_EOS) return NULL;
         *out++ = tbh_huffman_symbols[code.index];
@@ -8887,6 +8947,24 @@ TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *o
 #endif
 
 /* ------------------------------------------------------------ encoding */
+typedef struct tbh_huffman_word {
+    uint64_t bits; /* at the right */
+    unsigned length;
+} tbh_huffman_word;
+
+#if TBH_SMALL
+/* Text is found early among the symbols. */
+static tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
+    tbh_huffman_word word;
+    const tbh_huffman_row *row = tbh_huffman_lengths;
+    const uint8_t *at = (const uint8_t *)memchr(tbh_huffman_symbols, byte, TBH_HUFFMAN_EOS);
+    unsigned index = (unsigned)(at - tbh_huffman_symbols);
+    while (row < TBH_HUFFMAN_LAST && index >= row[1].first) row++;
+    word.bits = (row->begin >> (32 - row->length)) + (index - row->first);
+    word.length = row->length;
+    return word;
+}
+#else
 TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
 #if defined(__GNUC__) || defined(__clang__)
     return 31u - (unsigned)__builtin_clz(code);
@@ -8898,11 +8976,6 @@ TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
 #endif
 }
 
-typedef struct tbh_huffman_word {
-    uint64_t bits; /* at the right */
-    unsigned length;
-} tbh_huffman_word;
-
 TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
     tbh_huffman_word word;
     uint32_t code = tbh_huffman_codes[byte];
@@ -8910,6 +8983,7 @@ TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
     word.bits = code ^ 1u << word.length;
     return word;
 }
+#endif
 
 TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_join(tbh_huffman_word a, tbh_huffman_word b) {
     a.bits = a.bits << b.length | b.bits;
@@ -8963,6 +9037,7 @@ TBH_FN size_t tbh_huffman_encode(uint8_t *out, const uint8_t *in, size_t n) {
 
 enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 4096 };
 
+/* Names are terminated, values perhaps not. */
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;
@@ -8970,7 +9045,7 @@ typedef struct tbh_hpack_static_row {
 } tbh_hpack_static_row;
 
 /* The entry of a static index, 1 to 61. */
-TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index);
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index);
 /* The first static index with that name, or 0. */
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
 
@@ -9020,78 +9095,47 @@ TBH_ALWAYS_INLINE uint32_t tbh_hpack_table_wrap(const turbohttp_hpack_table *tab
  * Does not know: the wire, limits on lists, what is secret. */
 
 /* ------------------------------------------------------------ static */
-#define TBH_HPACK_ROWS(left, name, value)                                                          \
-    { name, value, sizeof(name) - 1, sizeof(value) - 1, left }
-#define TBH_HPACK_ROW(name, value) TBH_HPACK_ROWS(1, name, value)
+/* clang-format off */
+/* Rows with the same name from this one on, name, value. */
+#define TBH_HPACK_STATIC_ROWS(X) \
+    X(1, ":authority", "") X(2, ":method", "GET") X(1, ":method", "POST") X(2, ":path", "/") \
+    X(1, ":path", "/index.html") X(2, ":scheme", "http") X(1, ":scheme", "https") \
+    X(7, ":status", "200") X(6, ":status", "204") X(5, ":status", "206") X(4, ":status", "304") \
+    X(3, ":status", "400") X(2, ":status", "404") X(1, ":status", "500") \
+    X(1, "accept-charset", "") X(1, "accept-encoding", "gzip, deflate") \
+    X(1, "accept-language", "") X(1, "accept-ranges", "") X(1, "accept", "") \
+    X(1, "access-control-allow-origin", "") X(1, "age", "") X(1, "allow", "") \
+    X(1, "authorization", "") X(1, "cache-control", "") X(1, "content-disposition", "") \
+    X(1, "content-encoding", "") X(1, "content-language", "") X(1, "content-length", "") \
+    X(1, "content-location", "") X(1, "content-range", "") X(1, "content-type", "") \
+    X(1, "cookie", "") X(1, "date", "") X(1, "etag", "") X(1, "expect", "") X(1, "expires", "") \
+    X(1, "from", "") X(1, "host", "") X(1, "if-match", "") X(1, "if-modified-since", "") \
+    X(1, "if-none-match", "") X(1, "if-range", "") X(1, "if-unmodified-since", "") \
+    X(1, "last-modified", "") X(1, "link", "") X(1, "location", "") X(1, "max-forwards", "") \
+    X(1, "proxy-authenticate", "") X(1, "proxy-authorization", "") X(1, "range", "") \
+    X(1, "referer", "") X(1, "refresh", "") X(1, "retry-after", "") X(1, "server", "") \
+    X(1, "set-cookie", "") X(1, "strict-transport-security", "") X(1, "transfer-encoding", "") \
+    X(1, "user-agent", "") X(1, "vary", "") X(1, "via", "") X(1, "www-authenticate", "")
+
+#if TBH_SMALL
+#define TBH_HPACK_TEXT(left, name, value)    name "\0" value
+#define TBH_HPACK_LENGTHS(left, name, value) {sizeof(name) - 1, (left) << 4 | (sizeof(value) - 1)},
+
+/* One behind the other; a walk along the lengths finds them. */
+static const char tbh_hpack_static[] = TBH_HPACK_STATIC_ROWS(TBH_HPACK_TEXT);
+
+static const uint8_t tbh_hpack_lengths[TBH_HPACK_STATIC][2] = {
+    TBH_HPACK_STATIC_ROWS(TBH_HPACK_LENGTHS)
+};
+#else
+#define TBH_HPACK_ROW(left, name, value) {name, value, sizeof(name) - 1, sizeof(value) - 1, left},
 
 static const tbh_hpack_static_row tbh_hpack_static[TBH_HPACK_STATIC + 1] = {
-    TBH_HPACK_ROW("", ""),
-    TBH_HPACK_ROW(":authority", ""),
-    TBH_HPACK_ROWS(2, ":method", "GET"),
-    TBH_HPACK_ROW(":method", "POST"),
-    TBH_HPACK_ROWS(2, ":path", "/"),
-    TBH_HPACK_ROW(":path", "/index.html"),
-    TBH_HPACK_ROWS(2, ":scheme", "http"),
-    TBH_HPACK_ROW(":scheme", "https"),
-    TBH_HPACK_ROWS(7, ":status", "200"),
-    TBH_HPACK_ROWS(6, ":status", "204"),
-    TBH_HPACK_ROWS(5, ":status", "206"),
-    TBH_HPACK_ROWS(4, ":status", "304"),
-    TBH_HPACK_ROWS(3, ":status", "400"),
-    TBH_HPACK_ROWS(2, ":status", "404"),
-    TBH_HPACK_ROW(":status", "500"),
-    TBH_HPACK_ROW("accept-charset", ""),
-    TBH_HPACK_ROW("accept-encoding", "gzip, deflate"),
-    TBH_HPACK_ROW("accept-language", ""),
-    TBH_HPACK_ROW("accept-ranges", ""),
-    TBH_HPACK_ROW("accept", ""),
-    TBH_HPACK_ROW("access-control-allow-origin", ""),
-    TBH_HPACK_ROW("age", ""),
-    TBH_HPACK_ROW("allow", ""),
-    TBH_HPACK_ROW("authorization", ""),
-    TBH_HPACK_ROW("cache-control", ""),
-    TBH_HPACK_ROW("content-disposition", ""),
-    TBH_HPACK_ROW("content-encoding", ""),
-    TBH_HPACK_ROW("content-language", ""),
-    TBH_HPACK_ROW("content-length", ""),
-    TBH_HPACK_ROW("content-location", ""),
-    TBH_HPACK_ROW("content-range", ""),
-    TBH_HPACK_ROW("content-type", ""),
-    TBH_HPACK_ROW("cookie", ""),
-    TBH_HPACK_ROW("date", ""),
-    TBH_HPACK_ROW("etag", ""),
-    TBH_HPACK_ROW("expect", ""),
-    TBH_HPACK_ROW("expires", ""),
-    TBH_HPACK_ROW("from", ""),
-    TBH_HPACK_ROW("host", ""),
-    TBH_HPACK_ROW("if-match", ""),
-    TBH_HPACK_ROW("if-modified-since", ""),
-    TBH_HPACK_ROW("if-none-match", ""),
-    TBH_HPACK_ROW("if-range", ""),
-    TBH_HPACK_ROW("if-unmodified-since", ""),
-    TBH_HPACK_ROW("last-modified", ""),
-    TBH_HPACK_ROW("link", ""),
-    TBH_HPACK_ROW("location", ""),
-    TBH_HPACK_ROW("max-forwards", ""),
-    TBH_HPACK_ROW("proxy-authenticate", ""),
-    TBH_HPACK_ROW("proxy-authorization", ""),
-    TBH_HPACK_ROW("range", ""),
-    TBH_HPACK_ROW("referer", ""),
-    TBH_HPACK_ROW("refresh", ""),
-    TBH_HPACK_ROW("retry-after", ""),
-    TBH_HPACK_ROW("server", ""),
-    TBH_HPACK_ROW("set-cookie", ""),
-    TBH_HPACK_ROW("strict-transport-security", ""),
-    TBH_HPACK_ROW("transfer-encoding", ""),
-    TBH_HPACK_ROW("user-agent", ""),
-    TBH_HPACK_ROW("vary", ""),
-    TBH_HPACK_ROW("via", ""),
-    TBH_HPACK_ROW("www-authenticate", ""),
+    {"", "", 0, 0, 1}, TBH_HPACK_STATIC_ROWS(TBH_HPACK_ROW)
 };
 
 /* A perfect hash of the length and of the first, middle and last character. */
 #define TBH_HPACK_HASH 1065425835u
-/* clang-format off */
 static const uint8_t tbh_hpack_slots[128] = {
     38, 50, 0, 0, 0, 0, 0, 61, 0, 0, 0, 25, 43, 55, 36, 0, 1, 0, 0, 16, 58, 0, 48, 0, 0, 0, 0,
     51, 42, 0, 0, 0, 0, 44, 40, 0, 0, 0, 0, 0, 26, 0, 0, 0, 0, 0, 54, 2, 0, 0, 0, 0, 8, 0, 6, 0,
@@ -9099,10 +9143,34 @@ static const uint8_t tbh_hpack_slots[128] = {
     53, 0, 30, 0, 0, 0, 52, 0, 0, 60, 0, 22, 37, 0, 0, 0, 0, 34, 56, 0, 0, 0, 49, 0, 0, 24, 28,
     0, 0, 18, 15, 4, 33, 0, 41, 0, 21, 0, 0, 0, 57, 0, 0, 47, 31, 0
 };
+#endif
 /* clang-format on */
 
-TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index) {
-    return &tbh_hpack_static[index];
+#if TBH_SMALL
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
+    tbh_hpack_static_row row;
+    const uint8_t *lengths = tbh_hpack_lengths[0];
+    row.name = tbh_hpack_static;
+    for (; index > 1; index--, lengths += 2) row.name += lengths[0] + 1 + (lengths[1] & 15);
+    row.value = row.name + lengths[0] + 1;
+    row.name_length = lengths[0];
+    row.value_length = lengths[1] & 15;
+    row.left = lengths[1] >> 4;
+    return row;
+}
+
+TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
+    const char *at = tbh_hpack_static;
+    for (uint32_t i = 0; i < TBH_HPACK_STATIC; i++) {
+        const uint8_t *lengths = tbh_hpack_lengths[i];
+        if (lengths[0] == name.length && memcmp(at, name.data, name.length) == 0) return i + 1;
+        at += lengths[0] + 1 + (lengths[1] & 15);
+    }
+    return 0;
+}
+#else
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
+    return tbh_hpack_static[index];
 }
 
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
@@ -9114,6 +9182,7 @@ TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
     const tbh_hpack_static_row *row = &tbh_hpack_static[index];
     return row->name_length == n && memcmp(row->name, p, n) == 0 ? index : 0;
 }
+#endif
 
 /* ------------------------------------------------------------ dynamic */
 TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,
@@ -9338,10 +9407,10 @@ TBH_ALWAYS_INLINE turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint
 TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
     turbohttp_hpack_table *table = &d->table;
     if (d->number - 1 < TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(d->number);
-        d->name = tbh_span(row->name, row->name_length);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(d->number);
+        d->name = tbh_span(row.name, row.name_length);
         d->name_home = TBH_HPACK_HOME_FIXED;
-        if (value) *value = tbh_span(row->value, row->value_length);
+        if (value) *value = tbh_span(row.value, row.value_length);
         return true;
     }
     uint32_t age = d->number - TBH_HPACK_STATIC - 1;
@@ -9606,10 +9675,10 @@ static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decode
 TBH_ALWAYS_INLINE bool tbh_hpack_find_short(turbohttp_hpack_decoder *d, uint32_t index,
                                             turbohttp_hpack_field *field) {
     if (index <= TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
         d->row = NULL;
-        field->name = tbh_span(row->name, row->name_length);
-        field->value = tbh_span(row->value, row->value_length);
+        field->name = tbh_span(row.name, row.name_length);
+        field->value = tbh_span(row.value, row.value_length);
         return index != 0;
     }
     uint32_t age = index - TBH_HPACK_STATIC - 1;
@@ -9627,6 +9696,7 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
                                                       const uint8_t **in, size_t *in_length,
                                                       turbohttp_hpack_field *field) {
     turbohttp_hpack_decoder *d = decoder;
+    if (TBH_SMALL) return tbh_hpack_decode_any(d, in, in_length, field);
     bool is_between = d->state == TBH_HPACK_FIRST && !d->is_too_large;
     if (*in_length == 0 && is_between) return TURBOHTTP_PENDING;
     uint8_t byte = *in_length ? **in : 0;
@@ -9653,7 +9723,7 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
  *
  * Owns nothing; the table is the caller's. Entries are found through chains, one for each bucket of
  * name hashes, from the newest entry to the oldest. Entries are numbered, and a link to one that has
- * left the table ends its chain, so leaving costs nothing.
+ * left the table ends its chain, so leaving costs nothing. Where size comes first each is looked at.
  * Invariants: room for the whole field is there before anything changes; table and announced sizes
  * are what the peer's decoder will have after reading what was written.
  * Does not know: frames, which fields a message needs, whether they are allowed. */
@@ -9817,9 +9887,10 @@ static void tbh_hpack_match_static(const turbohttp_hpack_field *field, uint32_t 
                                    tbh_hpack_match *match) {
     uint32_t index = match->name = name;
     if (index == 0) return;
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index), *end = row + row->left;
-    for (; row < end; row++, index++) {
-        if (!tbh_hpack_equal(field->value, row->value, row->value_length)) continue;
+    for (uint32_t left = 1; left > 0; index++) { /* at most seven */
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
+        left = row.left - 1u;
+        if (!tbh_hpack_equal(field->value, row.value, row.value_length)) continue;
         match->field = index;
         return;
     }
@@ -9836,21 +9907,33 @@ static bool tbh_hpack_same_value(const turbohttp_hpack_table *table, const turbo
     return row->value_length == value.length && tbh_hpack_table_equals(table, at, value);
 }
 
+/* The first entry to look at, by age, and the one behind it in the chain. */
+static uint32_t tbh_hpack_chain(const turbohttp_hpack_encoder *e,
+                                const turbohttp_hpack_link *link) {
+    if (TBH_SMALL) return 0;
+    return tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+}
+
+static uint32_t tbh_hpack_following(const turbohttp_hpack_encoder *e, uint32_t age, uint32_t at) {
+    return TBH_SMALL ? age + 1 : tbh_hpack_age(e, e->links[at].older);
+}
+
 /* Walks the chain of the name. `link` has the hashes of the field. */
 static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
                                     const turbohttp_hpack_field *field,
                                     const turbohttp_hpack_link *link, tbh_hpack_match *match) {
     const turbohttp_hpack_table *table = &e->table;
-    uint32_t age = tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+    uint32_t age = tbh_hpack_chain(e, link);
     for (uint32_t next = 0; age < table->count && age >= next;) { /* ends: it grows */
         uint32_t at = tbh_hpack_table_row(table, age), index = TBH_HPACK_STATIC + 1 + age;
         next = age + 1;
         const turbohttp_hpack_row *row = &table->rows[at];
         const turbohttp_hpack_link *found = &e->links[at];
-        age = tbh_hpack_age(e, found->older);
-        if (found->name_hash != link->name_hash || row->name_length != field->name.length) continue;
-        bool is_value =
-            found->value_hash == link->value_hash && tbh_hpack_same_value(table, row, field->value);
+        age = tbh_hpack_following(e, age, at);
+        if (!TBH_SMALL && found->name_hash != link->name_hash) continue;
+        if (row->name_length != field->name.length) continue;
+        bool is_value = (TBH_SMALL || found->value_hash == link->value_hash) &&
+                        tbh_hpack_same_value(table, row, field->value);
         if (!is_value && match->name) continue;
         if (!tbh_hpack_table_equals(table, row->offset, field->name)) continue;
         if (match->name == 0) match->name = index;
@@ -9861,10 +9944,12 @@ static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
 
 static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack_field *field,
                                turbohttp_hpack_link *link) {
-    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
     if (!tbh_hpack_table_insert(&e->table, field->name, field->value)) return;
+    e->inserted++;
+    if (TBH_SMALL) return;
+    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
     link->older = *bucket;
-    *bucket = ++e->inserted;
+    *bucket = e->inserted;
     e->links[e->table.newest] = *link;
 }
 
@@ -9873,6 +9958,7 @@ static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack
  * spread over the buckets by value. */
 static void tbh_hpack_link_of(const turbohttp_hpack_field *field, uint32_t name,
                               turbohttp_hpack_link *link) {
+    if (TBH_SMALL) return;
     link->value_hash = tbh_hpack_hash(field->value);
     link->name_hash = name ? link->value_hash + name : tbh_hpack_hash(field->name);
     link->older = 0;
@@ -10507,10 +10593,12 @@ TURBOHTTP_API turbohttp_status turbohttp_h2_write_priority_update(turbohttp_writ
  * ======================================================================= */
 /* Rules for fields of HTTP/2, for readers that have the decoder's table at hand. */
 
-/* What is noted about an entry of the decoder's table when it was found to be a good regular field. */
-#define TBH_H2_NOTE_GOOD       UINT32_C(0x80000000)
-#define TBH_H2_NOTE_ID(note)   ((uint16_t)((note)&0xffffu))
-#define TBH_H2_NOTE_NAME(note) ((note) >> 16 & 0x7fu) /* static index of the name, or 0 */
+/* What is noted about an entry of the decoder's table when it was found to be a good regular field;
+ * nothing where size comes first. */
+#define TBH_H2_NOTE_GOOD     UINT32_C(0x80000000)
+#define TBH_H2_NOTE_ID(note) ((uint16_t)((note)&0xffffu))
+#define TBH_H2_NOTE_NAME(note)                                                                     \
+    (TBH_SMALL ? 0u : (note) >> 16 & 0x7fu) /* static index of the name, or 0 */
 
 /* As turbohttp_h2_fields_check; *note is what there is to know of a regular field, and 0 of others.
  * `row` is the field's entry in the decoder's table, or NULL. */
@@ -10523,7 +10611,7 @@ TBH_ALWAYS_INLINE turbohttp_status tbh_h2_fields_check_row(turbohttp_h2_fields *
                                                            const turbohttp_hpack_field *field,
                                                            turbohttp_hpack_row *row,
                                                            uint32_t *note) {
-    if (!row || !row->note) return tbh_h2_fields_check_new(f, field, row, note);
+    if (TBH_SMALL || !row || !row->note) return tbh_h2_fields_check_new(f, field, row, note);
     f->has_regular = true;
     *note = row->note;
     return TURBOHTTP_OK;
@@ -10645,7 +10733,7 @@ TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
     if (!tbh_h2_is_value(field->value) || !tbh_h2_check_regular(field, &id))
         return TURBOHTTP_ERR_H2_FIELD;
     *note = TBH_H2_NOTE_GOOD | id;
-    if (row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
+    if (!TBH_SMALL && row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
     return TURBOHTTP_OK;
 }
 
@@ -11204,6 +11292,8 @@ typedef struct tbh_conn_request {
     bool expects_continue;
     bool allows_upgrade; /* 101 is an answer, not an error */
     bool is_last;        /* the connection is not to be kept */
+    bool tells_priority; /* a header of the head does */
+    int8_t priority;     /* turbohttp_priority; HTTP/1.1 has no use for it */
 } tbh_conn_request;
 
 typedef enum tbh_conn_event {
@@ -11842,6 +11932,8 @@ typedef struct tbh_mux_options {
     uint64_t settings_us;       /* for the ACK of our SETTINGS; 10 s */
     uint64_t ping_us;           /* silence before a PING, while streams are open; 30 s */
     uint64_t ping_answer_us;    /* for its answer; 10 s */
+    uint64_t trust_us;          /* silence after which a request brings a PING along; 3 s */
+    uint64_t trust_answer_us;   /* for its answer; 5 s */
     uint32_t first_id;          /* of the first stream; 1 */
 } tbh_mux_options;
 
@@ -11873,7 +11965,7 @@ enum { TBH_MUX_STATES = TBH_MUX_CLOSED + 1, TBH_MUX_INPUTS = TBH_MUX_SENT_RESET 
 /* Queues in which a stream can stand. */
 enum {
     TBH_MUX_LIVE,   /* started and not released */
-    TBH_MUX_SENDER, /* has a piece of body that may go */
+    TBH_MUX_SENDER, /* has a piece of body that may go; the most urgent ones first */
     TBH_MUX_READY,  /* has something to hand out that needs no further bytes */
     TBH_MUX_CREDIT, /* a WINDOW_UPDATE is due */
     TBH_MUX_QUEUES
@@ -11912,6 +12004,8 @@ struct tbh_mux_stream {
     turbohttp_span small;    /* a body in the same block as the head */
     turbohttp_span trailers; /* field lines behind a body of unknown length */
     uint64_t sent_bytes;     /* of frames that hold the request */
+    uint32_t queued_at;      /* pieces that were sent before it was put into SENDER */
+    int8_t priority;
     bool awaits_continue;
     bool is_head;
 
@@ -12025,6 +12119,9 @@ struct tbh_mux {
     tbh_mux_common common;
     int64_t send_window;
     uint32_t window, taken;
+    uint64_t late;      /* bytes that may still come for streams that we ended */
+    uint32_t pieces;    /* of bodies, sent */
+    uint32_t overtaken; /* of these, in a row before somebody less urgent */
 
     /* what the peer said */
     uint32_t peer_streams, peer_window, goaway_last;
@@ -12035,7 +12132,7 @@ struct tbh_mux {
     bool is_ended;      /* it closed its side */
 
     /* deadlines; UINT64_MAX: none */
-    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us;
+    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us, ping_sent_us;
     uint32_t pings;
 
     uint8_t notices; /* TBH_MUX_NOTICE_…: to be said */
@@ -12060,6 +12157,8 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 /* The time passes: deadlines, and the PING that keeps the connection. */
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us);
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h);
+/* Asks whether the peer is still there: fails after answer_us of silence. Once at a time. */
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us);
 /* Ends the connection: GOAWAY with `code`, and every stream that is not whole is told `status`.
  * After the first time nothing. */
 TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code);
@@ -12107,6 +12206,8 @@ TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n);
 TBH_FN bool tbh_mux_count_control(tbh_mux *h);
 /* n bytes of DATA arrive: 0, or a code; *is_connection says whose error it is. */
 TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n, bool *is_connection);
+/* n bytes of DATA for a stream that is gone: false when that was one too many, as above. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n);
 /* n bytes were used up; stream NULL: it is gone. */
 TBH_FN void tbh_mux_credit(tbh_mux *h, tbh_mux_stream *stream, size_t n);
 TBH_FN void tbh_mux_write_credit(tbh_mux *h);
@@ -12200,6 +12301,14 @@ TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n,
     if (n > stream->window) return TURBOHTTP_H2_FLOW_CONTROL_ERROR;
     stream->window -= n;
     return 0;
+}
+
+/* What was on its way when we ended a stream comes all the same, up to what its window held; more is
+ * an offence (§5.2), and counted like one. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n) {
+    if (n == 0 || n > h->late) return tbh_mux_count_control(h);
+    h->late -= n;
+    return true;
 }
 
 /* Credit is worth a frame when it is half a window. */
@@ -12340,16 +12449,27 @@ TBH_FN uint32_t tbh_mux_step(tbh_mux_stream *stream, tbh_mux_input input) {
 }
 
 /* ------------------------------------------------------------ queues */
+/* Behind everybody; among the senders behind those who are as urgent, or more. */
+static tbh_mux_stream *tbh_mux_place(const tbh_mux_stream *stream, int queue) {
+    tbh_mux_stream *before = stream->mux->queues[queue].last;
+    while (queue == TBH_MUX_SENDER && before && before->priority < stream->priority)
+        before = before->nodes[queue].previous;
+    return before;
+}
+
 TBH_FN void tbh_mux_enqueue(tbh_mux_stream *stream, int queue) {
     tbh_mux_queue *q = &stream->mux->queues[queue];
     tbh_mux_node *node = &stream->nodes[queue];
     if (node->is_in) return;
+    if (queue == TBH_MUX_SENDER) stream->queued_at = stream->mux->pieces;
+    tbh_mux_stream *before = tbh_mux_place(stream, queue);
     node->is_in = true;
-    node->next = NULL;
-    node->previous = q->last;
-    if (q->last) q->last->nodes[queue].next = stream;
+    node->previous = before;
+    node->next = before ? before->nodes[queue].next : q->first;
+    if (before) before->nodes[queue].next = stream;
     else q->first = stream;
-    q->last = stream;
+    if (node->next) node->next->nodes[queue].previous = stream;
+    else q->last = stream;
     q->count++;
 }
 
@@ -12408,12 +12528,15 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     stream->send_window = h->peer_window;
     stream->window = h->options.stream_window;
     stream->is_head = request->is_head;
+    stream->priority = request->priority;
     turbohttp_segments_init(&stream->held, h->pool, h->limits->block_bytes);
     tbh_mux_number(h, stream);
     tbh_mux_enqueue(stream, TBH_MUX_LIVE);
     if (h->queues[TBH_MUX_LIVE].count == 1) h->ping_at_us = h->now_us + h->options.ping_us;
     tbh_mux_bucket_give(&h->control, 4);
     turbohttp_status status = tbh_mux_write_request(stream, request);
+    bool is_doubtful = h->now_us - h->last_receive_us >= h->options.trust_us;
+    if (status == TURBOHTTP_OK && is_doubtful) tbh_mux_ask(h, h->options.trust_answer_us);
     if (status == TURBOHTTP_OK) return status;
     tbh_mux_fail(h, status, TURBOHTTP_H2_INTERNAL_ERROR); /* the table of the peer is behind ours */
     tbh_mux_release(stream);
@@ -12432,6 +12555,7 @@ static void tbh_mux_send_reset(tbh_mux_stream *stream, uint32_t code) {
     tbh_mux *h = stream->mux;
     bool is_moving = stream->state != TBH_MUX_CLOSED && !h->is_failed;
     tbh_mux_step(stream, TBH_MUX_SENT_RESET);
+    if (is_moving) h->late += stream->window;
     if (is_moving && tbh_mux_may_control(h))
         turbohttp_h2_write_rst_stream(&h->out, stream->id, code);
 }
@@ -12591,7 +12715,7 @@ TBH_FN void tbh_mux_continue(tbh_mux_stream *stream) {
  * Input: a head that request_head.c has written or trailers of its kind, so no line is malformed.
  * Does not know: what a request means, windows, states. */
 
-enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = TBH_SMALL ? 256 : 1000 };
+enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = 1000 };
 
 /* ------------------------------------------------------------ lines */
 /* The line up to its CRLF; `rest` moves behind it. */
@@ -12604,9 +12728,9 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
 }
 
 static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
     turbohttp_hpack_field field;
-    field.name = tbh_span(row->name, row->name_length);
+    field.name = tbh_span(row.name, row.name_length);
     field.value = value;
     field.never_indexed = false;
     tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
@@ -12663,13 +12787,15 @@ static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span lines) {
 /* ------------------------------------------------------------ what is said again and again
  * Requests of one client to one origin mostly differ in their path. Everything else is kept together
  * with its bytes on the wire: they stay the same for as long as nothing enters or leaves the
- * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. */
+ * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. Where size
+ * comes first nothing is kept. */
 TBH_FN void tbh_mux_forget_common(tbh_mux *h) {
-    h->common.lines_bytes = 0;
+    if (!TBH_SMALL) h->common.lines_bytes = 0;
 }
 
 TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
     tbh_mux_common *common = &h->common;
+    if (TBH_SMALL) return;
     if (common->bytes) { /* it may hold credentials (RELIABILITY 3.6) */
         tbh_wipe(common->bytes, common->room);
         turbohttp_byte_pool_return(h->pool, common->bytes, common->room);
@@ -12679,8 +12805,8 @@ TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
 
 static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
     const tbh_mux_common *common = &h->common;
-    return method.length == common->method_bytes && lines.length == common->lines_bytes &&
-           common->inserted == h->encoder.inserted &&
+    return !TBH_SMALL && method.length == common->method_bytes &&
+           lines.length == common->lines_bytes && common->inserted == h->encoder.inserted &&
            memcmp(common->bytes, method.data, method.length) == 0 &&
            memcmp(common->bytes + method.length, lines.data, lines.length) == 0;
 }
@@ -12688,6 +12814,7 @@ static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp
 /* The texts, as they are before names become lower case. False: they are too long to be kept. */
 static bool tbh_mux_keep_texts(tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
     tbh_mux_common *common = &h->common;
+    if (TBH_SMALL) return false;
     if (!common->bytes)
         common->bytes = (char *)turbohttp_byte_pool_rent(h->pool, TBH_MUX_COMMON, &common->room);
     if (!common->bytes || method.length + lines.length > common->room) return false;
@@ -12735,7 +12862,8 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
         tbh_mux_put_known(h, path);
         return;
     }
-    turbohttp_hpack_encode_begin(&h->encoder, &h->out); /* what is said once is not kept */
+    if (!TBH_SMALL) /* what is said once is not kept */
+        turbohttp_hpack_encode_begin(&h->encoder, &h->out);
     size_t start = h->out.length;
     bool is_kept = tbh_mux_keep_texts(h, method, lines);
     turbohttp_span host = tbh_mux_line(&lines);
@@ -12749,6 +12877,15 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
     tbh_mux_put_lines(h, lines);
     if (is_kept) tbh_mux_keep_wire(h, start, before, after);
     else tbh_mux_forget_common(h);
+}
+
+/* RFC 9218 §4.1; 3 is what is assumed. */
+static void tbh_mux_put_priority(tbh_mux *h, const tbh_conn_request *request) {
+    const char *urgency = request->priority < 0                          ? "u=5"
+                          : request->priority == TURBOHTTP_PRIORITY_HIGH ? "u=2"
+                                                                         : "u=0";
+    if (request->priority && !request->tells_priority)
+        tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span_of(urgency));
 }
 
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of
@@ -12786,6 +12923,7 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
     tbh_writer_add(&h->out, empty, sizeof empty);
     if (request) tbh_mux_put_request_fields(h, request);
     else tbh_mux_put_lines(h, stream->trailers);
+    if (request) tbh_mux_put_priority(h, request);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
@@ -12805,6 +12943,9 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
  * Does not know: what a request means, whether the peer may still be sent to. */
 
 enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256 };
+
+/* Pieces in a row that may go before a less urgent one. */
+enum { TBH_MUX_OVERTAKEN_MOST = 8 };
 
 static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -12908,6 +13049,7 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux *h = stream->mux;
     char *frame;
     size_t n = 0, room = tbh_mux_allowance(stream);
+    h->pieces++;
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     if (room == 0) return; /* a WINDOW_UPDATE puts it back */
     if (turbohttp_writer_reserve(&h->out, TURBOHTTP_H2_HEADER_BYTES + room, &frame) != TURBOHTTP_OK)
@@ -12924,6 +13066,20 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux_put_data(stream, n, status == TURBOHTTP_DONE);
 }
 
+/* The most urgent one; but now and then the one that has waited longest, or a long upload would make
+ * others time out. */
+static tbh_mux_stream *tbh_mux_next_sender(tbh_mux *h) {
+    const tbh_mux_queue *q = &h->queues[TBH_MUX_SENDER];
+    tbh_mux_stream *oldest = q->first;
+    bool is_mixed = oldest && oldest->priority > q->last->priority;
+    h->overtaken = is_mixed ? h->overtaken + 1 : 0;
+    if (h->overtaken <= TBH_MUX_OVERTAKEN_MOST) return oldest;
+    h->overtaken = 0;
+    for (tbh_mux_stream *at = oldest; at; at = at->nodes[TBH_MUX_SENDER].next)
+        if (h->pieces - at->queued_at > h->pieces - oldest->queued_at) oldest = at;
+    return oldest;
+}
+
 /* ------------------------------------------------------------ the port */
 static void tbh_mux_refill_out(tbh_mux *h) {
     if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
@@ -12933,7 +13089,7 @@ static void tbh_mux_refill_out(tbh_mux *h) {
     tbh_mux_write_credit(h);
     tbh_mux_stream *stream;
     while (!h->is_failed && h->send_window > 0 && h->out.length < TBH_MUX_FILL &&
-           (stream = h->queues[TBH_MUX_SENDER].first) != NULL)
+           (stream = tbh_mux_next_sender(h)) != NULL)
         tbh_mux_send_piece(stream);
 }
 
@@ -13023,7 +13179,7 @@ static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
     uint32_t index = TBH_H2_NOTE_NAME(note);
     turbohttp_header *row = &section->table[section->count++];
     char *text = section->text;
-    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name = index ? tbh_hpack_static_row_at(index).name : text;
     row->name_length = (uint16_t)field->name.length;
     row->value_length = (uint32_t)field->value.length;
     row->id = TBH_H2_NOTE_ID(note);
@@ -13212,7 +13368,7 @@ TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
     if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
     if (h->reading && h->reading->state != TBH_MUX_CLOSED) tbh_mux_take_block(h, event);
     h->reading = NULL;
-    tbh_mux_section_drop(h->pool, &h->head.section);
+    if (h->head.section.table) tbh_mux_section_drop(h->pool, &h->head.section);
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
 
@@ -13242,6 +13398,8 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
     if (!o.settings_us) o.settings_us = 10000000;
     if (!o.ping_us) o.ping_us = 30000000;
     if (!o.ping_answer_us) o.ping_answer_us = 10000000;
+    if (!o.trust_us) o.trust_us = 3000000;
+    if (!o.trust_answer_us) o.trust_answer_us = 5000000;
     if (!o.first_id) o.first_id = 1;
     if (o.connection_window < 65535) o.connection_window = 65535; /* it cannot be made smaller */
     return o;
@@ -13399,6 +13557,7 @@ static void tbh_mux_on_data(tbh_mux *h, const turbohttp_h2_frame *frame) {
     tbh_mux_stream *stream = h->reading;
     if (frame->length == 0 && !ends && !tbh_mux_count_control(h)) return;
     if (stream && stream->state == TBH_MUX_CLOSED) stream = h->reading = NULL;
+    if (!stream && !tbh_mux_take_late(h, frame->length)) return;
     uint32_t code = tbh_mux_charge(h, stream, frame->length, &is_connection);
     if (code && is_connection) {
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, code);
@@ -13560,7 +13719,8 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
 static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
                                   tbh_mux_event *event) {
     turbohttp_span body;
-    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    if (TBH_SMALL || h->is_failed) return;
+    if (!tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
     h->at += body.length;
     if (body.length) tbh_mux_on_bytes(h, frame, body, event);
     if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;
@@ -13644,23 +13804,32 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 }
 
 /* ------------------------------------------------------------ time */
-static void tbh_mux_ping(tbh_mux *h) {
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us) {
     uint8_t bytes[8] = {'t', 'u', 'r', 'b', 0, 0, 0, 0};
+    if (h->ping_due_us != UINT64_MAX || h->is_failed) return;
     tbh_store32_be(bytes + 4, ++h->pings);
-    h->ping_due_us = h->now_us + h->options.ping_answer_us;
+    h->ping_sent_us = h->now_us;
+    h->ping_due_us = h->now_us + answer_us;
     if (tbh_mux_may_control(h)) turbohttp_h2_write_ping(&h->out, bytes, false);
+}
+
+/* The answer may stand behind many bytes: as long as there are any, the peer is not silent. */
+static void tbh_mux_miss_answer(tbh_mux *h) {
+    h->ping_due_us = UINT64_MAX;
+    if (h->last_receive_us <= h->ping_sent_us)
+        tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
 }
 
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us) {
     h->now_us = now_us;
     if (now_us >= h->settings_due_us)
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_SETTINGS_TIMEOUT);
-    if (now_us >= h->ping_due_us) tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
+    if (now_us >= h->ping_due_us) tbh_mux_miss_answer(h);
     if (h->is_failed || now_us < h->ping_at_us) return;
     uint64_t quiet_until_us = h->last_receive_us + h->options.ping_us;
     bool is_silent = now_us >= quiet_until_us;
     h->ping_at_us = is_silent ? now_us + h->options.ping_us : quiet_until_us;
-    if (is_silent && h->ping_due_us == UINT64_MAX) tbh_mux_ping(h);
+    if (is_silent) tbh_mux_ask(h, h->options.ping_answer_us);
 }
 
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h) {
@@ -14785,6 +14954,7 @@ typedef struct tbh_lookup {
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
     uint32_t ttl_s;   /* given by the service; 0: not known */
+    bool is_partial;  /* there may be more: see tbh_lookup_join */
     bool is_absolute; /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
@@ -14792,7 +14962,8 @@ typedef struct tbh_lookup {
 struct tbh_name_service {
     /* OK (addresses and ttl_s are filled in), PENDING (job is set), or an error. */
     turbohttp_status (*start)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
-    /* As start; after OK or an error the job is gone. */
+    /* As start; after OK or an error the job is gone, unless OK came with is_partial: then it goes
+     * on, and its last step adds to the addresses. */
     turbohttp_status (*step)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
     uint64_t (*deadline)(const tbh_lookup *lookup);
     void (*cancel)(tbh_lookup *lookup); /* the job is gone afterwards */
@@ -14843,6 +15014,9 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
  * deadline; it is cheap to call more often. */
 TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
                                         turbohttp_error *error);
+/* Half an answer is OK with is_partial: the rest is taken with this one, which must be called like
+ * step. True when there are more addresses now, behind the others. */
+TBH_FN bool tbh_lookup_join(tbh_lookup *lookup, uint64_t now_us);
 /* When step must be called at the latest; UINT64_MAX: only after an event. */
 TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup);
 /* Gives up a pending lookup; harmless on any other. */
@@ -15045,7 +15219,17 @@ static bool tbh_lookup_from_cache(tbh_lookup *lookup, uint64_t now_us) {
     return false;
 }
 
-static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
+/* What came in two parts is not in the order of preference (RFC 6724 §2.1). */
+static void tbh_cache_put_v6_first(tbh_cached_name *slot) {
+    turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t n = 0;
+    for (uint8_t family = 6; family >= 4; family = (uint8_t)(family - 2))
+        for (uint32_t i = 0; i < slot->count; i++)
+            if (slot->addresses[i].family == family) ordered[n++] = slot->addresses[i];
+    if (n) memcpy(slot->addresses, ordered, n * sizeof ordered[0]);
+}
+
+static void tbh_lookup_to_cache(const tbh_lookup *lookup, bool prefers_v6, uint64_t now_us) {
     tbh_resolver *resolver = lookup->resolver;
     uint32_t ttl_s = lookup->ttl_s ? lookup->ttl_s : TBH_CACHE_DEFAULT_S;
     tbh_cached_name *slot = &resolver->cache[resolver->next_cached++ % TBH_CACHE_NAMES];
@@ -15054,6 +15238,7 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
     memcpy(slot->name, lookup->name, sizeof slot->name);
     memcpy(slot->addresses, lookup->addresses, sizeof slot->addresses);
     slot->count = lookup->count;
+    if (prefers_v6) tbh_cache_put_v6_first(slot);
     slot->is_absolute = lookup->is_absolute;
     slot->until_us = now_us + (uint64_t)ttl_s * 1000000;
 }
@@ -15063,10 +15248,12 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
 static turbohttp_status tbh_lookup_settle(tbh_lookup *lookup, turbohttp_status status,
                                           uint64_t now_us, turbohttp_error *error) {
     if (status == TURBOHTTP_PENDING) return status;
-    lookup->service = NULL;
-    lookup->job = NULL;
+    if (!lookup->is_partial) {
+        lookup->service = NULL;
+        lookup->job = NULL;
+    }
     if (status == TURBOHTTP_OK) {
-        tbh_lookup_to_cache(lookup, now_us);
+        tbh_lookup_to_cache(lookup, false, now_us);
         return status;
     }
     tbh_error_append(error, " - ");
@@ -15098,8 +15285,21 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
 
 TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
                                         turbohttp_error *error) {
-    if (!lookup->service) return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
+    if (!lookup->service || lookup->is_partial)
+        return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
     return tbh_lookup_settle(lookup, lookup->service->step(lookup, now_us, error), now_us, error);
+}
+
+TBH_FN bool tbh_lookup_join(tbh_lookup *lookup, uint64_t now_us) {
+    uint32_t before = lookup->count;
+    if (!lookup->is_partial) return false;
+    turbohttp_status status = lookup->service->step(lookup, now_us, NULL);
+    if (status == TURBOHTTP_PENDING) return false;
+    lookup->is_partial = false;
+    lookup->service = NULL;
+    lookup->job = NULL;
+    if (status == TURBOHTTP_OK) tbh_lookup_to_cache(lookup, true, now_us);
+    return lookup->count > before;
 }
 
 TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
@@ -15108,6 +15308,7 @@ TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
 
 TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup) {
     if (lookup->service) lookup->service->cancel(lookup);
+    lookup->is_partial = false;
     lookup->service = NULL;
     lookup->job = NULL;
 }
@@ -15423,6 +15624,7 @@ typedef struct tbh_stub_job {
     uint32_t server_count, suspicious; /* bits: servers whose datagrams made no sense */
     uint32_t dots_least, attempts;
     uint64_t attempt_us, delay_us; /* delay_us: 0, or when not to wait for the other family */
+    uint32_t late;                 /* the family that is missing in half an answer */
     uint32_t candidate;            /* the next of the names that the search list makes */
     bool is_plain;                 /* a server did not understand EDNS0 */
     bool is_line_long;             /* the rest of a line that did not fit is passed over */
@@ -15936,30 +16138,57 @@ static void tbh_stub_append(tbh_lookup *lookup, const tbh_stub_family *f, uint32
     memcpy(lookup->addresses + lookup->count, f->answer.addresses,
            count * sizeof lookup->addresses[0]);
     lookup->count += count;
-    if (count && f->answer.ttl_s < lookup->ttl_s) lookup->ttl_s = f->answer.ttl_s;
 }
 
-/* IPv6 first (RFC 6724 §2.1), with room for IPv4. An answer with one family missing is not kept. */
-static void tbh_stub_fill(tbh_lookup *lookup, const tbh_stub_job *job) {
+/* Half of the room for what is not known yet. */
+static uint32_t tbh_stub_reserve(const tbh_stub_family *f) {
+    const uint32_t half = TURBOHTTP_MAX_ADDRESSES / 2;
+    if (f->state == TBH_STUB_ASKING) return half;
+    if (f->state != TBH_STUB_FOUND) return 0;
+    return f->answer.count < half ? f->answer.count : half;
+}
+
+/* An answer with one family missing is not kept. */
+static uint32_t tbh_stub_ttl(const tbh_stub_job *job) {
+    uint32_t ttl_s = TBH_CACHE_MOST_S;
+    for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
+        const tbh_stub_family *f = &job->families[i];
+        if (f->state == TBH_STUB_ASKING || f->state == TBH_STUB_SILENT) return 1;
+        if (f->state == TBH_STUB_FOUND && f->answer.count && f->answer.ttl_s < ttl_s)
+            ttl_s = f->answer.ttl_s;
+    }
+    return ttl_s ? ttl_s : 1;
+}
+
+/* IPv6 first (RFC 6724 §2.1), with room for IPv4. */
+static void tbh_stub_fill(tbh_lookup *lookup, tbh_stub_job *job) {
     const tbh_stub_family *v6 = &job->families[TBH_STUB_V6], *v4 = &job->families[TBH_STUB_V4];
-    uint32_t kept = v4->state == TBH_STUB_FOUND ? v4->answer.count : 0;
-    if (kept > TURBOHTTP_MAX_ADDRESSES / 2) kept = TURBOHTTP_MAX_ADDRESSES / 2;
     lookup->count = 0;
-    lookup->ttl_s = TBH_CACHE_MOST_S;
-    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - kept);
-    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count);
-    bool is_partial = tbh_stub_any(job, TBH_STUB_ASKING) || tbh_stub_any(job, TBH_STUB_SILENT);
-    if (is_partial || lookup->ttl_s == 0) lookup->ttl_s = 1;
+    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - tbh_stub_reserve(v4));
+    uint32_t kept = v6->state == TBH_STUB_ASKING ? tbh_stub_reserve(v6) : 0;
+    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count - kept);
+    lookup->ttl_s = tbh_stub_ttl(job);
+    lookup->is_partial = tbh_stub_any(job, TBH_STUB_ASKING);
+    job->late = v6->state == TBH_STUB_ASKING ? TBH_STUB_V6 : TBH_STUB_V4;
 }
 
-/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. */
+/* The addresses that are there are in use: they stay where they are (RFC 8305 §3). */
+static void tbh_stub_fill_rest(tbh_lookup *lookup, const tbh_stub_job *job) {
+    tbh_stub_append(lookup, &job->families[job->late], TURBOHTTP_MAX_ADDRESSES - lookup->count);
+    lookup->ttl_s = tbh_stub_ttl(job);
+}
+
+/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. OK with
+ * is_partial: one family is still being asked for. */
 static turbohttp_status tbh_stub_decide(tbh_lookup *lookup, tbh_stub_job *job, uint64_t now_us) {
     bool is_found = tbh_stub_any(job, TBH_STUB_FOUND),
          is_asking = tbh_stub_any(job, TBH_STUB_ASKING);
     if (is_found && is_asking && !job->delay_us) job->delay_us = now_us + TBH_STUB_DELAY_US;
-    if (is_asking && !(is_found && now_us >= job->delay_us)) return TURBOHTTP_PENDING;
+    bool may_begin = is_found && now_us >= job->delay_us && !lookup->is_partial;
+    if (is_asking && !may_begin) return TURBOHTTP_PENDING;
     if (is_found) {
-        tbh_stub_fill(lookup, job);
+        if (lookup->is_partial) tbh_stub_fill_rest(lookup, job);
+        else tbh_stub_fill(lookup, job);
         return TURBOHTTP_OK;
     }
     if (tbh_stub_any(job, TBH_STUB_SILENT)) return TURBOHTTP_ERR_RESOLVE_TEMPORARY;
@@ -15986,10 +16215,13 @@ static turbohttp_status tbh_stub_end(tbh_lookup *lookup, tbh_stub_job *job, turb
 
 static turbohttp_status tbh_stub_step(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error) {
     tbh_stub_job *job = (tbh_stub_job *)lookup->job;
+    bool was_partial = lookup->is_partial;
     turbohttp_status status;
     do status = tbh_stub_round(lookup, job, now_us); /* ends: names are counted */
     while (status == TURBOHTTP_DONE);
-    return status == TURBOHTTP_PENDING ? status : tbh_stub_end(lookup, job, status, error);
+    bool goes_on = status == TURBOHTTP_OK && lookup->is_partial && !was_partial;
+    if (status == TURBOHTTP_PENDING || goes_on) return status;
+    return tbh_stub_end(lookup, job, status, error);
 }
 
 static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
@@ -16010,7 +16242,7 @@ static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
 
 static uint64_t tbh_stub_deadline(const tbh_lookup *lookup) {
     const tbh_stub_job *job = (const tbh_stub_job *)lookup->job;
-    uint64_t due = job->delay_us ? job->delay_us : UINT64_MAX;
+    uint64_t due = job->delay_us && !lookup->is_partial ? job->delay_us : UINT64_MAX;
     for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
         const tbh_stub_family *f = &job->families[i];
         if (f->state == TBH_STUB_ASKING && f->next_us < due) due = f->next_us;
@@ -16100,19 +16332,20 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error);
  * Does not know: requests, TLS, what is sent afterwards. */
 
 /* ------------------------------------------------------------ order of the attempts */
-/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. */
-static void tbh_dialer_interleave(tbh_lookup *lookup) {
+/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. Those before `from`
+ * were tried already. */
+static void tbh_dialer_interleave(tbh_lookup *lookup, uint32_t from, uint8_t first) {
     turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
-    uint32_t next[2] = {0, 0}, count = lookup->count;
+    uint32_t next[2] = {from, from}, count = lookup->count;
     uint8_t family[2];
-    family[0] = count ? lookup->addresses[0].family : 0;
-    family[1] = family[0] == 6 ? 4 : 6;
-    for (uint32_t n = 0, side = 0; n < count; side ^= 1) {
+    family[0] = first;
+    family[1] = first == 6 ? 4 : 6;
+    for (uint32_t n = from, side = 0; n < count; side ^= 1) {
         uint32_t *i = &next[side];
         while (*i < count && lookup->addresses[*i].family != family[side]) ++*i;
         if (*i < count) ordered[n++] = lookup->addresses[(*i)++];
     }
-    if (count) memcpy(lookup->addresses, ordered, count * sizeof ordered[0]);
+    for (uint32_t n = from; n < count; n++) lookup->addresses[n] = ordered[n];
 }
 
 /* ------------------------------------------------------------ attempts */
@@ -16230,12 +16463,23 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error) 
 
 /* ------------------------------------------------------------ driving */
 static turbohttp_status tbh_dialer_resolved(tbh_dialer *dialer, uint64_t now_us) {
-    tbh_dialer_interleave(&dialer->lookup);
+    tbh_dialer_interleave(&dialer->lookup, 0, dialer->lookup.addresses[0].family);
     dialer->resolved = true;
     dialer->resolved_at_us = now_us;
     dialer->phase = TURBOHTTP_PHASE_CONNECT;
     dialer->next_us = now_us;
     return TURBOHTTP_OK;
+}
+
+/* RFC 8305 §3: the other family's addresses join a dial under way, and are next. */
+static void tbh_dialer_join(tbh_dialer *dialer, uint64_t now_us) {
+    tbh_lookup *lookup = &dialer->lookup;
+    if (!lookup->is_partial) return;
+    if (tbh_lookup_join(lookup, now_us) && dialer->started) {
+        uint8_t last = lookup->addresses[dialer->started - 1].family;
+        tbh_dialer_interleave(lookup, dialer->started, last == 6 ? 4 : 6);
+    }
+    if (now_us >= dialer->resolve_deadline_us) tbh_lookup_abandon(lookup);
 }
 
 static turbohttp_status tbh_dialer_resolve(tbh_dialer *dialer, turbohttp_status status,
@@ -16293,18 +16537,22 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
         dialer->winner = i;
         return TURBOHTTP_OK;
     }
+    tbh_dialer_join(dialer, now_us);
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
     if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
-    if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
+    if (tbh_dialer_any_under_way(dialer) || dialer->lookup.is_partial) return TURBOHTTP_PENDING;
     return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
 }
 
+static uint64_t tbh_dialer_lookup_deadline(const tbh_dialer *dialer) {
+    uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
+    return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
+}
+
 TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer) {
-    if (!dialer->resolved) {
-        uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
-        return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
-    }
-    uint64_t due = dialer->started < dialer->lookup.count ? dialer->next_us : UINT64_MAX;
+    if (!dialer->resolved) return tbh_dialer_lookup_deadline(dialer);
+    uint64_t due = dialer->lookup.is_partial ? tbh_dialer_lookup_deadline(dialer) : UINT64_MAX;
+    if (dialer->started < dialer->lookup.count && dialer->next_us < due) due = dialer->next_us;
     if (dialer->connect_ms == TURBOHTTP_NO_TIMEOUT) return due;
     for (uint32_t i = 0; i < dialer->started; i++) {
         uint64_t end = dialer->attempts[i].started_us + (uint64_t)dialer->connect_ms * 1000;
@@ -16365,6 +16613,8 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
 TBH_FN turbohttp_status tbh_tls_send(tbh_stream *stream, const void *data, size_t length,
                                      size_t *sent);
 TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream);
+/* Bytes wait to be sent, or would be taken: a wire that takes bytes is of use. */
+TBH_FN bool tbh_tls_can_send(const tbh_tls *tls);
 /* Gives less than `room` only when nothing is left that could be given without waiting. */
 TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t room,
                                         size_t *received, bool may_block);
@@ -16814,6 +17064,11 @@ TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream) {
     return tbh_tls_push(stream);
 }
 
+TBH_FN bool tbh_tls_can_send(const tbh_tls *tls) {
+    const uint32_t either = TURBOHTTP_TLS_WIRE_OUT | TURBOHTTP_TLS_PLAIN_IN;
+    return tls->out_at < tls->out_fill || (tls->provider->wants(tls->session) & either) != 0;
+}
+
 /* Copies what is decrypted. */
 static void tbh_tls_copy_plain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
     size_t length;
@@ -16950,6 +17205,10 @@ TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream) {
 }
 
 TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants) {
+#if TBH_TLS
+    if (wants & TBH_WANT_SEND && stream->tls.provider && !tbh_tls_can_send(&stream->tls))
+        wants &= TBH_WANT_RECEIVE; /* what it waits for comes from the wire */
+#endif
     tbh_poller_change(&stream->io->poller, &stream->watch, wants);
 }
 
@@ -17110,6 +17369,7 @@ struct tbh_request {
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
     uint64_t body_total; /* as announced; 0: not known */
+    uint64_t ticket;     /* grows with each submit of the client */
     uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
@@ -17147,8 +17407,9 @@ struct tbh_origin {
     turbohttp_span head_end;      /* what is behind the target of such a URL in a plain GET */
     size_t line_end_bytes;        /* of it: the rest of the request line, and Host */
     size_t bytes;
-    tbh_request *waiting_first, *waiting_last;
-    tbh_link *idle;   /* last used first */
+    tbh_request *waiting_first, *waiting_last; /* the most urgent ones first */
+    uint32_t overtaken;                        /* starts in a row before somebody less urgent */
+    tbh_link *idle;                            /* last used first */
     tbh_link *shared; /* speaks HTTP/2 and takes requests; perhaps idle, too */
     uint32_t links, requests, opening;
     bool speaks_h1; /* the last answer to an offer of both */
@@ -17173,6 +17434,10 @@ struct tbh_tls_config {
 /* ------------------------------------------------------------ link: one connection */
 typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
 
+/* Requests that may not be repeated do not trust a connection that was idle for longer
+ * (RELIABILITY 3.3): the server may be closing it right now, or the way to it is gone. */
+#define TBH_IDLE_TRUST_US 3000000u
+
 /* The seam between links and protocols. */
 typedef struct tbh_protocol {
     void (*start)(tbh_link *link, tbh_request *request); /* an exchange */
@@ -17180,12 +17445,13 @@ typedef struct tbh_protocol {
     void (*leave)(tbh_link *link, tbh_request *request); /* the request ends before its answer */
     void (*resume)(tbh_link *link, tbh_request *request);
     bool (*awaits_continue)(const tbh_request *request);
-    void (*go_on)(tbh_request *request);      /* without 100 (Continue) */
-    bool (*only_waits)(const tbh_link *link); /* for bytes of the only exchange */
-    bool (*has_room)(const tbh_link *link);   /* for one more exchange while it is busy */
-    void (*on_idle_ready)(tbh_link *link);    /* idle, and there is something to receive */
-    void (*tick)(tbh_link *link);             /* deadlines of its own; the link may be gone */
-    void (*shut)(tbh_link *link);             /* returns what the protocol holds */
+    void (*go_on)(tbh_request *request);       /* without 100 (Continue) */
+    bool (*only_waits)(const tbh_link *link);  /* for bytes of the only exchange */
+    bool (*has_room)(const tbh_link *link);    /* for one more exchange while it is busy */
+    bool (*is_doubtful)(const tbh_link *link); /* nobody knows whether the peer is still there */
+    void (*on_idle_ready)(tbh_link *link);     /* idle, look what there is; the link may be gone */
+    void (*tick)(tbh_link *link);              /* deadlines of its own; an idle link may be gone */
+    void (*shut)(tbh_link *link);              /* returns what the protocol holds */
 } tbh_protocol;
 
 struct tbh_link {
@@ -17237,7 +17503,7 @@ struct turbohttp_client {
     uint32_t link_count, idle_count, opening_count;
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
-    uint64_t connects, replays;
+    uint64_t connects, replays, tickets;
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 
@@ -17276,8 +17542,8 @@ TBH_FN void tbh_request_rewind(tbh_request *request);
 #endif
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url;  /* NULL: it is `path`, and `origin` knows what comes behind it */
-    turbohttp_span path;       /* request target */
+    const turbohttp_url *url; /* NULL: it is `path`, and `origin` knows what comes behind it */
+    turbohttp_span path;      /* request target */
     const tbh_origin *origin;
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
@@ -17295,6 +17561,8 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
                                            turbohttp_address *address, tbh_tls_plan *plan);
 
 /* origin.c */
+/* Nobody shares its connections or sessions (RELIABILITY 3.2): who is at the other end, nobody knows. */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin);
 /* Takes over the hold on `tls`. */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc, tbh_tls_config *tls);
@@ -17355,7 +17623,8 @@ TBH_FN void tbh_deliver_record(tbh_request *request, const tbh_link *link, turbo
  * Does not know: records, certificates. */
 
 #if TBH_TLS
-#define TBH_UNUSED_CONFIGS 4 /* kept for the next request: loading roots and keys takes time */
+#define TBH_SECURE_NAME_MOST 255 /* bytes: longer names no certificate can have */
+#define TBH_UNUSED_CONFIGS   4   /* kept for the next request: loading roots and keys takes time */
 
 /* A second header that is included later in the same file defines this (a tentative definition
  * until then). C++ has no such thing: there it must come first, and says so. */
@@ -17561,6 +17830,30 @@ static turbohttp_status tbh_secure_choose(tbh_secure_choice *c, turbohttp_error 
     return TURBOHTTP_ERR_TLS_CAPABILITY;
 }
 
+/* ------------------------------------------------------------ what no provider could mend */
+/* A host name without the dots at its end ("127.0.0.1."). */
+static turbohttp_span tbh_secure_trim(turbohttp_span name) {
+    while (name.length && name.data[name.length - 1] == '.') name.length--;
+    return name;
+}
+
+static turbohttp_status tbh_secure_check(const turbohttp_tls_options *o, turbohttp_error *error) {
+    turbohttp_status status = TURBOHTTP_OK;
+    const char *text = NULL;
+    if (o->key_file && !o->cert_file) {
+        status = TURBOHTTP_ERR_TLS_CLIENT_CERT;
+        text = "tls.key_file is set, but not the certificate that it belongs to: set tls.cert_file";
+    } else if (o->server_name &&
+               tbh_secure_trim(tbh_span_of(o->server_name)).length > TBH_SECURE_NAME_MOST) {
+        status = TURBOHTTP_ERR_INVALID_ARGUMENT;
+        text = "tls.server_name is longer than the 255 characters that a host name can have";
+    }
+    if (!text) return TURBOHTTP_OK;
+    tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
+    tbh_error_text(error, text);
+    return status;
+}
+
 /* ------------------------------------------------------------ configs */
 static void tbh_secure_free(turbohttp_client *client, tbh_tls_config *config) {
     if (config->provider) config->provider->context_destroy(config->context);
@@ -17592,13 +17885,15 @@ TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
         config->holders++;
         return TURBOHTTP_OK;
     }
+    turbohttp_status status = tbh_secure_check(options, error);
+    if (status != TURBOHTTP_OK) return status;
     config = tbh_secure_copy(client, options);
     if (!config) return tbh_error_set(error, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_PHASE_NONE);
     memset(&choice, 0, sizeof choice);
     choice.client = client;
     choice.config = config;
     choice.needs = tbh_secure_needs(options);
-    turbohttp_status status = tbh_secure_choose(&choice, error);
+    status = tbh_secure_choose(&choice, error);
     if (status != TURBOHTTP_OK) {
         tbh_secure_free(client, config);
         return status;
@@ -17637,8 +17932,8 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     if (!config) return NULL;
     turbohttp_span name = origin->key.host;
     if (config->options.server_name) name = tbh_span_of(config->options.server_name);
-    while (name.length && name.data[name.length - 1] == '.') name.length--; /* "127.0.0.1." */
-    size_t n = tbh_min_size(name.length, 255); /* no certificate names a longer host */
+    name = tbh_secure_trim(name);
+    size_t n = tbh_min_size(name.length, TBH_SECURE_NAME_MOST); /* it is never longer */
     memcpy(host, name.data, n);
     host[n] = 0;
     memset(plan, 0, sizeof *plan);
@@ -17712,14 +18007,15 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
 /* Origins: who waits for a connection, and which connection serves whom (SPEC E4).
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
- * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
+ * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
+ * starves; the caps per host
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 
-/* Requests that may not be repeated do not trust a connection that was idle for longer
- * (RELIABILITY 3.3): the server may be closing it right now. */
-#define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
+
+/* Requests in a row that may start before a less urgent one (RELIABILITY 3.5). */
+#define TBH_OVERTAKEN_MOST   8u
 
 /* Origins without links and requests that are kept for their TLS session. */
 #define TBH_DORMANT_ORIGINS  16u
@@ -17861,6 +18157,10 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
 }
 
 /* ------------------------------------------------------------ ends and TLS sessions */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin) {
+    return origin->key.tls && origin->key.tls->options.INSECURE_skip_verification;
+}
+
 TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin) {
     tbh_origin **at = &client->origins;
     while (*at != origin) at = &(*at)->next;
@@ -17890,7 +18190,7 @@ TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *orig
 TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream) {
     const tbh_tls *tls = &stream->tls;
     if (!tls->provider || origin->key.tls->options.disable_resumption ||
-        origin->key.tls->options.INSECURE_skip_verification)
+        tbh_origin_is_unverified(origin))
         return;
     size_t n = tls->provider->session_get(tls->session, origin->session, sizeof origin->session);
     origin->session_bytes = n <= sizeof origin->session ? n : 0;
@@ -17902,16 +18202,18 @@ TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
 }
 
 /* ------------------------------------------------------------ queue */
+/* Behind all that are as urgent, or more; what waits again goes before its equals. */
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
-    tbh_request **end = at_front ? &origin->waiting_first : &origin->waiting_last;
+    int least = request->wire.priority + (at_front ? 1 : 0);
+    tbh_request *before = origin->waiting_last;
+    while (before && before->wire.priority < least) before = before->previous;
     request->state = TBH_REQUEST_WAITING;
-    request->next = at_front ? origin->waiting_first : NULL;
-    request->previous = at_front ? NULL : origin->waiting_last;
+    request->previous = before;
+    request->next = before ? before->next : origin->waiting_first;
+    if (before) before->next = request;
+    else origin->waiting_first = request;
     if (request->next) request->next->previous = request;
-    if (request->previous) request->previous->next = request;
-    *end = request;
-    if (!origin->waiting_first) origin->waiting_first = request;
-    if (!origin->waiting_last) origin->waiting_last = request;
+    else origin->waiting_last = request;
 }
 
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
@@ -17951,26 +18253,34 @@ static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
 
 /* ------------------------------------------------------------ who gets what */
 static bool tbh_origin_may_reuse(tbh_link *link, const tbh_request *request) {
-    uint64_t now = link->client->io.now_us, idle = now - link->idle_since_us;
-    return (request->is_idempotent || idle < TBH_IDLE_TRUST_US) &&
-           now - link->opened_us < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+    uint64_t age = link->client->io.now_us - link->opened_us;
+    return (request->is_idempotent || !link->protocol->is_doubtful(link)) &&
+           age < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+}
+
+/* After a silence: what came meanwhile is read first, so that an end is seen. */
+static tbh_link *tbh_origin_look_at_shared(tbh_origin *origin) {
+    tbh_link *link = origin->shared;
+    if (link->state == TBH_LINK_IDLE && link->protocol->is_doubtful(link))
+        link->protocol->on_idle_ready(link);
+    return origin->shared;
 }
 
 /* One connection of HTTP/2 for all (SPEC E4), until it has lived long enough: then it finishes what
- * it has. */
+ * it has. While its peer is asked for a sign of life, requests that may not be repeated wait. */
 static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request) {
-    tbh_link *link = origin->shared;
-    uint64_t now = link->client->io.now_us;
-    bool is_old = now - link->opened_us >= TBH_LINK_LIFETIME_US;
+    tbh_link *link = tbh_origin_look_at_shared(origin);
+    if (!link) return false;
+    bool is_old = link->client->io.now_us - link->opened_us >= TBH_LINK_LIFETIME_US;
     bool is_idle = link->state == TBH_LINK_IDLE;
-    bool is_doubtful = is_idle && now - link->idle_since_us >= TBH_IDLE_TRUST_US;
-    if (is_old || (is_doubtful && !request->is_idempotent)) {
+    bool is_doubtful = !request->is_idempotent && link->protocol->is_doubtful(link);
+    if (is_old || (is_doubtful && is_idle)) {
         origin->shared = NULL;
         link->is_private = true; /* nobody else, and closed when it is idle */
         if (is_idle) tbh_link_destroy(link);
         return false;
     }
-    return link->protocol->has_room(link);
+    return !is_doubtful && link->protocol->has_room(link);
 }
 
 /* A request whose connection died is not given one that rested, but one that others use: that was
@@ -17982,6 +18292,7 @@ static bool tbh_origin_is_trusted(const tbh_origin *origin, const tbh_request *r
 /* Is there a connection that this request should rather wait for than open one of its own? */
 static bool tbh_origin_should_wait(const tbh_origin *origin, const tbh_request *request) {
     if (request->disable_reuse || origin->key.policy == TBH_POLICY_H1) return false;
+    if (tbh_origin_is_unverified(origin)) return false;
     if (origin->shared && tbh_origin_is_trusted(origin, request)) return true; /* it is full */
     return origin->opening > 0 && !origin->speaks_h1;
 }
@@ -18013,12 +18324,24 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
     return true;
 }
 
-/* False when the first request in the queue must go on waiting. */
+/* The most urgent one; but now and then the one that has waited longest. */
+static tbh_request *tbh_origin_next(const tbh_origin *origin) {
+    tbh_request *oldest = origin->waiting_first;
+    if (origin->overtaken < TBH_OVERTAKEN_MOST) return oldest;
+    for (tbh_request *at = oldest; at; at = at->next)
+        if (at->ticket < oldest->ticket) oldest = at;
+    return oldest;
+}
+
+/* False when the next request in the queue must go on waiting. */
 static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *origin) {
-    tbh_request *request = origin->waiting_first;
+    tbh_request *request = tbh_origin_next(origin);
+    bool overtakes = request->wire.priority > origin->waiting_last->wire.priority;
     tbh_link *link = tbh_origin_find_idle(origin, request);
     if (!link && tbh_origin_should_wait(origin, request)) return false;
     if (!link && !tbh_origin_may_open(client, origin)) return false;
+    bool is_turn = origin->overtaken >= TBH_OVERTAKEN_MOST;
+    origin->overtaken = overtakes && !is_turn ? origin->overtaken + 1 : 0;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
     else tbh_link_open(origin, request);
@@ -18409,8 +18732,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
 
 TBH_FN bool tbh_link_may_rest(const tbh_link *link) {
     const turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
-    if (tls && tls->options.INSECURE_skip_verification) return false;
+    if (tbh_origin_is_unverified(link->origin)) return false;
     return !client->is_shut && !client->disable_keep_alive && !link->is_private;
 }
 
@@ -18760,6 +19082,10 @@ static bool tbh_link1_has_room(const tbh_link *link) {
     return false;
 }
 
+static bool tbh_link1_is_doubtful(const tbh_link *link) {
+    return link->client->io.now_us - link->idle_since_us >= TBH_IDLE_TRUST_US;
+}
+
 /* An idle connection became readable: closed, or something that nobody asked for (S-03). */
 static void tbh_link1_on_idle_ready(tbh_link *link) {
     if (!tbh_stream_is_quiet(&link->stream)) tbh_link_destroy(link);
@@ -18774,9 +19100,9 @@ static void tbh_link1_tick(tbh_link *link) {
 }
 
 static const tbh_protocol tbh_protocol_h1 = {
-    tbh_link1_start,           tbh_link1_pump,  tbh_link1_leave,      tbh_link1_resume,
-    tbh_link1_awaits_continue, tbh_link1_go_on, tbh_link1_only_waits, tbh_link1_has_room,
-    tbh_link1_on_idle_ready,   tbh_link1_tick,  tbh_link1_shut};
+    tbh_link1_start,           tbh_link1_pump,          tbh_link1_leave,      tbh_link1_resume,
+    tbh_link1_awaits_continue, tbh_link1_go_on,         tbh_link1_only_waits, tbh_link1_has_room,
+    tbh_link1_is_doubtful,     tbh_link1_on_idle_ready, tbh_link1_tick,       tbh_link1_shut};
 
 TBH_FN void tbh_link_speak_h1(tbh_link *link) {
     link->protocol = &tbh_protocol_h1;
@@ -18913,8 +19239,9 @@ static turbohttp_status tbh_link2_end(tbh_link *link, tbh_request *request) {
 static bool tbh_link2_may_replay(tbh_request *request, const tbh_mux_stream *stream) {
     bool needs_h1 = stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED &&
                     request->origin->key.policy == TBH_POLICY_OFFER;
-    bool is_death = stream->reason == TURBOHTTP_ERR_NO_RESPONSE ||
-                    stream->reason == TURBOHTTP_ERR_RECEIVE || stream->reason == TURBOHTTP_ERR_SEND;
+    bool is_death =
+        stream->reason == TURBOHTTP_ERR_NO_RESPONSE || stream->reason == TURBOHTTP_ERR_RECEIVE ||
+        stream->reason == TURBOHTTP_ERR_SEND || stream->reason == TURBOHTTP_ERR_H2_SILENCE;
     if (request->has_response_byte || !request->is_replayable) return false;
     if (needs_h1 || stream->is_safe) return request->refusals++ < TBH_LINK2_REFUSALS;
     return is_death && request->response.is_reused && request->is_idempotent &&
@@ -19151,6 +19478,14 @@ static bool tbh_link2_has_room(const tbh_link *link) {
     return tbh_mux_can_start(link->mux);
 }
 
+/* Silence counts, not idleness: a request may have timed out on it just now. */
+static bool tbh_link2_is_doubtful(const tbh_link *link) {
+    const tbh_mux *h = link->mux;
+    uint64_t silence_us = link->client->io.now_us - h->last_receive_us;
+    bool is_silent = link->state == TBH_LINK_IDLE && silence_us >= TBH_IDLE_TRUST_US;
+    return is_silent || h->ping_due_us != UINT64_MAX;
+}
+
 /* SETTINGS, PING, GOAWAY and the end may come at any time, and the last frames of an exchange may
  * still have to leave. */
 static void tbh_link2_on_idle_ready(tbh_link *link) {
@@ -19162,7 +19497,8 @@ static void tbh_link2_on_idle_ready(tbh_link *link) {
 static void tbh_link2_tick(tbh_link *link) {
     tbh_mux_tick(link->mux, link->client->io.now_us);
     tbh_client_arm(link->client, tbh_mux_deadline(link->mux));
-    tbh_link_mark_dirty(link);
+    if (link->state == TBH_LINK_BUSY) tbh_link_mark_dirty(link);
+    else if (link->mux->is_failed) tbh_link2_pump(link, false); /* nobody else would */
 }
 
 static void tbh_link2_shut(tbh_link *link) {
@@ -19172,22 +19508,22 @@ static void tbh_link2_shut(tbh_link *link) {
 }
 
 static const tbh_protocol tbh_protocol_h2 = {
-    tbh_link2_start,           tbh_link2_pump,     tbh_link2_part,       tbh_link2_resume,
-    tbh_link2_awaits_continue, tbh_link2_continue, tbh_link2_only_waits, tbh_link2_has_room,
-    tbh_link2_on_idle_ready,   tbh_link2_tick,     tbh_link2_shut};
+    tbh_link2_start,           tbh_link2_pump,          tbh_link2_part,       tbh_link2_resume,
+    tbh_link2_awaits_continue, tbh_link2_continue,      tbh_link2_only_waits, tbh_link2_has_room,
+    tbh_link2_is_doubtful,     tbh_link2_on_idle_ready, tbh_link2_tick,       tbh_link2_shut};
 
 TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
     turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
+    tbh_origin *origin = link->origin;
     turbohttp_byte_pool *blocks = &client->heap->blocks;
     link->mux = (tbh_mux *)turbohttp_byte_pool_rent(blocks, sizeof(tbh_mux), &link->mux_bytes);
     if (!link->mux) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     link->protocol = &tbh_protocol_h2;
-    turbohttp_status status =
-        tbh_mux_init(link->mux, blocks, &client->limits, NULL, tls != NULL, client->io.now_us);
-    bool is_insecure = tls && tls->options.INSECURE_skip_verification;
-    link->origin->speaks_h1 = false;
-    if (status == TURBOHTTP_OK && !link->is_private && !is_insecure) link->origin->shared = link;
+    turbohttp_status status = tbh_mux_init(link->mux, blocks, &client->limits, NULL,
+                                           origin->key.tls != NULL, client->io.now_us);
+    bool is_unverified = tbh_origin_is_unverified(origin);
+    origin->speaks_h1 = false;
+    if (status == TURBOHTTP_OK && !link->is_private && !is_unverified) origin->shared = link;
     return status;
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
@@ -19490,6 +19826,18 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     if (desc->body_path) request->body_path = text + layout->path;
 }
 
+/* The class; a header of the user's own, or one taken away, stands for itself (RFC 9218 §5). */
+static turbohttp_status tbh_head_prioritise(tbh_head_writer *w, tbh_request *request) {
+    const turbohttp_request_desc *desc = w->desc;
+    if (desc->priority < TURBOHTTP_PRIORITY_LOW || desc->priority > TURBOHTTP_PRIORITY_CRITICAL)
+        return tbh_head_refuse(w, TURBOHTTP_ERR_INVALID_ARGUMENT, tbh_span_of("priority"));
+    request->wire.priority = (int8_t)desc->priority;
+    for (size_t i = 0; desc->priority && i < desc->header_count; i++)
+        if (tbh_span_equal_nocase(tbh_span_of(desc->headers[i].name), "priority"))
+            request->wire.tells_priority = true;
+    return TURBOHTTP_OK;
+}
+
 /* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
 static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc,
                                   bool has_body) {
@@ -19513,7 +19861,8 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
         desc->body.length > 0) /* the server would wait for what never comes (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
-    turbohttp_status status = tbh_source_open(request, error);
+    turbohttp_status status = tbh_head_prioritise(&w, request);
+    if (status == TURBOHTTP_OK) status = tbh_source_open(request, error);
     if (status != TURBOHTTP_OK) return status;
     if (desc->use_http10 && request->source.is_unknown)
         return tbh_head_refuse(&w, TURBOHTTP_ERR_UNSUPPORTED,
@@ -19916,6 +20265,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
     }
     request->total_deadline_us = tbh_request_limit_us(request, request->timeouts.total_ms);
     tbh_client_arm(client, request->total_deadline_us);
+    request->ticket = client->tickets++;
     tbh_origin_queue(request->origin, request, false);
     *handle = request->handle;
     return TURBOHTTP_OK;
@@ -20247,10 +20597,13 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state == TBH_LINK_BUSY) link->protocol->tick(link);
-        if (link->state != TBH_LINK_IDLE) continue;
-        if (now >= link->idle_until_us) tbh_link_destroy(link);
-        else tbh_client_arm(client, link->idle_until_us);
+        bool is_idle = link->state == TBH_LINK_IDLE;
+        if (is_idle && now >= link->idle_until_us) {
+            tbh_link_destroy(link);
+            continue;
+        }
+        if (is_idle) tbh_client_arm(client, link->idle_until_us);
+        if (link->protocol) link->protocol->tick(link);
     }
 }
 
@@ -20709,12 +21062,17 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H2_NOTE_ID
 #undef TBH_H2_NOTE_NAME
 #undef TBH_HEADER_HASH
-#undef TBH_HEADER_NAMES
+#undef TBH_HEADER_LIST
+#undef TBH_HEADER_MEMBER
+#undef TBH_HEADER_OFFSET
+#undef TBH_HEADER_TEXT
 #undef TBH_HEAD_TEXT
 #undef TBH_HPACK_FIELD_EXTRA
 #undef TBH_HPACK_HASH
+#undef TBH_HPACK_LENGTHS
 #undef TBH_HPACK_ROW
-#undef TBH_HPACK_ROWS
+#undef TBH_HPACK_STATIC_ROWS
+#undef TBH_HPACK_TEXT
 #undef TBH_HTTP2
 #undef TBH_HUFFMAN_1
 #undef TBH_HUFFMAN_16
@@ -20727,10 +21085,10 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_HUFFMAN_B6
 #undef TBH_HUFFMAN_B66
 #undef TBH_HUFFMAN_B7
+#undef TBH_HUFFMAN_CHAR
 #undef TBH_HUFFMAN_EOS
 #undef TBH_HUFFMAN_FIRST
-#undef TBH_HUFFMAN_FIRST_BITS
-#undef TBH_HUFFMAN_LONG_BEGIN
+#undef TBH_HUFFMAN_LAST
 #undef TBH_HUFFMAN_LOOK
 #undef TBH_HUFFMAN_ONE
 #undef TBH_HUFFMAN_ROOM
@@ -20765,19 +21123,20 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_LITTLE_ENDIAN
 #undef TBH_MUX_LARGEST_WINDOW
 #undef TBH_MUX_TABLE_BYTES
-#undef TBH_NAME
 #undef TBH_NEON
 #undef TBH_NOINLINE
 #undef TBH_NO_FILE
 #undef TBH_NO_SOCKET
 #undef TBH_ORIGIN_HEAD_END
 #undef TBH_ORIGIN_VERSION
+#undef TBH_OVERTAKEN_MOST
 #undef TBH_O_B
 #undef TBH_O_H
 #undef TBH_POISON
 #undef TBH_RECEIVE_WAIT_MS
 #undef TBH_SAME_TEXT
 #undef TBH_SAME_VALUE
+#undef TBH_SECURE_NAME_MOST
 #undef TBH_SEGMENT_HEADER_BYTES
 #undef TBH_SEGMENT_LEAST_BYTES
 #undef TBH_SEND_FLAGS

@@ -595,6 +595,16 @@ static size_t tbh_pem_search(tbh_der in, size_t from, const char *text) {
     return in.length;
 }
 
+/* '0' begins lines of text, too. In what comes here the length is long, as of any certificate, or a
+ * number follows, as in any key; neither is text. Cut behind the first byte it may become one. */
+static bool tbh_pem_is_der(tbh_der in, size_t from) {
+    size_t left = in.length - from;
+    const unsigned char *at = in.data + from;
+    if (left == 0 || at[0] != TBH_DER_SEQUENCE) return false;
+    if (left > 1 && at[1] >= 0x80) return at[1] > 0x80 && at[1] < 0x84;
+    return left < 3 || at[2] == TBH_DER_INTEGER;
+}
+
 static bool tbh_pem_find_der(tbh_der in, size_t from, tbh_pem *pem) {
     tbh_der rest = {in.data + from, in.length - from}, value;
     unsigned tag;
@@ -608,8 +618,7 @@ static bool tbh_pem_find_der(tbh_der in, size_t from, tbh_pem *pem) {
 
 TBH_BEAR_FN bool tbh_pem_find(tbh_der in, size_t from, tbh_pem *pem, size_t *begin) {
     *begin = from;
-    if (from < in.length && in.data[from] == TBH_DER_SEQUENCE)
-        return tbh_pem_find_der(in, from, pem);
+    if (tbh_pem_is_der(in, from)) return tbh_pem_find_der(in, from, pem);
     size_t open = tbh_pem_search(in, from, tbh_pem_opening);
     size_t label = open + sizeof tbh_pem_opening - 1;
     *begin = open;
@@ -681,6 +690,7 @@ typedef struct tbh_roots {
     tbh_root *index;
     uint32_t count, capacity;
     bool is_loaded, is_starved;
+    bool is_too_large; /* more certificates than the index takes, or a file that is too long */
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8
@@ -714,7 +724,7 @@ TBH_BEAR_FN void tbh_anchors_free(const tbh_roots *roots, tbh_anchors *anchors);
  * Invariant: what cannot be read is not trusted. Does not know: signatures, hosts. */
 
 #define TBH_ROOTS_WINDOW    16384u /* bytes of the source seen at once: the longest block */
-#define TBH_ROOTS_MAX       1000u
+#define TBH_ROOTS_MAX       10000u
 #define TBH_ROOTS_FILE_MAX  (8u << 20)
 #define TBH_ROOTS_PATH_ROOM 512
 
@@ -756,8 +766,9 @@ static void tbh_roots_hash(tbh_der subject, unsigned char hash[8]) {
 /* ------------------------------------------------------------ the index */
 static bool tbh_roots_grow(tbh_roots *roots) {
     uint32_t capacity = roots->capacity ? roots->capacity * 2 : 32;
+    if (roots->count >= TBH_ROOTS_MAX) roots->is_too_large = true;
+    if (roots->is_too_large) return false;
     if (roots->count < roots->capacity) return true;
-    if (roots->count >= TBH_ROOTS_MAX) return false;
     tbh_root *index = (tbh_root *)tbh_bear_allocate(roots->host, capacity * sizeof *index);
     if (!index) roots->is_starved = true;
     if (!index) return false;
@@ -809,6 +820,7 @@ static turbohttp_status tbh_roots_scan_file(tbh_roots *roots, const char *path) 
     unsigned char *window = (unsigned char *)tbh_bear_allocate(roots->host, TBH_ROOTS_WINDOW);
     if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     in.data = window;
+    if (tbh_roots_get(roots, path, TBH_ROOTS_FILE_MAX, window, 1)) roots->is_too_large = true;
     while (base < TBH_ROOTS_FILE_MAX && in.length == TBH_ROOTS_WINDOW) {
         in.length = tbh_roots_get(roots, path, base, window, TBH_ROOTS_WINDOW);
         size_t begin = tbh_roots_add_all(roots, in, base);
@@ -834,15 +846,26 @@ static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
     return status;
 }
 
+/* Half of the roots would be a riddle: all, or an error. */
+static turbohttp_status tbh_roots_refuse(tbh_roots *roots, turbohttp_error *error) {
+    roots->count = 0;
+    tbh_bear_say(error, TURBOHTTP_ERR_TLS_ROOTS,
+                 "more than 10000 trusted certificates, or 8 MiB of them, in ",
+                 roots->path ? roots->path : "tls.ca_data",
+                 ": give a folder, tls.ca_path, or those that you need");
+    return TURBOHTTP_ERR_TLS_ROOTS;
+}
+
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
-    roots->is_starved = false;
+    roots->is_starved = roots->is_too_large = false;
     turbohttp_status status = tbh_roots_scan(roots);
-    if (roots->is_starved) { /* half of the roots would be a riddle: all, or an error */
+    if (roots->is_starved) {
         roots->count = 0;
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
     }
     if (status != TURBOHTTP_OK) return status;
+    if (roots->is_too_large) return tbh_roots_refuse(roots, error);
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)
@@ -1329,6 +1352,16 @@ static turbohttp_status tbh_chain_check_rest(const tbh_chain *chain, turbohttp_e
     return TURBOHTTP_OK;
 }
 
+/* All suites are ephemeral: the server's key signs (RFC 8422 §2). No key usage allows all. */
+static turbohttp_status tbh_chain_check_key(const tbh_chain *chain, turbohttp_error *error) {
+    unsigned usages = 0;
+    chain->minimal.vtable->get_pkey(&chain->minimal.vtable, &usages);
+    if (usages & BR_KEYTYPE_SIGN) return TURBOHTTP_OK;
+    tbh_bear_say(error, TURBOHTTP_ERR_CERT_USAGE,
+                 "certificate's key usage does not let it sign a handshake", "", "");
+    return TURBOHTTP_ERR_CERT_USAGE;
+}
+
 static turbohttp_status tbh_chain_check_pins(const tbh_chain *chain, turbohttp_error *error) {
     bool is_bad = chain->rules->pin_count && !tbh_chain_is_pinned(chain);
     return is_bad ? tbh_chain_fail(error, TURBOHTTP_ERR_CERT_PIN) : TURBOHTTP_OK;
@@ -1364,6 +1397,7 @@ static turbohttp_status tbh_chain_slice(tbh_chain *chain, turbohttp_error *error
     if (chain->next < chain->path_length) return TURBOHTTP_PENDING;
     unsigned code = chain->minimal.vtable->end_chain(&chain->minimal.vtable);
     turbohttp_status status = tbh_chain_verdict(chain, code, error);
+    if (status == TURBOHTTP_OK) status = tbh_chain_check_key(chain, error);
     return status == TURBOHTTP_OK ? tbh_chain_check_rest(chain, error) : status;
 }
 
@@ -1746,6 +1780,7 @@ typedef struct tbh_bear_context {
 
 /* Needed until the handshake is over. */
 typedef struct tbh_bear_handshake {
+    size_t received; /* bytes */
     tbh_splitter splitter;
     tbh_chain_rules rules;
     tbh_chain chain;
@@ -1872,8 +1907,12 @@ TBH_BEAR_FN turbohttp_status tbh_bear_map(int code, bool in_handshake, turbohttp
  * source, and its failure is an error. Does not know: sockets, HTTP. */
 
 /* Of BearSSL: a record's header, nonce, MAC and padding; and the least that RFC 6066 lets us ask. */
-#define TBH_BEAR_IN_OVERHEAD 325u
-#define TBH_BEAR_LEAST       (512u + TBH_BEAR_IN_OVERHEAD)
+#define TBH_BEAR_IN_OVERHEAD    325u
+#define TBH_BEAR_LEAST          (512u + TBH_BEAR_IN_OVERHEAD)
+
+/* Received in one handshake: two lists of the largest size, certificates and authorities, in records
+ * of any sensible size. HelloRequest and warnings may come for ever otherwise. */
+#define TBH_BEAR_HANDSHAKE_MOST (256u * 1024u)
 
 static const char tbh_bear_name[] = "bearssl";
 
@@ -1948,6 +1987,16 @@ static tbh_bear *tbh_bear_allocate_all(tbh_bear_context *context) {
     return bear;
 }
 
+/* A name that were cut short would be verified as another one. */
+static turbohttp_status tbh_bear_check_host(const turbohttp_tls_target *target,
+                                            turbohttp_error *error) {
+    const tbh_chain_rules *rules = NULL;
+    if (strlen(target->host) < sizeof rules->host) return TURBOHTTP_OK;
+    tbh_bear_say(error, TURBOHTTP_ERR_INVALID_ARGUMENT,
+                 "the host name is longer than 255 characters", "", "");
+    return TURBOHTTP_ERR_INVALID_ARGUMENT;
+}
+
 static void tbh_bear_set_rules(tbh_bear *bear, const turbohttp_tls_target *target) {
     tbh_chain_rules *rules = &bear->handshake->rules;
     tbh_bear_context *context = bear->context;
@@ -1955,7 +2004,6 @@ static void tbh_bear_set_rules(tbh_bear *bear, const turbohttp_tls_target *targe
     rules->roots = &context->roots;
     rules->pins = (const unsigned char(*)[32])context->identity.pins;
     rules->pin_count = context->identity.pin_count;
-    if (n >= sizeof rules->host) n = sizeof rules->host - 1;
     memcpy(rules->host, target->host, n);
     while (n > 0 && rules->host[n - 1] == '.') rules->host[--n] = 0; /* "example.com." */
     rules->is_address = target->address != NULL;
@@ -2018,6 +2066,7 @@ static void tbh_bear_end_handshake(tbh_bear *bear) {
     tbh_bear_handshake *handshake = bear->handshake;
     if (!handshake) return;
     tbh_chain_free(&handshake->chain);
+    tbh_bear_wipe(handshake, sizeof *handshake); /* names, and what was said in the clear */
     tbh_bear_release(&bear->context->host, handshake, sizeof *handshake);
     bear->handshake = NULL;
 }
@@ -2033,22 +2082,28 @@ static void tbh_bear_shut(void *tls) {
 
 static turbohttp_status tbh_bear_open(void *context, const turbohttp_tls_target *target, void **tls,
                                       turbohttp_error *error) {
+    turbohttp_status status = tbh_bear_check_host(target, error);
+    if (status != TURBOHTTP_OK) return status;
     tbh_bear *bear = tbh_bear_allocate_all((tbh_bear_context *)context);
     if (!bear) {
         tbh_bear_say(error, TURBOHTTP_ERR_OUT_OF_MEMORY,
                      turbohttp_status_text(TURBOHTTP_ERR_OUT_OF_MEMORY), "", "");
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
     }
-    turbohttp_status status = tbh_bear_start(bear, target, error);
+    status = tbh_bear_start(bear, target, error);
     if (status == TURBOHTTP_OK) *tls = bear;
     else tbh_bear_shut(bear);
     return status;
 }
 
 /* ------------------------------------------------------------ handshake, in slices */
-static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status) {
-    static const unsigned char bad_certificate[7] = {21, 3, 3, 0, 2, 2, 42};
-    memcpy(bear->alert, bad_certificate, sizeof bear->alert);
+enum { TBH_ALERT_UNEXPECTED = 10, TBH_ALERT_BAD_CERTIFICATE = 42 };
+
+static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status,
+                                      unsigned char alert) {
+    static const unsigned char fatal[7] = {21, 3, 3, 0, 2, 2, 0};
+    memcpy(bear->alert, fatal, sizeof bear->alert);
+    bear->alert[6] = alert;
     bear->alert_left = sizeof bear->alert;
     bear->failure = status;
     return status;
@@ -2057,7 +2112,13 @@ static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status) {
 static turbohttp_status tbh_bear_judge(tbh_bear *bear, turbohttp_error *error) {
     turbohttp_status status = tbh_chain_step(&bear->handshake->chain, error);
     bear->wants_step = true;
-    return status < 0 ? tbh_bear_fail(bear, status) : TURBOHTTP_PENDING;
+    return status < 0 ? tbh_bear_fail(bear, status, TBH_ALERT_BAD_CERTIFICATE) : TURBOHTTP_PENDING;
+}
+
+static turbohttp_status tbh_bear_flooded(tbh_bear *bear, turbohttp_error *error) {
+    tbh_bear_say(error, TURBOHTTP_ERR_TLS_HANDSHAKE,
+                 "the server sent 256 KiB without an end to the TLS handshake", "", "");
+    return tbh_bear_fail(bear, TURBOHTTP_ERR_TLS_HANDSHAKE, TBH_ALERT_UNEXPECTED);
 }
 
 static void tbh_bear_feed(tbh_bear *bear) {
@@ -2083,6 +2144,8 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     if (bear->handshake) {
         if (bear->handshake->chain.state == TBH_CHAIN_VERIFYING) return tbh_bear_judge(bear, error);
         tbh_bear_feed(bear);
+        if (!bear->is_up && bear->handshake->received > TBH_BEAR_HANDSHAKE_MOST)
+            return tbh_bear_flooded(bear, error);
     }
     unsigned state = br_ssl_engine_current_state(engine);
     if (state == BR_SSL_CLOSED) {
@@ -2124,6 +2187,7 @@ static void tbh_bear_wire_in_commit(void *tls, size_t n) {
     tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
     if (!s || (s->is_over && s->at == s->fill)) br_ssl_engine_recvrec_ack(&bear->client.eng, n);
     else s->fill += n;
+    if (s) bear->handshake->received += n;
 }
 
 static const void *tbh_bear_wire_out_peek(void *tls, size_t *n) {
@@ -2275,6 +2339,7 @@ static const turbohttp_tls_provider *(*const turbohttp_tls_included)(void) = tur
 #undef TBH_ALERT_RECEIVED
 #undef TBH_ANCHORS_MAX
 #undef TBH_BEAR_FN
+#undef TBH_BEAR_HANDSHAKE_MOST
 #undef TBH_BEAR_IN_OVERHEAD
 #undef TBH_BEAR_LEAST
 #undef TBH_BEAR_NOT_TLS

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 from certificates import Certificates  # noqa: E402
 from counting import instructions, per_request, strace_works, system_calls  # noqa: E402
 from hpack_stories import bench_text  # noqa: E402
-from servers import Nginx  # noqa: E402
+from servers import Nghttpd, Nginx  # noqa: E402
 from tls_servers import SecureNginx  # noqa: E402
 
 QUICK = False
@@ -116,6 +116,19 @@ class Pinned:
 
 class Server(Pinned, Nginx):
     """nginx."""
+
+
+class H2Server(Pinned, Nghttpd):
+    """nghttpd over cleartext, one worker; it allows the 128 streams that are asked of it."""
+
+    def __init__(self):
+        super().__init__(None, "--max-concurrent-streams=128")
+
+    def requests(self, program, mode, count, width):
+        """The command that makes `count` requests for the 100 bytes over one connection, `width` at a time."""
+        if mode == "h2load":
+            return ["h2load", "-n", str(count), "-c", "1", "-m", str(width), self.url("/small")]
+        return [program, mode, "127.0.0.1", str(self.port), "/small", str(count), str(width)]
 
 
 class SecureServer(Pinned, SecureNginx):
@@ -217,6 +230,73 @@ def download():
     for peer, name, most in [("raw", "a loop of 256 KiB recv", 1.05), ("curl", "libcurl", None)]:
         ours, theirs, ratio = compare(values, peer)
         yield ratio_row(f"1 GiB download, client CPU, against {name}", f"{ours:.0f} ms", f"{theirs:.0f} ms", ratio, most)
+
+
+# ------------------------------------------------------------------ questions: HTTP/2
+def http2_program():
+    return build("bench_http2", "bench/bench_http2.c", "-lcurl")
+
+
+@question
+def http2_requests():
+    """Requests over one HTTP/2 connection: CPU, instructions, system calls."""
+    program = http2_program()
+    with H2Server() as server:
+        def counted(count, mode, short, long, width, tries=1):
+            return per_request(count, lambda n: server.requests(program, mode, n, width), short, long, tries)
+
+        def cpu_us(command):
+            start = children_ms()
+            sh(*server.client, *command)
+            return (children_ms() - start) * 1000
+
+        # 128 in flight: ours sends 100 at a time, the limit of the library, and 28 wait in the client.
+        longest = {"ours": 200000, "h2load": 200000, "curl": 40000}
+        values = rotating(list(longest), 3 if QUICK else 9, lambda mode: counted(
+            cpu_us, mode, 200, longest[mode] // (4 if QUICK else 1), 128))
+        for peer, name, most in [("h2load", "h2load", 0.8), ("curl", "libcurl multi", 0.08)]:
+            ours, theirs, ratio = compare(values, peer)
+            yield ratio_row(f"HTTP/2 request, 128 in flight, client CPU, against {name}", f"{ours:.2f} µs",
+                            f"{theirs:.2f} µs", ratio, most)
+        ours, h2load, curl = (counted(instructions, mode, 480, 1440 if QUICK else 2400, 16)
+                              for mode in ("ours", "h2load", "curl"))
+        yield most_row("user instructions per HTTP/2 request, 16 in flight", ours, 6000, "{:,.0f}",
+                       f"h2load {h2load:,.0f}, libcurl multi {curl:,.0f}")
+        if not strace_works():
+            yield row("system calls per HTTP/2 request", "strace cannot trace here", goal="≤ 0.25")
+            return
+        ours, h2load, curl = (counted(system_calls, mode, 480, 2400, 16, 1 if QUICK else 3)
+                              for mode in ("ours", "h2load", "curl"))
+        yield most_row("system calls per HTTP/2 request, 16 in flight", round(ours, 2), 0.25, "{:.2f}",
+                       f"h2load {h2load:.2f}, libcurl multi {curl:.2f}")
+
+
+@question
+def http2_memory():
+    """Allocator calls per HTTP/2 request; bytes that streams and an idle connection hold."""
+    with H2Server() as server:
+        out = sh(*server.requests(http2_program(), "memory", 20000, 100))
+    yield most_row("allocator calls per HTTP/2 request, 100 streams", number(out, "calls_per_request"), 0, "{:g}")
+    yield most_row("memory of a stream that waits to be used again", number(out, "bytes_per_stream"), 512, "{:.0f} B")
+    tables = number(out, "table_bytes")
+    yield most_row("memory of an idle HTTP/2 connection", number(out, "connection_bytes"), 8192 + tables, "{:,.0f} B",
+                   f"header tables {tables:,.0f} B")
+
+
+@question
+def http2_download():
+    """Client CPU of 1 GiB in one HTTP/2 stream to a sink."""
+    program = http2_program()
+    with H2Server() as server, Server() as plain:
+        for each in (server, plain):
+            each.file("big", b"")
+            os.truncate(each.root / "big", 1 << 30)
+        values = rotating(["download", "download-1.1", "download-curl"], 3 if QUICK else 9, lambda mode: number(
+            (plain if mode == "download-1.1" else server).run(program, mode, "/big", 1, 1), "cpu_ms"))
+    for peer, name, most in [("download-1.1", "ours over HTTP/1.1 from nginx", 1.25), ("download-curl", "libcurl", 0.6)]:
+        ours, theirs, ratio = compare(values, peer, "download")
+        yield ratio_row(f"1 GiB in one HTTP/2 stream, client CPU, against {name}", f"{ours:.0f} ms", f"{theirs:.0f} ms",
+                        ratio, most)
 
 
 # ------------------------------------------------------------------ questions: TLS
@@ -355,6 +435,21 @@ def text_of(path, size="size"):
     return [int(n) for n in sh(size, path).splitlines()[1].split()[:2]]
 
 
+def device_text(*flags):
+    """Bytes of code of bench/size_device.c on a Cortex-M4."""
+    sh(*CORTEX, "-std=c99", "-I.", "-DTURBOHTTP_STATIC", *flags, "bench/size_device.c", "-nostartfiles",
+       "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections,-e,main", "-o", "build/size_device.elf")
+    return text_of("build/size_device.elf", "arm-none-eabi-size")[0]
+
+
+@question
+def http2_size():
+    """What HTTP/2 with HPACK adds to a program on a Cortex-M4."""
+    bare = ["-DTURBOHTTP_NO_TLS", "-DTURBOHTTP_NO_INFLATE"]
+    added = device_text(*bare) - device_text(*bare, "-DTURBOHTTP_NO_HTTP2")
+    yield most_row("HTTP/2 with HPACK, added to a program on Cortex-M4", added, 18432, "{:,} B")
+
+
 @question
 def size():
     """Size of a GET program, -Os, stripped."""
@@ -371,10 +466,7 @@ def size():
     yield most_row("an empty program, for comparison", bare, None, "{:,} B")
     for what, flags in [("own transport", []),
                         ("own transport, without TLS, HTTP/2, inflate", small[:3])]:
-        sh(*CORTEX, "-std=c99", "-I.", "-DTURBOHTTP_STATIC", *flags, "bench/size_device.c", "-nostartfiles",
-           "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections,-e,main", "-o", "build/size_device.elf")
-        text = text_of("build/size_device.elf", "arm-none-eabi-size")[0]
-        yield most_row(f"GET on Cortex-M4, {what}, text", text, 12288, "{:,} B")
+        yield most_row(f"GET on Cortex-M4, {what}, text", device_text(*flags), 12288, "{:,} B")
 
 
 def children_ms():
@@ -416,7 +508,8 @@ def machine():
 def write_results(rows):
     (ROOT / "bench/RESULTS.md").write_text(
         "# Figures\n\nWritten by `make bench`. Peers run in the same rounds, in rotating order; a ratio is the median\n"
-        f"of the rounds' ratios. {machine()}; network figures against nginx on loopback.\n\n" + markdown(rows))
+        f"of the rounds' ratios. {machine()}; network figures against nginx on loopback,\n"
+        "those of HTTP/2 against nghttpd.\n\n" + markdown(rows))
 
 
 def write_readme(rows):

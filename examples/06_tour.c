@@ -1,6 +1,7 @@
 /* A tour of the main job against a real server: a plain GET, a chunked gzip body, a POST that comes
- * back, a pair of requests on one connection, and the same over HTTPS, each with its timings.
- * `make run` starts the server. Usage: 06_tour BASE_URL [HTTPS_BASE_URL CA_FILE] */
+ * back, a pair of requests on one connection, the same over HTTPS, and many at once over HTTP/2, each
+ * with its timings. `make run` starts the server.
+ * Usage: 06_tour BASE_URL [HTTPS_BASE_URL CA_FILE [HTTP2_BASE_URL HTTP2_HTTPS_BASE_URL]] */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "turbohttp_tls_bearssl.h"
@@ -69,6 +70,35 @@ static int secure_tour(turbohttp_client *client, const char *base) {
            fetch(client, "HTTPS, the same connection, gzip in chunks", base, "/gzip/poem.txt", NULL, false);
 }
 
+/* All are on their way before the first is answered; the server answers in the order that it likes. */
+static int together(turbohttp_client *client, const char *title, const char *base, bool is_cleartext) {
+    static const char *const paths[] = {"/hello.txt", "/gzip/poem.txt", "/large.bin", "/hello.txt", "/gzip/poem.txt"};
+    enum { COUNT = sizeof paths / sizeof paths[0] };
+    turbohttp_request requests[COUNT];
+    turbohttp_request_desc desc = {0};
+    turbohttp_response r;
+    int failed = 0;
+    char url[512];
+    printf("\n%s\n", title);
+    desc.http2_prior_knowledge = is_cleartext; /* without TLS nothing says that the server speaks it */
+    desc.url = url;                            /* copied by submit */
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(url, sizeof url, "%s%s", base, paths[i]);
+        if (turbohttp_submit(client, &desc, &requests[i], NULL) != TURBOHTTP_OK) return 1;
+    }
+    for (int i = 0; i < COUNT; i++) {
+        failed |= turbohttp_wait(client, requests[i], &r) != TURBOHTTP_OK || r.http_version != 20;
+        if (r.error.code) printf("  failed: %s\n", r.error.text);
+        else
+            printf("  %-15s HTTP/%d %d, %7llu bytes, %s connection, sent %llu us, first byte %llu us, complete %llu us\n",
+                   paths[i], r.http_version / 10, r.status, (unsigned long long)r.body_bytes, r.connects ? "new" : "same",
+                   (unsigned long long)r.timing.sent_us, (unsigned long long)r.timing.first_byte_us,
+                   (unsigned long long)r.timing.total_us);
+        turbohttp_response_free(&r);
+    }
+    return failed;
+}
+
 int main(int argc, char **argv) {
     turbohttp_client_desc desc = {0};
     turbohttp_client_stats stats;
@@ -80,6 +110,9 @@ int main(int argc, char **argv) {
     printf("\n5 requests, %llu connection%s opened\n", (unsigned long long)stats.connects,
            stats.connects == 1 ? "" : "s");
     if (argc > 3) failed |= secure_tour(client, argv[2]);
+    if (argc > 5)
+        failed |= together(client, "HTTP/2, five requests at once over one cleartext connection", argv[4], true) |
+                  together(client, "HTTP/2 over TLS, chosen by ALPN, the same five", argv[5], false);
     turbohttp_client_destroy(client);
     return failed || stats.connects != 1;
 }

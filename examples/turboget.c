@@ -78,7 +78,7 @@ static const option table[] = {
     {"tlsv1.2", 0, FLAG, AT(tls12), "at least TLS 1.2 (the default)"},
     {"tlsv1.3", 0, FLAG, AT(tls13), "at least TLS 1.3"},
     {"no-sessionid", 0, FLAG, AT(no_session), "no resumption of TLS sessions"},
-    {"insecure", 'k', FLAG, AT(insecure), "accept any certificate: anybody may be at the other end"},
+    {"insecure", 'k', FLAG, AT(insecure), "accept any certificate: anybody may be at the other end; a connection each"},
     {"http1.0", '0', FLAG, AT(http10), "speak HTTP/1.0"},
     {"http1.1", 0, FLAG, AT(http11), "speak HTTP/1.1"},
     {"http2", 0, FLAG, AT(http2), "HTTP/2 over TLS if the server likes (the default)"},

@@ -138,6 +138,19 @@ typedef struct turbohttp_body {
 
 typedef struct turbohttp_response turbohttp_response; /**< see below */
 
+/** How urgent a request is among those to the same server: which of them gets
+ *  the next free connection or HTTP/2 stream, and whose body is sent first.
+ *  First come, first served inside a class. Nobody starves: when eight in a
+ *  row went before a less urgent one, the one that has waited longest is next.
+ *  Over HTTP/2 the server is told (RFC 9218), unless the request has a header
+ *  `priority` of its own. */
+typedef enum turbohttp_priority {
+    TURBOHTTP_PRIORITY_LOW = -1,    /**< prefetching; "priority: u=5" */
+    TURBOHTTP_PRIORITY_NORMAL = 0,  /**< not told: it is what servers assume */
+    TURBOHTTP_PRIORITY_HIGH = 1,    /**< "priority: u=2" */
+    TURBOHTTP_PRIORITY_CRITICAL = 2 /**< the player waits; "priority: u=0" */
+} turbohttp_priority;
+
 /** Everything a request can be told; zero-initialise, then set what differs.
  *  Texts are copied by `turbohttp_submit`; `body` says what is borrowed. */
 typedef struct turbohttp_request_desc {
@@ -162,6 +175,7 @@ typedef struct turbohttp_request_desc {
     turbohttp_timeouts timeouts; /**< what is 0 comes from the client */
     const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
+    turbohttp_priority priority; /**< TURBOHTTP_PRIORITY_NORMAL */
     bool expect_continue;       /**< wait for 100 before sending the body */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */

@@ -37,7 +37,10 @@ typedef struct turbohttp_tls_options {
                             *   asks the server for short records, RFC 6066 */
     bool disable_resumption; /**< every handshake in full */
     bool ignore_certificate_dates; /**< for devices without a clock */
-    bool INSECURE_skip_verification; /**< accept anybody; never pooled */
+    /** Accept anybody. One connection per request, HTTP/2 or not, and no kept
+     *  sessions: what nobody verified is never shared. For a server of your
+     *  own, verify it: `ca_file`, `ca_data` or `pins`. */
+    bool INSECURE_skip_verification;
 } turbohttp_tls_options;
 
 /** What a handshake came to. */

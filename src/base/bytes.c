@@ -26,20 +26,25 @@ TBH_FN bool tbh_is_token(const char *p, size_t n) {
     return n > 0;
 }
 
-/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
- * byte are not exact. */
-static uint64_t tbh_suspects(uint64_t word) {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    uint64_t del = word ^ (ones * 0x7f);
-    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
-}
-
 static bool tbh_has_control(const char *p, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)p[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) return true;
     }
     return false;
+}
+
+#if TBH_SMALL
+TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
+    return !tbh_has_control(p, n);
+}
+#else
+/* The high bits of bytes that may be control characters, HTAB among them; bits behind the first such
+ * byte are not exact. */
+static uint64_t tbh_suspects(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t del = word ^ (ones * 0x7f);
+    return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
 }
 
 /* Every byte of 1 to 7, some of them twice. */
@@ -54,6 +59,7 @@ TBH_FN bool tbh_is_field_value(const char *p, size_t n) {
         if (tbh_suspects(tbh_load64(p)) && tbh_has_control(p, 8)) return false;
     return n == 0 || !tbh_suspects(tbh_load_few(p, n)) || !tbh_has_control(p, n);
 }
+#endif
 
 TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
     char reversed[20];

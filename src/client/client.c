@@ -322,10 +322,13 @@ static void tbh_client_expire_links(turbohttp_client *client, uint64_t now) {
     tbh_link *next;
     for (tbh_link *link = client->links; link; link = next) {
         next = link->next;
-        if (link->state == TBH_LINK_BUSY) link->protocol->tick(link);
-        if (link->state != TBH_LINK_IDLE) continue;
-        if (now >= link->idle_until_us) tbh_link_destroy(link);
-        else tbh_client_arm(client, link->idle_until_us);
+        bool is_idle = link->state == TBH_LINK_IDLE;
+        if (is_idle && now >= link->idle_until_us) {
+            tbh_link_destroy(link);
+            continue;
+        }
+        if (is_idle) tbh_client_arm(client, link->idle_until_us);
+        if (link->protocol) link->protocol->tick(link);
     }
 }
 

@@ -66,6 +66,7 @@ struct tbh_request {
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
     uint64_t body_total; /* as announced; 0: not known */
+    uint64_t ticket;     /* grows with each submit of the client */
     uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
     turbohttp_phase phase;
     bool is_idempotent, is_replayable, disable_reuse, decode;
@@ -103,8 +104,9 @@ struct tbh_origin {
     turbohttp_span head_end;      /* what is behind the target of such a URL in a plain GET */
     size_t line_end_bytes;        /* of it: the rest of the request line, and Host */
     size_t bytes;
-    tbh_request *waiting_first, *waiting_last;
-    tbh_link *idle;   /* last used first */
+    tbh_request *waiting_first, *waiting_last; /* the most urgent ones first */
+    uint32_t overtaken;                        /* starts in a row before somebody less urgent */
+    tbh_link *idle;                            /* last used first */
     tbh_link *shared; /* speaks HTTP/2 and takes requests; perhaps idle, too */
     uint32_t links, requests, opening;
     bool speaks_h1; /* the last answer to an offer of both */
@@ -129,6 +131,10 @@ struct tbh_tls_config {
 /* ------------------------------------------------------------ link: one connection */
 typedef enum tbh_link_state { TBH_LINK_OPENING, TBH_LINK_BUSY, TBH_LINK_IDLE } tbh_link_state;
 
+/* Requests that may not be repeated do not trust a connection that was idle for longer
+ * (RELIABILITY 3.3): the server may be closing it right now, or the way to it is gone. */
+#define TBH_IDLE_TRUST_US 3000000u
+
 /* The seam between links and protocols. */
 typedef struct tbh_protocol {
     void (*start)(tbh_link *link, tbh_request *request); /* an exchange */
@@ -136,12 +142,13 @@ typedef struct tbh_protocol {
     void (*leave)(tbh_link *link, tbh_request *request); /* the request ends before its answer */
     void (*resume)(tbh_link *link, tbh_request *request);
     bool (*awaits_continue)(const tbh_request *request);
-    void (*go_on)(tbh_request *request);      /* without 100 (Continue) */
-    bool (*only_waits)(const tbh_link *link); /* for bytes of the only exchange */
-    bool (*has_room)(const tbh_link *link);   /* for one more exchange while it is busy */
-    void (*on_idle_ready)(tbh_link *link);    /* idle, and there is something to receive */
-    void (*tick)(tbh_link *link);             /* deadlines of its own; the link may be gone */
-    void (*shut)(tbh_link *link);             /* returns what the protocol holds */
+    void (*go_on)(tbh_request *request);       /* without 100 (Continue) */
+    bool (*only_waits)(const tbh_link *link);  /* for bytes of the only exchange */
+    bool (*has_room)(const tbh_link *link);    /* for one more exchange while it is busy */
+    bool (*is_doubtful)(const tbh_link *link); /* nobody knows whether the peer is still there */
+    void (*on_idle_ready)(tbh_link *link);     /* idle, look what there is; the link may be gone */
+    void (*tick)(tbh_link *link);              /* deadlines of its own; an idle link may be gone */
+    void (*shut)(tbh_link *link);              /* returns what the protocol holds */
 } tbh_protocol;
 
 struct tbh_link {
@@ -193,7 +200,7 @@ struct turbohttp_client {
     uint32_t link_count, idle_count, opening_count;
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
-    uint64_t connects, replays;
+    uint64_t connects, replays, tickets;
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 
@@ -232,8 +239,8 @@ TBH_FN void tbh_request_rewind(tbh_request *request);
 #endif
 /* Where a request goes: slices that live until it is built. */
 typedef struct tbh_target {
-    const turbohttp_url *url;  /* NULL: it is `path`, and `origin` knows what comes behind it */
-    turbohttp_span path;       /* request target */
+    const turbohttp_url *url; /* NULL: it is `path`, and `origin` knows what comes behind it */
+    turbohttp_span path;      /* request target */
     const tbh_origin *origin;
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
@@ -251,6 +258,8 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
                                            turbohttp_address *address, tbh_tls_plan *plan);
 
 /* origin.c */
+/* Nobody shares its connections or sessions (RELIABILITY 3.2): who is at the other end, nobody knows. */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin);
 /* Takes over the hold on `tls`. */
 TBH_FN tbh_origin *tbh_origin_get(turbohttp_client *client, const turbohttp_url *url,
                                   const turbohttp_request_desc *desc, tbh_tls_config *tls);

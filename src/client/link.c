@@ -220,8 +220,7 @@ TBH_FN void tbh_link_assign(tbh_link *link, tbh_request *request) {
 
 TBH_FN bool tbh_link_may_rest(const tbh_link *link) {
     const turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
-    if (tls && tls->options.INSECURE_skip_verification) return false;
+    if (tbh_origin_is_unverified(link->origin)) return false;
     return !client->is_shut && !client->disable_keep_alive && !link->is_private;
 }
 

@@ -326,6 +326,10 @@ static bool tbh_link1_has_room(const tbh_link *link) {
     return false;
 }
 
+static bool tbh_link1_is_doubtful(const tbh_link *link) {
+    return link->client->io.now_us - link->idle_since_us >= TBH_IDLE_TRUST_US;
+}
+
 /* An idle connection became readable: closed, or something that nobody asked for (S-03). */
 static void tbh_link1_on_idle_ready(tbh_link *link) {
     if (!tbh_stream_is_quiet(&link->stream)) tbh_link_destroy(link);
@@ -340,9 +344,9 @@ static void tbh_link1_tick(tbh_link *link) {
 }
 
 static const tbh_protocol tbh_protocol_h1 = {
-    tbh_link1_start,           tbh_link1_pump,  tbh_link1_leave,      tbh_link1_resume,
-    tbh_link1_awaits_continue, tbh_link1_go_on, tbh_link1_only_waits, tbh_link1_has_room,
-    tbh_link1_on_idle_ready,   tbh_link1_tick,  tbh_link1_shut};
+    tbh_link1_start,           tbh_link1_pump,          tbh_link1_leave,      tbh_link1_resume,
+    tbh_link1_awaits_continue, tbh_link1_go_on,         tbh_link1_only_waits, tbh_link1_has_room,
+    tbh_link1_is_doubtful,     tbh_link1_on_idle_ready, tbh_link1_tick,       tbh_link1_shut};
 
 TBH_FN void tbh_link_speak_h1(tbh_link *link) {
     link->protocol = &tbh_protocol_h1;

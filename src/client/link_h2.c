@@ -125,8 +125,9 @@ static turbohttp_status tbh_link2_end(tbh_link *link, tbh_request *request) {
 static bool tbh_link2_may_replay(tbh_request *request, const tbh_mux_stream *stream) {
     bool needs_h1 = stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED &&
                     request->origin->key.policy == TBH_POLICY_OFFER;
-    bool is_death = stream->reason == TURBOHTTP_ERR_NO_RESPONSE ||
-                    stream->reason == TURBOHTTP_ERR_RECEIVE || stream->reason == TURBOHTTP_ERR_SEND;
+    bool is_death =
+        stream->reason == TURBOHTTP_ERR_NO_RESPONSE || stream->reason == TURBOHTTP_ERR_RECEIVE ||
+        stream->reason == TURBOHTTP_ERR_SEND || stream->reason == TURBOHTTP_ERR_H2_SILENCE;
     if (request->has_response_byte || !request->is_replayable) return false;
     if (needs_h1 || stream->is_safe) return request->refusals++ < TBH_LINK2_REFUSALS;
     return is_death && request->response.is_reused && request->is_idempotent &&
@@ -363,6 +364,14 @@ static bool tbh_link2_has_room(const tbh_link *link) {
     return tbh_mux_can_start(link->mux);
 }
 
+/* Silence counts, not idleness: a request may have timed out on it just now. */
+static bool tbh_link2_is_doubtful(const tbh_link *link) {
+    const tbh_mux *h = link->mux;
+    uint64_t silence_us = link->client->io.now_us - h->last_receive_us;
+    bool is_silent = link->state == TBH_LINK_IDLE && silence_us >= TBH_IDLE_TRUST_US;
+    return is_silent || h->ping_due_us != UINT64_MAX;
+}
+
 /* SETTINGS, PING, GOAWAY and the end may come at any time, and the last frames of an exchange may
  * still have to leave. */
 static void tbh_link2_on_idle_ready(tbh_link *link) {
@@ -374,7 +383,8 @@ static void tbh_link2_on_idle_ready(tbh_link *link) {
 static void tbh_link2_tick(tbh_link *link) {
     tbh_mux_tick(link->mux, link->client->io.now_us);
     tbh_client_arm(link->client, tbh_mux_deadline(link->mux));
-    tbh_link_mark_dirty(link);
+    if (link->state == TBH_LINK_BUSY) tbh_link_mark_dirty(link);
+    else if (link->mux->is_failed) tbh_link2_pump(link, false); /* nobody else would */
 }
 
 static void tbh_link2_shut(tbh_link *link) {
@@ -384,21 +394,21 @@ static void tbh_link2_shut(tbh_link *link) {
 }
 
 static const tbh_protocol tbh_protocol_h2 = {
-    tbh_link2_start,           tbh_link2_pump,     tbh_link2_part,       tbh_link2_resume,
-    tbh_link2_awaits_continue, tbh_link2_continue, tbh_link2_only_waits, tbh_link2_has_room,
-    tbh_link2_on_idle_ready,   tbh_link2_tick,     tbh_link2_shut};
+    tbh_link2_start,           tbh_link2_pump,          tbh_link2_part,       tbh_link2_resume,
+    tbh_link2_awaits_continue, tbh_link2_continue,      tbh_link2_only_waits, tbh_link2_has_room,
+    tbh_link2_is_doubtful,     tbh_link2_on_idle_ready, tbh_link2_tick,       tbh_link2_shut};
 
 TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
     turbohttp_client *client = link->client;
-    const tbh_tls_config *tls = link->origin->key.tls;
+    tbh_origin *origin = link->origin;
     turbohttp_byte_pool *blocks = &client->heap->blocks;
     link->mux = (tbh_mux *)turbohttp_byte_pool_rent(blocks, sizeof(tbh_mux), &link->mux_bytes);
     if (!link->mux) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     link->protocol = &tbh_protocol_h2;
-    turbohttp_status status =
-        tbh_mux_init(link->mux, blocks, &client->limits, NULL, tls != NULL, client->io.now_us);
-    bool is_insecure = tls && tls->options.INSECURE_skip_verification;
-    link->origin->speaks_h1 = false;
-    if (status == TURBOHTTP_OK && !link->is_private && !is_insecure) link->origin->shared = link;
+    turbohttp_status status = tbh_mux_init(link->mux, blocks, &client->limits, NULL,
+                                           origin->key.tls != NULL, client->io.now_us);
+    bool is_unverified = tbh_origin_is_unverified(origin);
+    origin->speaks_h1 = false;
+    if (status == TURBOHTTP_OK && !link->is_private && !is_unverified) origin->shared = link;
     return status;
 }

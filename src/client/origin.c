@@ -1,16 +1,17 @@
 /* Origins: who waits for a connection, and which connection serves whom (SPEC E4).
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
- * Invariants: a link serves only requests of its origin; FIFO inside an origin; the caps per host
+ * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
+ * starves; the caps per host
  * and in total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 #include "../format/url.h"
 #include "internal.h"
 
-/* Requests that may not be repeated do not trust a connection that was idle for longer
- * (RELIABILITY 3.3): the server may be closing it right now. */
-#define TBH_IDLE_TRUST_US    3000000u
 #define TBH_LINK_LIFETIME_US 600000000u
+
+/* Requests in a row that may start before a less urgent one (RELIABILITY 3.5). */
+#define TBH_OVERTAKEN_MOST   8u
 
 /* Origins without links and requests that are kept for their TLS session. */
 #define TBH_DORMANT_ORIGINS  16u
@@ -152,6 +153,10 @@ TBH_FN tbh_origin *tbh_origin_recall(turbohttp_client *client, const turbohttp_r
 }
 
 /* ------------------------------------------------------------ ends and TLS sessions */
+TBH_FN bool tbh_origin_is_unverified(const tbh_origin *origin) {
+    return origin->key.tls && origin->key.tls->options.INSECURE_skip_verification;
+}
+
 TBH_FN void tbh_origin_drop(turbohttp_client *client, tbh_origin *origin) {
     tbh_origin **at = &client->origins;
     while (*at != origin) at = &(*at)->next;
@@ -181,7 +186,7 @@ TBH_FN void tbh_origin_drop_if_unused(turbohttp_client *client, tbh_origin *orig
 TBH_FN void tbh_origin_keep_session(tbh_origin *origin, const tbh_stream *stream) {
     const tbh_tls *tls = &stream->tls;
     if (!tls->provider || origin->key.tls->options.disable_resumption ||
-        origin->key.tls->options.INSECURE_skip_verification)
+        tbh_origin_is_unverified(origin))
         return;
     size_t n = tls->provider->session_get(tls->session, origin->session, sizeof origin->session);
     origin->session_bytes = n <= sizeof origin->session ? n : 0;
@@ -193,16 +198,18 @@ TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
 }
 
 /* ------------------------------------------------------------ queue */
+/* Behind all that are as urgent, or more; what waits again goes before its equals. */
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
-    tbh_request **end = at_front ? &origin->waiting_first : &origin->waiting_last;
+    int least = request->wire.priority + (at_front ? 1 : 0);
+    tbh_request *before = origin->waiting_last;
+    while (before && before->wire.priority < least) before = before->previous;
     request->state = TBH_REQUEST_WAITING;
-    request->next = at_front ? origin->waiting_first : NULL;
-    request->previous = at_front ? NULL : origin->waiting_last;
+    request->previous = before;
+    request->next = before ? before->next : origin->waiting_first;
+    if (before) before->next = request;
+    else origin->waiting_first = request;
     if (request->next) request->next->previous = request;
-    if (request->previous) request->previous->next = request;
-    *end = request;
-    if (!origin->waiting_first) origin->waiting_first = request;
-    if (!origin->waiting_last) origin->waiting_last = request;
+    else origin->waiting_last = request;
 }
 
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
@@ -242,26 +249,34 @@ static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
 
 /* ------------------------------------------------------------ who gets what */
 static bool tbh_origin_may_reuse(tbh_link *link, const tbh_request *request) {
-    uint64_t now = link->client->io.now_us, idle = now - link->idle_since_us;
-    return (request->is_idempotent || idle < TBH_IDLE_TRUST_US) &&
-           now - link->opened_us < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+    uint64_t age = link->client->io.now_us - link->opened_us;
+    return (request->is_idempotent || !link->protocol->is_doubtful(link)) &&
+           age < TBH_LINK_LIFETIME_US && tbh_link_is_fresh(link);
+}
+
+/* After a silence: what came meanwhile is read first, so that an end is seen. */
+static tbh_link *tbh_origin_look_at_shared(tbh_origin *origin) {
+    tbh_link *link = origin->shared;
+    if (link->state == TBH_LINK_IDLE && link->protocol->is_doubtful(link))
+        link->protocol->on_idle_ready(link);
+    return origin->shared;
 }
 
 /* One connection of HTTP/2 for all (SPEC E4), until it has lived long enough: then it finishes what
- * it has. */
+ * it has. While its peer is asked for a sign of life, requests that may not be repeated wait. */
 static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request) {
-    tbh_link *link = origin->shared;
-    uint64_t now = link->client->io.now_us;
-    bool is_old = now - link->opened_us >= TBH_LINK_LIFETIME_US;
+    tbh_link *link = tbh_origin_look_at_shared(origin);
+    if (!link) return false;
+    bool is_old = link->client->io.now_us - link->opened_us >= TBH_LINK_LIFETIME_US;
     bool is_idle = link->state == TBH_LINK_IDLE;
-    bool is_doubtful = is_idle && now - link->idle_since_us >= TBH_IDLE_TRUST_US;
-    if (is_old || (is_doubtful && !request->is_idempotent)) {
+    bool is_doubtful = !request->is_idempotent && link->protocol->is_doubtful(link);
+    if (is_old || (is_doubtful && is_idle)) {
         origin->shared = NULL;
         link->is_private = true; /* nobody else, and closed when it is idle */
         if (is_idle) tbh_link_destroy(link);
         return false;
     }
-    return link->protocol->has_room(link);
+    return !is_doubtful && link->protocol->has_room(link);
 }
 
 /* A request whose connection died is not given one that rested, but one that others use: that was
@@ -273,6 +288,7 @@ static bool tbh_origin_is_trusted(const tbh_origin *origin, const tbh_request *r
 /* Is there a connection that this request should rather wait for than open one of its own? */
 static bool tbh_origin_should_wait(const tbh_origin *origin, const tbh_request *request) {
     if (request->disable_reuse || origin->key.policy == TBH_POLICY_H1) return false;
+    if (tbh_origin_is_unverified(origin)) return false;
     if (origin->shared && tbh_origin_is_trusted(origin, request)) return true; /* it is full */
     return origin->opening > 0 && !origin->speaks_h1;
 }
@@ -304,12 +320,24 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
     return true;
 }
 
-/* False when the first request in the queue must go on waiting. */
+/* The most urgent one; but now and then the one that has waited longest. */
+static tbh_request *tbh_origin_next(const tbh_origin *origin) {
+    tbh_request *oldest = origin->waiting_first;
+    if (origin->overtaken < TBH_OVERTAKEN_MOST) return oldest;
+    for (tbh_request *at = oldest; at; at = at->next)
+        if (at->ticket < oldest->ticket) oldest = at;
+    return oldest;
+}
+
+/* False when the next request in the queue must go on waiting. */
 static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *origin) {
-    tbh_request *request = origin->waiting_first;
+    tbh_request *request = tbh_origin_next(origin);
+    bool overtakes = request->wire.priority > origin->waiting_last->wire.priority;
     tbh_link *link = tbh_origin_find_idle(origin, request);
     if (!link && tbh_origin_should_wait(origin, request)) return false;
     if (!link && !tbh_origin_may_open(client, origin)) return false;
+    bool is_turn = origin->overtaken >= TBH_OVERTAKEN_MOST;
+    origin->overtaken = overtakes && !is_turn ? origin->overtaken + 1 : 0;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
     else tbh_link_open(origin, request);

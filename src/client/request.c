@@ -382,6 +382,7 @@ TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
     }
     request->total_deadline_us = tbh_request_limit_us(request, request->timeouts.total_ms);
     tbh_client_arm(client, request->total_deadline_us);
+    request->ticket = client->tickets++;
     tbh_origin_queue(request->origin, request, false);
     *handle = request->handle;
     return TURBOHTTP_OK;

@@ -296,6 +296,18 @@ static void tbh_head_place(tbh_request *request, const turbohttp_request_desc *d
     if (desc->body_path) request->body_path = text + layout->path;
 }
 
+/* The class; a header of the user's own, or one taken away, stands for itself (RFC 9218 §5). */
+static turbohttp_status tbh_head_prioritise(tbh_head_writer *w, tbh_request *request) {
+    const turbohttp_request_desc *desc = w->desc;
+    if (desc->priority < TURBOHTTP_PRIORITY_LOW || desc->priority > TURBOHTTP_PRIORITY_CRITICAL)
+        return tbh_head_refuse(w, TURBOHTTP_ERR_INVALID_ARGUMENT, tbh_span_of("priority"));
+    request->wire.priority = (int8_t)desc->priority;
+    for (size_t i = 0; desc->priority && i < desc->header_count; i++)
+        if (tbh_span_equal_nocase(tbh_span_of(desc->headers[i].name), "priority"))
+            request->wire.tells_priority = true;
+    return TURBOHTTP_OK;
+}
+
 /* RFC 9110 §9.2.2, and bodies that can be sent a second time. */
 static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_desc *desc,
                                   bool has_body) {
@@ -319,7 +331,8 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
         desc->body.length > 0) /* the server would wait for what never comes (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
-    turbohttp_status status = tbh_source_open(request, error);
+    turbohttp_status status = tbh_head_prioritise(&w, request);
+    if (status == TURBOHTTP_OK) status = tbh_source_open(request, error);
     if (status != TURBOHTTP_OK) return status;
     if (desc->use_http10 && request->source.is_unknown)
         return tbh_head_refuse(&w, TURBOHTTP_ERR_UNSUPPORTED,

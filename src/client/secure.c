@@ -8,7 +8,8 @@
 #include "internal.h"
 
 #if TBH_TLS
-#define TBH_UNUSED_CONFIGS 4 /* kept for the next request: loading roots and keys takes time */
+#define TBH_SECURE_NAME_MOST 255 /* bytes: longer names no certificate can have */
+#define TBH_UNUSED_CONFIGS   4   /* kept for the next request: loading roots and keys takes time */
 
 /* A second header that is included later in the same file defines this (a tentative definition
  * until then). C++ has no such thing: there it must come first, and says so. */
@@ -214,6 +215,30 @@ static turbohttp_status tbh_secure_choose(tbh_secure_choice *c, turbohttp_error 
     return TURBOHTTP_ERR_TLS_CAPABILITY;
 }
 
+/* ------------------------------------------------------------ what no provider could mend */
+/* A host name without the dots at its end ("127.0.0.1."). */
+static turbohttp_span tbh_secure_trim(turbohttp_span name) {
+    while (name.length && name.data[name.length - 1] == '.') name.length--;
+    return name;
+}
+
+static turbohttp_status tbh_secure_check(const turbohttp_tls_options *o, turbohttp_error *error) {
+    turbohttp_status status = TURBOHTTP_OK;
+    const char *text = NULL;
+    if (o->key_file && !o->cert_file) {
+        status = TURBOHTTP_ERR_TLS_CLIENT_CERT;
+        text = "tls.key_file is set, but not the certificate that it belongs to: set tls.cert_file";
+    } else if (o->server_name &&
+               tbh_secure_trim(tbh_span_of(o->server_name)).length > TBH_SECURE_NAME_MOST) {
+        status = TURBOHTTP_ERR_INVALID_ARGUMENT;
+        text = "tls.server_name is longer than the 255 characters that a host name can have";
+    }
+    if (!text) return TURBOHTTP_OK;
+    tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
+    tbh_error_text(error, text);
+    return status;
+}
+
 /* ------------------------------------------------------------ configs */
 static void tbh_secure_free(turbohttp_client *client, tbh_tls_config *config) {
     if (config->provider) config->provider->context_destroy(config->context);
@@ -245,13 +270,15 @@ TBH_FN turbohttp_status tbh_secure_get(turbohttp_client *client,
         config->holders++;
         return TURBOHTTP_OK;
     }
+    turbohttp_status status = tbh_secure_check(options, error);
+    if (status != TURBOHTTP_OK) return status;
     config = tbh_secure_copy(client, options);
     if (!config) return tbh_error_set(error, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_PHASE_NONE);
     memset(&choice, 0, sizeof choice);
     choice.client = client;
     choice.config = config;
     choice.needs = tbh_secure_needs(options);
-    turbohttp_status status = tbh_secure_choose(&choice, error);
+    status = tbh_secure_choose(&choice, error);
     if (status != TURBOHTTP_OK) {
         tbh_secure_free(client, config);
         return status;
@@ -290,8 +317,8 @@ TBH_FN const tbh_tls_plan *tbh_secure_plan(const tbh_origin *origin, char host[2
     if (!config) return NULL;
     turbohttp_span name = origin->key.host;
     if (config->options.server_name) name = tbh_span_of(config->options.server_name);
-    while (name.length && name.data[name.length - 1] == '.') name.length--; /* "127.0.0.1." */
-    size_t n = tbh_min_size(name.length, 255); /* no certificate names a longer host */
+    name = tbh_secure_trim(name);
+    size_t n = tbh_min_size(name.length, TBH_SECURE_NAME_MOST); /* it is never longer */
     memcpy(host, name.data, n);
     host[n] = 0;
     memset(plan, 0, sizeof *plan);

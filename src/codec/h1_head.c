@@ -199,9 +199,10 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
     if (at - line <= TBH_LANE) return tbh_h1_named(0, -1);
     const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
     if (colon == at) return tbh_h1_named(0, -1);
-    const size_t n = (size_t)(colon - line), id = tbh_header_candidate(line, n);
-    const tbh_header_name *known = &tbh_header_names[id];
-    if (known->length == n && tbh_scan_is_name(line, n, known->text))
+    const size_t n = (size_t)(colon - line);
+    if (TBH_LANE < 4 && n < 4) return tbh_h1_odd_name(line, n);
+    const size_t id = tbh_header_candidate(line, n);
+    if (tbh_header_length(id) == n && tbh_scan_is_name(line, n, tbh_header_text(id)))
         return tbh_h1_named(n, (int)id);
     return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
@@ -209,7 +210,8 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
 /* The name of the line that ends at `at`. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line,
                                              const char *at) {
-    if (TBH_UNLIKELY(line >= b->lane_end)) return tbh_h1_name_near_end(b->begin, line, at);
+    if (TBH_LANE > 1 && TBH_UNLIKELY(line >= b->lane_end))
+        return tbh_h1_name_near_end(b->begin, line, at);
     const tbh_lane lane = tbh_lane_load(line);
     const uint64_t colons = tbh_lane_equal(lane, ':');
     if (TBH_UNLIKELY(colons == 0)) return tbh_h1_long_name(b->begin, line, at);
@@ -217,7 +219,7 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char 
     if (TBH_UNLIKELY(n >= (size_t)(at - line))) return tbh_h1_named(0, -1);
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
-    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_names[id].text));
+    const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
     if (TBH_LIKELY(tbh_lane_none(differ, n + 1))) return tbh_h1_named(n, (int)id);
     return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }

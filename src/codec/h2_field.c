@@ -111,7 +111,7 @@ TBH_FN turbohttp_status tbh_h2_fields_check_new(turbohttp_h2_fields *f,
     if (!tbh_h2_is_value(field->value) || !tbh_h2_check_regular(field, &id))
         return TURBOHTTP_ERR_H2_FIELD;
     *note = TBH_H2_NOTE_GOOD | id;
-    if (row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
+    if (!TBH_SMALL && row) row->note = *note |= tbh_hpack_static_find(field->name) << 16;
     return TURBOHTTP_OK;
 }
 

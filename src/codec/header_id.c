@@ -5,8 +5,8 @@
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n) {
     static const uint8_t ids[] = {TURBOHTTP_HEADER_AGE, TURBOHTTP_HEADER_VIA, TURBOHTTP_HEADER_TE};
     for (size_t i = 0; i < sizeof ids; i++) {
-        const tbh_header_name *row = &tbh_header_names[ids[i]];
-        if (row->length == n && tbh_equal_nocase(name, row->text, n)) return ids[i];
+        bool is_it = tbh_header_length(ids[i]) == n;
+        if (is_it && tbh_equal_nocase(name, tbh_header_text(ids[i]), n)) return ids[i];
     }
     return TURBOHTTP_HEADER_OTHER;
 }
@@ -20,26 +20,26 @@ static size_t tbh_header_row(const char *name, size_t n) {
 TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
     if (n < 4) return tbh_header_id_short(name, n);
     size_t id = tbh_header_row(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && tbh_equal_nocase(name, row->text, n) ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_equal_nocase(name, tbh_header_text(id), n) ? (uint16_t)id : 0;
 }
 
 TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n) {
     size_t id = n < 4 ? tbh_header_id_short(name, n) : tbh_header_row(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && memcmp(name, row->text, n) == 0 ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return memcmp(name, tbh_header_text(id), n) == 0 ? (uint16_t)id : 0;
 }
 
 TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n) {
     if (n < 4) return tbh_header_id_short(name, n);
     size_t id = tbh_header_candidate(name, n);
-    const tbh_header_name *row = &tbh_header_names[id];
-    return row->length == n && tbh_scan_is_word(name, row->text, n) ? (uint16_t)id : 0;
+    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    return tbh_scan_is_word(name, tbh_header_text(id), n) ? (uint16_t)id : 0;
 }
 
 TBH_FN turbohttp_span tbh_header_id_name(uint16_t id) {
     if (id >= TBH_HEADER_NAMES) id = 0;
-    return tbh_span(tbh_header_names[id].text, tbh_header_names[id].length);
+    return tbh_span(tbh_header_text(id), tbh_header_length(id));
 }
 
 TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uint32_t count,

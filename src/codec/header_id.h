@@ -3,13 +3,7 @@
 #include "../api/h1.h"
 #include "scan.h"
 
-#define TBH_HEADER_NAMES (TURBOHTTP_HEADER_REFERER + 1)
-
-/* Whole lanes can be read at the text. */
-typedef struct tbh_header_name {
-    char text[31]; /* lower case, a colon and zeros behind */
-    uint8_t length;
-} tbh_header_name;
+enum { TBH_HEADER_NAMES = TURBOHTTP_HEADER_REFERER + 1 };
 
 /* The id of a name in any case; TURBOHTTP_HEADER_OTHER for names that are not well known. A name
  * that has an id is a valid token. */
@@ -26,71 +20,91 @@ TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uin
  * stand in the order of turbohttp_header_id; a test looks every one up, and a new one may ask for a
  * new multiplier (any odd number that gives each name its own slot). */
 #define TBH_HEADER_HASH 2786401065u
-#define TBH_NAME(text)                                                                             \
-    { text ":", sizeof(text) - 1 }
+#define TBH_HEADER_LIST(ROW)                                                                       \
+    ROW(CONTENT_LENGTH, "content-length")                                                          \
+    ROW(TRANSFER_ENCODING, "transfer-encoding")                                                    \
+    ROW(CONNECTION, "connection")                                                                  \
+    ROW(CONTENT_ENCODING, "content-encoding")                                                      \
+    ROW(LOCATION, "location")                                                                      \
+    ROW(KEEP_ALIVE, "keep-alive")                                                                  \
+    ROW(CONTENT_TYPE, "content-type")                                                              \
+    ROW(CONTENT_RANGE, "content-range")                                                            \
+    ROW(SET_COOKIE, "set-cookie")                                                                  \
+    ROW(DATE, "date")                                                                              \
+    ROW(ETAG, "etag")                                                                              \
+    ROW(LAST_MODIFIED, "last-modified")                                                            \
+    ROW(CACHE_CONTROL, "cache-control")                                                            \
+    ROW(EXPIRES, "expires")                                                                        \
+    ROW(AGE, "age")                                                                                \
+    ROW(VARY, "vary")                                                                              \
+    ROW(RETRY_AFTER, "retry-after")                                                                \
+    ROW(WWW_AUTHENTICATE, "www-authenticate")                                                      \
+    ROW(PROXY_AUTHENTICATE, "proxy-authenticate")                                                  \
+    ROW(TRAILER, "trailer")                                                                        \
+    ROW(UPGRADE, "upgrade")                                                                        \
+    ROW(SERVER, "server")                                                                          \
+    ROW(ACCEPT_RANGES, "accept-ranges")                                                            \
+    ROW(LINK, "link")                                                                              \
+    ROW(ALLOW, "allow")                                                                            \
+    ROW(ALT_SVC, "alt-svc")                                                                        \
+    ROW(VIA, "via")                                                                                \
+    ROW(PRAGMA, "pragma")                                                                          \
+    ROW(REFRESH, "refresh")                                                                        \
+    ROW(CONTENT_DISPOSITION, "content-disposition")                                                \
+    ROW(CONTENT_LANGUAGE, "content-language")                                                      \
+    ROW(CONTENT_LOCATION, "content-location")                                                      \
+    ROW(CONTENT_SECURITY_POLICY, "content-security-policy")                                        \
+    ROW(STRICT_TRANSPORT_SECURITY, "strict-transport-security")                                    \
+    ROW(ACCESS_CONTROL_ALLOW_ORIGIN, "access-control-allow-origin")                                \
+    ROW(AUTHENTICATION_INFO, "authentication-info")                                                \
+    ROW(PROXY_AUTHENTICATION_INFO, "proxy-authentication-info")                                    \
+    ROW(SEC_WEBSOCKET_ACCEPT, "sec-websocket-accept")                                              \
+    ROW(SEC_WEBSOCKET_EXTENSIONS, "sec-websocket-extensions")                                      \
+    ROW(SEC_WEBSOCKET_PROTOCOL, "sec-websocket-protocol")                                          \
+    ROW(SEC_WEBSOCKET_KEY, "sec-websocket-key")                                                    \
+    ROW(SEC_WEBSOCKET_VERSION, "sec-websocket-version")                                            \
+    ROW(HOST, "host")                                                                              \
+    ROW(TE, "te")                                                                                  \
+    ROW(COOKIE, "cookie")                                                                          \
+    ROW(AUTHORIZATION, "authorization")                                                            \
+    ROW(PROXY_AUTHORIZATION, "proxy-authorization")                                                \
+    ROW(PROXY_CONNECTION, "proxy-connection")                                                      \
+    ROW(HTTP2_SETTINGS, "http2-settings")                                                          \
+    ROW(USER_AGENT, "user-agent")                                                                  \
+    ROW(ACCEPT, "accept")                                                                          \
+    ROW(ACCEPT_ENCODING, "accept-encoding")                                                        \
+    ROW(ACCEPT_LANGUAGE, "accept-language")                                                        \
+    ROW(EXPECT, "expect")                                                                          \
+    ROW(RANGE, "range")                                                                            \
+    ROW(IF_NONE_MATCH, "if-none-match")                                                            \
+    ROW(IF_MODIFIED_SINCE, "if-modified-since")                                                    \
+    ROW(ORIGIN, "origin")                                                                          \
+    ROW(REFERER, "referer")
 
-static TBH_UNUSED const tbh_header_name tbh_header_names[TBH_HEADER_NAMES] = {
-    TBH_NAME(""),
-    TBH_NAME("content-length"),
-    TBH_NAME("transfer-encoding"),
-    TBH_NAME("connection"),
-    TBH_NAME("content-encoding"),
-    TBH_NAME("location"),
-    TBH_NAME("keep-alive"),
-    TBH_NAME("content-type"),
-    TBH_NAME("content-range"),
-    TBH_NAME("set-cookie"),
-    TBH_NAME("date"),
-    TBH_NAME("etag"),
-    TBH_NAME("last-modified"),
-    TBH_NAME("cache-control"),
-    TBH_NAME("expires"),
-    TBH_NAME("age"),
-    TBH_NAME("vary"),
-    TBH_NAME("retry-after"),
-    TBH_NAME("www-authenticate"),
-    TBH_NAME("proxy-authenticate"),
-    TBH_NAME("trailer"),
-    TBH_NAME("upgrade"),
-    TBH_NAME("server"),
-    TBH_NAME("accept-ranges"),
-    TBH_NAME("link"),
-    TBH_NAME("allow"),
-    TBH_NAME("alt-svc"),
-    TBH_NAME("via"),
-    TBH_NAME("pragma"),
-    TBH_NAME("refresh"),
-    TBH_NAME("content-disposition"),
-    TBH_NAME("content-language"),
-    TBH_NAME("content-location"),
-    TBH_NAME("content-security-policy"),
-    TBH_NAME("strict-transport-security"),
-    TBH_NAME("access-control-allow-origin"),
-    TBH_NAME("authentication-info"),
-    TBH_NAME("proxy-authentication-info"),
-    TBH_NAME("sec-websocket-accept"),
-    TBH_NAME("sec-websocket-extensions"),
-    TBH_NAME("sec-websocket-protocol"),
-    TBH_NAME("sec-websocket-key"),
-    TBH_NAME("sec-websocket-version"),
-    TBH_NAME("host"),
-    TBH_NAME("te"),
-    TBH_NAME("cookie"),
-    TBH_NAME("authorization"),
-    TBH_NAME("proxy-authorization"),
-    TBH_NAME("proxy-connection"),
-    TBH_NAME("http2-settings"),
-    TBH_NAME("user-agent"),
-    TBH_NAME("accept"),
-    TBH_NAME("accept-encoding"),
-    TBH_NAME("accept-language"),
-    TBH_NAME("expect"),
-    TBH_NAME("range"),
-    TBH_NAME("if-none-match"),
-    TBH_NAME("if-modified-since"),
-    TBH_NAME("origin"),
-    TBH_NAME("referer"),
-};
+/* All names, in lower case with a colon and a NUL behind, and where each one begins. Whole lanes can
+ * be read at any of them. */
+#define TBH_HEADER_MEMBER(id, text) char name_##id[sizeof(text ":")];
+#define TBH_HEADER_TEXT(id, text)   text ":",
+#define TBH_HEADER_OFFSET(id, text) offsetof(tbh_header_texts, name_##id),
+
+typedef struct tbh_header_texts {
+    char name_OTHER[2];
+    TBH_HEADER_LIST(TBH_HEADER_MEMBER)
+    char end[TBH_LANE];
+} tbh_header_texts;
+
+static TBH_UNUSED const tbh_header_texts tbh_header_constant = {
+    ":", TBH_HEADER_LIST(TBH_HEADER_TEXT) ""};
+static TBH_UNUSED const uint16_t tbh_header_offsets[TBH_HEADER_NAMES + 1] = {
+    0, TBH_HEADER_LIST(TBH_HEADER_OFFSET) offsetof(tbh_header_texts, end)};
+
+TBH_ALWAYS_INLINE const char *tbh_header_text(size_t id) {
+    return (const char *)&tbh_header_constant + tbh_header_offsets[id];
+}
+
+TBH_ALWAYS_INLINE size_t tbh_header_length(size_t id) {
+    return (size_t)tbh_header_offsets[id + 1] - tbh_header_offsets[id] - 2;
+}
 
 /* clang-format off */
 static TBH_UNUSED const uint8_t tbh_header_slots[128] = {

@@ -143,10 +143,10 @@ TBH_ALWAYS_INLINE turbohttp_span tbh_hpack_text(turbohttp_hpack_decoder *d, uint
 TBH_ALWAYS_INLINE bool tbh_hpack_find(turbohttp_hpack_decoder *d, turbohttp_span *value) {
     turbohttp_hpack_table *table = &d->table;
     if (d->number - 1 < TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(d->number);
-        d->name = tbh_span(row->name, row->name_length);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(d->number);
+        d->name = tbh_span(row.name, row.name_length);
         d->name_home = TBH_HPACK_HOME_FIXED;
-        if (value) *value = tbh_span(row->value, row->value_length);
+        if (value) *value = tbh_span(row.value, row.value_length);
         return true;
     }
     uint32_t age = d->number - TBH_HPACK_STATIC - 1;
@@ -411,10 +411,10 @@ static TBH_NOINLINE turbohttp_status tbh_hpack_decode_any(turbohttp_hpack_decode
 TBH_ALWAYS_INLINE bool tbh_hpack_find_short(turbohttp_hpack_decoder *d, uint32_t index,
                                             turbohttp_hpack_field *field) {
     if (index <= TBH_HPACK_STATIC) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
         d->row = NULL;
-        field->name = tbh_span(row->name, row->name_length);
-        field->value = tbh_span(row->value, row->value_length);
+        field->name = tbh_span(row.name, row.name_length);
+        field->value = tbh_span(row.value, row.value_length);
         return index != 0;
     }
     uint32_t age = index - TBH_HPACK_STATIC - 1;
@@ -432,6 +432,7 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_decode(turbohttp_hpack_decoder *d
                                                       const uint8_t **in, size_t *in_length,
                                                       turbohttp_hpack_field *field) {
     turbohttp_hpack_decoder *d = decoder;
+    if (TBH_SMALL) return tbh_hpack_decode_any(d, in, in_length, field);
     bool is_between = d->state == TBH_HPACK_FIRST && !d->is_too_large;
     if (*in_length == 0 && is_between) return TURBOHTTP_PENDING;
     uint8_t byte = *in_length ? **in : 0;

@@ -2,7 +2,7 @@
  *
  * Owns nothing; the table is the caller's. Entries are found through chains, one for each bucket of
  * name hashes, from the newest entry to the oldest. Entries are numbered, and a link to one that has
- * left the table ends its chain, so leaving costs nothing.
+ * left the table ends its chain, so leaving costs nothing. Where size comes first each is looked at.
  * Invariants: room for the whole field is there before anything changes; table and announced sizes
  * are what the peer's decoder will have after reading what was written.
  * Does not know: frames, which fields a message needs, whether they are allowed. */
@@ -168,9 +168,10 @@ static void tbh_hpack_match_static(const turbohttp_hpack_field *field, uint32_t 
                                    tbh_hpack_match *match) {
     uint32_t index = match->name = name;
     if (index == 0) return;
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index), *end = row + row->left;
-    for (; row < end; row++, index++) {
-        if (!tbh_hpack_equal(field->value, row->value, row->value_length)) continue;
+    for (uint32_t left = 1; left > 0; index++) { /* at most seven */
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
+        left = row.left - 1u;
+        if (!tbh_hpack_equal(field->value, row.value, row.value_length)) continue;
         match->field = index;
         return;
     }
@@ -187,21 +188,33 @@ static bool tbh_hpack_same_value(const turbohttp_hpack_table *table, const turbo
     return row->value_length == value.length && tbh_hpack_table_equals(table, at, value);
 }
 
+/* The first entry to look at, by age, and the one behind it in the chain. */
+static uint32_t tbh_hpack_chain(const turbohttp_hpack_encoder *e,
+                                const turbohttp_hpack_link *link) {
+    if (TBH_SMALL) return 0;
+    return tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+}
+
+static uint32_t tbh_hpack_following(const turbohttp_hpack_encoder *e, uint32_t age, uint32_t at) {
+    return TBH_SMALL ? age + 1 : tbh_hpack_age(e, e->links[at].older);
+}
+
 /* Walks the chain of the name. `link` has the hashes of the field. */
 static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
                                     const turbohttp_hpack_field *field,
                                     const turbohttp_hpack_link *link, tbh_hpack_match *match) {
     const turbohttp_hpack_table *table = &e->table;
-    uint32_t age = tbh_hpack_age(e, e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS]);
+    uint32_t age = tbh_hpack_chain(e, link);
     for (uint32_t next = 0; age < table->count && age >= next;) { /* ends: it grows */
         uint32_t at = tbh_hpack_table_row(table, age), index = TBH_HPACK_STATIC + 1 + age;
         next = age + 1;
         const turbohttp_hpack_row *row = &table->rows[at];
         const turbohttp_hpack_link *found = &e->links[at];
-        age = tbh_hpack_age(e, found->older);
-        if (found->name_hash != link->name_hash || row->name_length != field->name.length) continue;
-        bool is_value =
-            found->value_hash == link->value_hash && tbh_hpack_same_value(table, row, field->value);
+        age = tbh_hpack_following(e, age, at);
+        if (!TBH_SMALL && found->name_hash != link->name_hash) continue;
+        if (row->name_length != field->name.length) continue;
+        bool is_value = (TBH_SMALL || found->value_hash == link->value_hash) &&
+                        tbh_hpack_same_value(table, row, field->value);
         if (!is_value && match->name) continue;
         if (!tbh_hpack_table_equals(table, row->offset, field->name)) continue;
         if (match->name == 0) match->name = index;
@@ -212,10 +225,12 @@ static void tbh_hpack_match_dynamic(const turbohttp_hpack_encoder *e,
 
 static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack_field *field,
                                turbohttp_hpack_link *link) {
-    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
     if (!tbh_hpack_table_insert(&e->table, field->name, field->value)) return;
+    e->inserted++;
+    if (TBH_SMALL) return;
+    uint32_t *bucket = &e->buckets[link->name_hash % TURBOHTTP_HPACK_BUCKETS];
     link->older = *bucket;
-    *bucket = ++e->inserted;
+    *bucket = e->inserted;
     e->links[e->table.newest] = *link;
 }
 
@@ -224,6 +239,7 @@ static void tbh_hpack_remember(turbohttp_hpack_encoder *e, const turbohttp_hpack
  * spread over the buckets by value. */
 static void tbh_hpack_link_of(const turbohttp_hpack_field *field, uint32_t name,
                               turbohttp_hpack_link *link) {
+    if (TBH_SMALL) return;
     link->value_hash = tbh_hpack_hash(field->value);
     link->name_hash = name ? link->value_hash + name : tbh_hpack_hash(field->name);
     link->older = 0;

@@ -1,10 +1,10 @@
 /* Huffman strings: bits to bytes and back, a whole symbol or two at each step.
  *
  * Owns nothing. The code is canonical: codes of one length are consecutive numbers, longer codes
- * are larger as fractions. So one table answers for codes of up to eight bits, which is nearly all
- * text, and for the others the rows of tbh_huffman_long say by comparison how long the code is and
- * which symbol it means. The table is looked up by the next 8 bits; where size does not come first
- * by 12, and two short codes make one step.
+ * are larger as fractions. So a row for each length says by comparison how long a code is and which
+ * symbol it means, and the other way round. Where size comes first that is all there is. Elsewhere
+ * whole strings take a table of the next 12 bits for codes of up to eight, which is nearly all text,
+ * two of them in one step, and another table has the code of each byte.
  * Invariant: bits behind the counted ones are 0 or true input, so any look at the top is safe.
  * Input language: RFC 7541 §5.2: EOS never, padding shorter than a byte and all ones.
  * Does not know: how long a string is, what it means. */
@@ -22,26 +22,54 @@
     X7('T') X7('U') X7('V') X7('W') X7('Y') X7('j') X7('k') X7('q') X7('v') X7('w') X7('x') \
     X7('y') X7('z') X8('&') X8('*') X8(',') X8(';') X8('X') X8('Z')
 
-/* A row: bits of the step, first symbol, second symbol, bits of the first one, number of symbols.
+/* Codes by length: the first bits of the lowest one, and where its symbols begin. */
+typedef struct tbh_huffman_row {
+    uint32_t begin;
+    uint8_t length, first;
+} tbh_huffman_row;
+
+static const tbh_huffman_row tbh_huffman_lengths[] = {
+    {0x00000000u, 5, 0}, {0x50000000u, 6, 10}, {0xb8000000u, 7, 36}, {0xf8000000u, 8, 68},
+    {0xfe000000u, 10, 74}, {0xff400000u, 11, 79}, {0xffa00000u, 12, 82}, {0xffc00000u, 13, 84},
+    {0xfff00000u, 14, 90}, {0xfff80000u, 15, 92}, {0xfffe0000u, 19, 95}, {0xfffe6000u, 20, 98},
+    {0xfffee000u, 21, 106}, {0xffff4800u, 22, 119}, {0xffffb000u, 23, 145}, {0xffffea00u, 24, 174},
+    {0xfffff600u, 25, 186}, {0xfffff800u, 26, 190}, {0xfffffbc0u, 27, 205}, {0xfffffe20u, 28, 224},
+    {0xfffffff0u, 30, 253},
+};
+
+enum { TBH_HUFFMAN_SHORT = 0, TBH_HUFFMAN_LONG = 4 }; /* rows: the first, and that of ten bits */
+
+#define TBH_HUFFMAN_LAST (tbh_huffman_lengths + 20)
+#define TBH_HUFFMAN_EOS  256 /* its place behind the symbols */
+#define TBH_HUFFMAN_CHAR(a) a,
+
+static const uint8_t tbh_huffman_symbols[TBH_HUFFMAN_EOS] = {
+    TBH_HUFFMAN_FIRST(TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR, TBH_HUFFMAN_CHAR)
+    33, 34, 40, 41, 63, 39, 43, 124, 35, 62, 0, 36, 64, 91, 93, 126, 94, 125, 60, 96, 123, 92, 195,
+    208, 128, 130, 131, 162, 184, 194, 224, 226, 153, 161, 167, 172, 176, 177, 179, 209, 216, 217,
+    227, 229, 230, 129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181,
+    185, 186, 187, 189, 190, 196, 198, 228, 232, 233, 1, 135, 137, 138, 139, 140, 141, 143, 147,
+    149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175, 180, 182, 183, 188, 191, 197, 231,
+    239, 9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237, 199, 207, 234, 235, 192, 193,
+    200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255, 203, 204, 211, 212, 214, 221,
+    222, 223, 241, 244, 245, 246, 247, 248, 250, 251, 252, 253, 254, 2, 3, 4, 5, 6, 7, 8, 11, 12,
+    14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127, 220, 249, 10, 13, 22,
+};
+
+#if !TBH_SMALL
+/* A row: bits of the step, first symbol, second symbol, number of symbols.
  * Rows of zero stand where a code has ten bits or more. */
-#define TBH_HUFFMAN_ONE(a, n)    ((uint32_t)(n) | (uint32_t)(a) << 8 | (uint32_t)(n) << 24 | 1u << 28),
+#define TBH_HUFFMAN_ONE(a, n)    ((uint32_t)(n) | (uint32_t)(a) << 8 | 1u << 28),
 #define TBH_HUFFMAN_1(a, n)      TBH_HUFFMAN_ONE(a, n)
 #define TBH_HUFFMAN_2(a, n)      TBH_HUFFMAN_1(a, n) TBH_HUFFMAN_1(a, n)
 #define TBH_HUFFMAN_4(a, n)      TBH_HUFFMAN_2(a, n) TBH_HUFFMAN_2(a, n)
 #define TBH_HUFFMAN_8(a, n)      TBH_HUFFMAN_4(a, n) TBH_HUFFMAN_4(a, n)
 #define TBH_HUFFMAN_16(a, n)     TBH_HUFFMAN_8(a, n) TBH_HUFFMAN_8(a, n)
 
-#if TBH_SMALL
-#define TBH_HUFFMAN_LOOK 8
-#define TBH_HUFFMAN_X5(a) TBH_HUFFMAN_8(a, 5)
-#define TBH_HUFFMAN_X6(a) TBH_HUFFMAN_4(a, 6)
-#define TBH_HUFFMAN_X7(a) TBH_HUFFMAN_2(a, 7)
-#define TBH_HUFFMAN_X8(a) TBH_HUFFMAN_1(a, 8)
-#else
 #define TBH_HUFFMAN_LOOK 12
 /* Behind a code of n bits there are 12 - n more, and all second symbols that fit. */
 #define TBH_HUFFMAN_TWO(a, n, m, b) \
-    ((uint32_t)(n + m) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | (uint32_t)(n) << 24 | 2u << 28),
+    ((uint32_t)(n + m) | (uint32_t)(a) << 8 | (uint32_t)(b) << 16 | 2u << 28),
 #define TBH_HUFFMAN_B5(a, n, b)  TBH_HUFFMAN_TWO(a, n, 5, b)
 #define TBH_HUFFMAN_B55(a, n, b) TBH_HUFFMAN_B5(a, n, b) TBH_HUFFMAN_B5(a, n, b)
 #define TBH_HUFFMAN_B5555(a, n, b) TBH_HUFFMAN_B55(a, n, b) TBH_HUFFMAN_B55(a, n, b)
@@ -72,40 +100,9 @@
     TBH_HUFFMAN_SECOND_5(TBH_HUFFMAN_B5, a, 7) \
     TBH_HUFFMAN_16(a, 7) TBH_HUFFMAN_4(a, 7) TBH_HUFFMAN_2(a, 7)
 #define TBH_HUFFMAN_X8(a) TBH_HUFFMAN_16(a, 8)
-#endif
 
 static const uint32_t tbh_huffman_rows[1 << TBH_HUFFMAN_LOOK] = {
     TBH_HUFFMAN_FIRST(TBH_HUFFMAN_X5, TBH_HUFFMAN_X6, TBH_HUFFMAN_X7, TBH_HUFFMAN_X8)
-};
-
-/* Long codes by length: the first bits above all codes of that length (the last row has them all),
- * and where its symbols begin. */
-typedef struct tbh_huffman_row {
-    uint32_t limit;
-    uint8_t length, first;
-} tbh_huffman_row;
-
-static const tbh_huffman_row tbh_huffman_long[] = {
-    {0xff400000u, 10, 0}, {0xffa00000u, 11, 5}, {0xffc00000u, 12, 8}, {0xfff00000u, 13, 10},
-    {0xfff80000u, 14, 16}, {0xfffe0000u, 15, 18}, {0xfffe6000u, 19, 21}, {0xfffee000u, 20, 24},
-    {0xffff4800u, 21, 32}, {0xffffb000u, 22, 45}, {0xffffea00u, 23, 71}, {0xfffff600u, 24, 100},
-    {0xfffff800u, 25, 112}, {0xfffffbc0u, 26, 116}, {0xfffffe20u, 27, 131}, {0xfffffff0u, 28, 150},
-    {0x00000000u, 30, 179},
-};
-
-#define TBH_HUFFMAN_LONG_BEGIN 0xfe000000u /* the lowest of them */
-#define TBH_HUFFMAN_EOS        182         /* its place behind the symbols */
-
-static const uint8_t tbh_huffman_symbols[TBH_HUFFMAN_EOS] = {
-    33, 34, 40, 41, 63, 39, 43, 124, 35, 62, 0, 36, 64, 91, 93, 126, 94, 125, 60, 96, 123, 92, 195,
-    208, 128, 130, 131, 162, 184, 194, 224, 226, 153, 161, 167, 172, 176, 177, 179, 209, 216, 217,
-    227, 229, 230, 129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181,
-    185, 186, 187, 189, 190, 196, 198, 228, 232, 233, 1, 135, 137, 138, 139, 140, 141, 143, 147,
-    149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175, 180, 182, 183, 188, 191, 197, 231,
-    239, 9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237, 199, 207, 234, 235, 192, 193,
-    200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255, 203, 204, 211, 212, 214, 221,
-    222, 223, 241, 244, 245, 246, 247, 248, 250, 251, 252, 253, 254, 2, 3, 4, 5, 6, 7, 8, 11, 12,
-    14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127, 220, 249, 10, 13, 22,
 };
 
 /* The code of each byte with a 1 before it, which tells its length. */
@@ -143,24 +140,20 @@ static const uint32_t tbh_huffman_codes[256] = {
     0x07ffffeb, 0x0fffffe6, 0x07ffffec, 0x07ffffed, 0x0fffffe7, 0x0fffffe8, 0x0fffffe9, 0x0fffffea,
     0x0fffffeb, 0x1ffffffe, 0x0fffffec, 0x0fffffed, 0x0fffffee, 0x0fffffef, 0x0ffffff0, 0x07ffffee,
 };
+#endif
 /* clang-format on */
 
 /* ------------------------------------------------------------ decoding */
-#define TBH_HUFFMAN_STEP_BITS(row)  ((row)&63)
-#define TBH_HUFFMAN_FIRST_BITS(row) ((row) >> 24 & 15)
-#define TBH_HUFFMAN_SYMBOLS(row)    ((row) >> 28)
-
 typedef struct tbh_huffman_code {
     unsigned index, length;
 } tbh_huffman_code;
 
-/* The long code at the top of the bits. */
-static tbh_huffman_code tbh_huffman_find(uint32_t top) {
+/* The code at the top of the bits; it is in no row before this one. */
+static tbh_huffman_code tbh_huffman_find(uint32_t top, unsigned from) {
     tbh_huffman_code code;
-    const tbh_huffman_row *row = tbh_huffman_long;
-    uint32_t begin = TBH_HUFFMAN_LONG_BEGIN;
-    for (; row->length < 30 && top >= row->limit; row++) begin = row->limit;
-    code.index = row->first + ((top - begin) >> (32 - row->length));
+    const tbh_huffman_row *row = tbh_huffman_lengths + from;
+    while (row < TBH_HUFFMAN_LAST && top >= row[1].begin) row++;
+    code.index = row->first + ((top - row->begin) >> (32 - row->length));
     code.length = row->length;
     return code;
 }
@@ -171,21 +164,13 @@ TBH_FN tbh_huffman_result tbh_huffman_decode(tbh_huffman *h, const uint8_t **in,
     for (;;) { /* ends: each round takes at least five bits */
         for (; h->count <= 56 && *in < in_end; h->count += 8)
             h->bits |= (uint64_t) * (*in)++ << (56 - h->count);
-        uint32_t row = tbh_huffman_rows[h->bits >> (64 - TBH_HUFFMAN_LOOK)];
-        uint32_t length = TBH_HUFFMAN_FIRST_BITS(row);
-        uint8_t symbol = (uint8_t)(row >> 8);
-        if (row == 0) {
-            tbh_huffman_code code = tbh_huffman_find((uint32_t)(h->bits >> 32));
-            length = code.length;
-            if (length > h->count) return TBH_HUFFMAN_OK;
-            if (code.index >= TBH_HUFFMAN_EOS) return TBH_HUFFMAN_BAD;
-            symbol = tbh_huffman_symbols[code.index];
-        }
-        if (length > h->count) return TBH_HUFFMAN_OK;
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(h->bits >> 32), TBH_HUFFMAN_SHORT);
+        if (code.length > h->count) return TBH_HUFFMAN_OK;
+        if (code.index >= TBH_HUFFMAN_EOS) return TBH_HUFFMAN_BAD;
         if (*out == out_end) return TBH_HUFFMAN_FULL;
-        *(*out)++ = symbol;
-        h->bits <<= length;
-        h->count -= length;
+        *(*out)++ = tbh_huffman_symbols[code.index];
+        h->bits <<= code.length;
+        h->count -= code.length;
     }
 }
 
@@ -195,6 +180,9 @@ TBH_FN bool tbh_huffman_is_end(const tbh_huffman *h) {
 }
 
 #if !TBH_SMALL
+#define TBH_HUFFMAN_STEP_BITS(row) ((row)&63)
+#define TBH_HUFFMAN_SYMBOLS(row)   ((row) >> 28)
+
 /* One or two short codes; false at a long one or the end. May write one byte too many. */
 TBH_ALWAYS_INLINE bool tbh_huffman_step(uint64_t *bits, uint8_t **out, unsigned *used) {
     uint32_t row = tbh_huffman_rows[*bits >> (64 - TBH_HUFFMAN_LOOK)];
@@ -245,7 +233,7 @@ TBH_ALWAYS_INLINE uint8_t *tbh_huffman_finish(uint64_t bits, unsigned count, uin
         tbh_huffman_shift(&bits, &more, used);
         if (is_short) continue;
         if (left < 8) return left >= 0 ? out : NULL; /* seven ones at most (RFC 7541 §5.2) */
-        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32));
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32), TBH_HUFFMAN_LONG);
         if (code.index >= TBH_HUFFMAN_EOS || (int)code.length > left) return NULL;
         *out++ = tbh_huffman_symbols[code.index];
         left -= (int)code.length;
@@ -265,7 +253,7 @@ TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *o
         count |= 56;
         count -= tbh_huffman_steps(&bits, &out, &is_short);
         if (is_short) continue;
-        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32));
+        tbh_huffman_code code = tbh_huffman_find((uint32_t)(bits >> 32), TBH_HUFFMAN_LONG);
         if (code.length > count) continue; /* there are more bits in the next round */
         if (code.index >= TBH_HUFFMAN_EOS) return NULL;
         *out++ = tbh_huffman_symbols[code.index];
@@ -278,6 +266,24 @@ TBH_FN uint8_t *tbh_huffman_decode_whole(const uint8_t *in, size_t n, uint8_t *o
 #endif
 
 /* ------------------------------------------------------------ encoding */
+typedef struct tbh_huffman_word {
+    uint64_t bits; /* at the right */
+    unsigned length;
+} tbh_huffman_word;
+
+#if TBH_SMALL
+/* Text is found early among the symbols. */
+static tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
+    tbh_huffman_word word;
+    const tbh_huffman_row *row = tbh_huffman_lengths;
+    const uint8_t *at = (const uint8_t *)memchr(tbh_huffman_symbols, byte, TBH_HUFFMAN_EOS);
+    unsigned index = (unsigned)(at - tbh_huffman_symbols);
+    while (row < TBH_HUFFMAN_LAST && index >= row[1].first) row++;
+    word.bits = (row->begin >> (32 - row->length)) + (index - row->first);
+    word.length = row->length;
+    return word;
+}
+#else
 TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
 #if defined(__GNUC__) || defined(__clang__)
     return 31u - (unsigned)__builtin_clz(code);
@@ -289,11 +295,6 @@ TBH_ALWAYS_INLINE unsigned tbh_huffman_length(uint32_t code) {
 #endif
 }
 
-typedef struct tbh_huffman_word {
-    uint64_t bits; /* at the right */
-    unsigned length;
-} tbh_huffman_word;
-
 TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
     tbh_huffman_word word;
     uint32_t code = tbh_huffman_codes[byte];
@@ -301,6 +302,7 @@ TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_word_of(uint8_t byte) {
     word.bits = code ^ 1u << word.length;
     return word;
 }
+#endif
 
 TBH_ALWAYS_INLINE tbh_huffman_word tbh_huffman_join(tbh_huffman_word a, tbh_huffman_word b) {
     a.bits = a.bits << b.length | b.bits;

@@ -7,78 +7,47 @@
 #include "hpack_table.h"
 
 /* ------------------------------------------------------------ static */
-#define TBH_HPACK_ROWS(left, name, value)                                                          \
-    { name, value, sizeof(name) - 1, sizeof(value) - 1, left }
-#define TBH_HPACK_ROW(name, value) TBH_HPACK_ROWS(1, name, value)
+/* clang-format off */
+/* Rows with the same name from this one on, name, value. */
+#define TBH_HPACK_STATIC_ROWS(X) \
+    X(1, ":authority", "") X(2, ":method", "GET") X(1, ":method", "POST") X(2, ":path", "/") \
+    X(1, ":path", "/index.html") X(2, ":scheme", "http") X(1, ":scheme", "https") \
+    X(7, ":status", "200") X(6, ":status", "204") X(5, ":status", "206") X(4, ":status", "304") \
+    X(3, ":status", "400") X(2, ":status", "404") X(1, ":status", "500") \
+    X(1, "accept-charset", "") X(1, "accept-encoding", "gzip, deflate") \
+    X(1, "accept-language", "") X(1, "accept-ranges", "") X(1, "accept", "") \
+    X(1, "access-control-allow-origin", "") X(1, "age", "") X(1, "allow", "") \
+    X(1, "authorization", "") X(1, "cache-control", "") X(1, "content-disposition", "") \
+    X(1, "content-encoding", "") X(1, "content-language", "") X(1, "content-length", "") \
+    X(1, "content-location", "") X(1, "content-range", "") X(1, "content-type", "") \
+    X(1, "cookie", "") X(1, "date", "") X(1, "etag", "") X(1, "expect", "") X(1, "expires", "") \
+    X(1, "from", "") X(1, "host", "") X(1, "if-match", "") X(1, "if-modified-since", "") \
+    X(1, "if-none-match", "") X(1, "if-range", "") X(1, "if-unmodified-since", "") \
+    X(1, "last-modified", "") X(1, "link", "") X(1, "location", "") X(1, "max-forwards", "") \
+    X(1, "proxy-authenticate", "") X(1, "proxy-authorization", "") X(1, "range", "") \
+    X(1, "referer", "") X(1, "refresh", "") X(1, "retry-after", "") X(1, "server", "") \
+    X(1, "set-cookie", "") X(1, "strict-transport-security", "") X(1, "transfer-encoding", "") \
+    X(1, "user-agent", "") X(1, "vary", "") X(1, "via", "") X(1, "www-authenticate", "")
+
+#if TBH_SMALL
+#define TBH_HPACK_TEXT(left, name, value)    name "\0" value
+#define TBH_HPACK_LENGTHS(left, name, value) {sizeof(name) - 1, (left) << 4 | (sizeof(value) - 1)},
+
+/* One behind the other; a walk along the lengths finds them. */
+static const char tbh_hpack_static[] = TBH_HPACK_STATIC_ROWS(TBH_HPACK_TEXT);
+
+static const uint8_t tbh_hpack_lengths[TBH_HPACK_STATIC][2] = {
+    TBH_HPACK_STATIC_ROWS(TBH_HPACK_LENGTHS)
+};
+#else
+#define TBH_HPACK_ROW(left, name, value) {name, value, sizeof(name) - 1, sizeof(value) - 1, left},
 
 static const tbh_hpack_static_row tbh_hpack_static[TBH_HPACK_STATIC + 1] = {
-    TBH_HPACK_ROW("", ""),
-    TBH_HPACK_ROW(":authority", ""),
-    TBH_HPACK_ROWS(2, ":method", "GET"),
-    TBH_HPACK_ROW(":method", "POST"),
-    TBH_HPACK_ROWS(2, ":path", "/"),
-    TBH_HPACK_ROW(":path", "/index.html"),
-    TBH_HPACK_ROWS(2, ":scheme", "http"),
-    TBH_HPACK_ROW(":scheme", "https"),
-    TBH_HPACK_ROWS(7, ":status", "200"),
-    TBH_HPACK_ROWS(6, ":status", "204"),
-    TBH_HPACK_ROWS(5, ":status", "206"),
-    TBH_HPACK_ROWS(4, ":status", "304"),
-    TBH_HPACK_ROWS(3, ":status", "400"),
-    TBH_HPACK_ROWS(2, ":status", "404"),
-    TBH_HPACK_ROW(":status", "500"),
-    TBH_HPACK_ROW("accept-charset", ""),
-    TBH_HPACK_ROW("accept-encoding", "gzip, deflate"),
-    TBH_HPACK_ROW("accept-language", ""),
-    TBH_HPACK_ROW("accept-ranges", ""),
-    TBH_HPACK_ROW("accept", ""),
-    TBH_HPACK_ROW("access-control-allow-origin", ""),
-    TBH_HPACK_ROW("age", ""),
-    TBH_HPACK_ROW("allow", ""),
-    TBH_HPACK_ROW("authorization", ""),
-    TBH_HPACK_ROW("cache-control", ""),
-    TBH_HPACK_ROW("content-disposition", ""),
-    TBH_HPACK_ROW("content-encoding", ""),
-    TBH_HPACK_ROW("content-language", ""),
-    TBH_HPACK_ROW("content-length", ""),
-    TBH_HPACK_ROW("content-location", ""),
-    TBH_HPACK_ROW("content-range", ""),
-    TBH_HPACK_ROW("content-type", ""),
-    TBH_HPACK_ROW("cookie", ""),
-    TBH_HPACK_ROW("date", ""),
-    TBH_HPACK_ROW("etag", ""),
-    TBH_HPACK_ROW("expect", ""),
-    TBH_HPACK_ROW("expires", ""),
-    TBH_HPACK_ROW("from", ""),
-    TBH_HPACK_ROW("host", ""),
-    TBH_HPACK_ROW("if-match", ""),
-    TBH_HPACK_ROW("if-modified-since", ""),
-    TBH_HPACK_ROW("if-none-match", ""),
-    TBH_HPACK_ROW("if-range", ""),
-    TBH_HPACK_ROW("if-unmodified-since", ""),
-    TBH_HPACK_ROW("last-modified", ""),
-    TBH_HPACK_ROW("link", ""),
-    TBH_HPACK_ROW("location", ""),
-    TBH_HPACK_ROW("max-forwards", ""),
-    TBH_HPACK_ROW("proxy-authenticate", ""),
-    TBH_HPACK_ROW("proxy-authorization", ""),
-    TBH_HPACK_ROW("range", ""),
-    TBH_HPACK_ROW("referer", ""),
-    TBH_HPACK_ROW("refresh", ""),
-    TBH_HPACK_ROW("retry-after", ""),
-    TBH_HPACK_ROW("server", ""),
-    TBH_HPACK_ROW("set-cookie", ""),
-    TBH_HPACK_ROW("strict-transport-security", ""),
-    TBH_HPACK_ROW("transfer-encoding", ""),
-    TBH_HPACK_ROW("user-agent", ""),
-    TBH_HPACK_ROW("vary", ""),
-    TBH_HPACK_ROW("via", ""),
-    TBH_HPACK_ROW("www-authenticate", ""),
+    {"", "", 0, 0, 1}, TBH_HPACK_STATIC_ROWS(TBH_HPACK_ROW)
 };
 
 /* A perfect hash of the length and of the first, middle and last character. */
 #define TBH_HPACK_HASH 1065425835u
-/* clang-format off */
 static const uint8_t tbh_hpack_slots[128] = {
     38, 50, 0, 0, 0, 0, 0, 61, 0, 0, 0, 25, 43, 55, 36, 0, 1, 0, 0, 16, 58, 0, 48, 0, 0, 0, 0,
     51, 42, 0, 0, 0, 0, 44, 40, 0, 0, 0, 0, 0, 26, 0, 0, 0, 0, 0, 54, 2, 0, 0, 0, 0, 8, 0, 6, 0,
@@ -86,10 +55,34 @@ static const uint8_t tbh_hpack_slots[128] = {
     53, 0, 30, 0, 0, 0, 52, 0, 0, 60, 0, 22, 37, 0, 0, 0, 0, 34, 56, 0, 0, 0, 49, 0, 0, 24, 28,
     0, 0, 18, 15, 4, 33, 0, 41, 0, 21, 0, 0, 0, 57, 0, 0, 47, 31, 0
 };
+#endif
 /* clang-format on */
 
-TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index) {
-    return &tbh_hpack_static[index];
+#if TBH_SMALL
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
+    tbh_hpack_static_row row;
+    const uint8_t *lengths = tbh_hpack_lengths[0];
+    row.name = tbh_hpack_static;
+    for (; index > 1; index--, lengths += 2) row.name += lengths[0] + 1 + (lengths[1] & 15);
+    row.value = row.name + lengths[0] + 1;
+    row.name_length = lengths[0];
+    row.value_length = lengths[1] & 15;
+    row.left = lengths[1] >> 4;
+    return row;
+}
+
+TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
+    const char *at = tbh_hpack_static;
+    for (uint32_t i = 0; i < TBH_HPACK_STATIC; i++) {
+        const uint8_t *lengths = tbh_hpack_lengths[i];
+        if (lengths[0] == name.length && memcmp(at, name.data, name.length) == 0) return i + 1;
+        at += lengths[0] + 1 + (lengths[1] & 15);
+    }
+    return 0;
+}
+#else
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index) {
+    return tbh_hpack_static[index];
 }
 
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
@@ -101,6 +94,7 @@ TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name) {
     const tbh_hpack_static_row *row = &tbh_hpack_static[index];
     return row->name_length == n && memcmp(row->name, p, n) == 0 ? index : 0;
 }
+#endif
 
 /* ------------------------------------------------------------ dynamic */
 TBH_FN bool tbh_hpack_table_init(turbohttp_hpack_table *table, uint8_t **memory, size_t *bytes,

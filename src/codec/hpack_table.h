@@ -5,6 +5,7 @@
 
 enum { TBH_HPACK_STATIC = 61, TBH_HPACK_OVERHEAD = 32, TBH_HPACK_DEFAULT_SIZE = 4096 };
 
+/* Names are terminated, values perhaps not. */
 typedef struct tbh_hpack_static_row {
     const char *name, *value;
     uint8_t name_length, value_length;
@@ -12,7 +13,7 @@ typedef struct tbh_hpack_static_row {
 } tbh_hpack_static_row;
 
 /* The entry of a static index, 1 to 61. */
-TBH_FN const tbh_hpack_static_row *tbh_hpack_static_row_at(uint32_t index);
+TBH_FN tbh_hpack_static_row tbh_hpack_static_row_at(uint32_t index);
 /* The first static index with that name, or 0. */
 TBH_FN uint32_t tbh_hpack_static_find(turbohttp_span name);
 

@@ -65,7 +65,7 @@ static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
 }
 
 TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
-    if (n < 4) return tbh_equal_nocase(p, lower, n);
+    if (TBH_SMALL || n < 4) return tbh_equal_nocase(p, lower, n);
     if (n < 8)
         return (tbh_scan_differ4(p, lower) | tbh_scan_differ4(p + n - 4, lower + n - 4)) == 0;
     uint64_t differ = tbh_scan_differ8(p + n - 8, lower + n - 8);

@@ -179,6 +179,40 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
     return tbh_lane_control(tbh_lane_load(p)) & UINT64_C(0x1111111111111111);
 }
+#elif TBH_SMALL /* a byte at a time */
+#define TBH_LANE        1
+#define TBH_LANE_SHIFT  0
+typedef uint8_t tbh_lane;
+
+TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
+    return (uint8_t)*p;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
+    return v == (uint8_t)c;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
+    return (v < 0x20 && v != '\t') || v == 0x7f;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
+    bool is_common = (uint8_t)((v | 0x20) - 'a') < 26 || (uint8_t)(v - '0') < 10 || v == '-';
+    return !is_common;
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
+    return (v | 0x20) != lower;
+}
+
+#define TBH_BLOCK       64
+#define TBH_BLOCK_SHIFT 0
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t marks = 0;
+    for (unsigned i = 0; i < TBH_BLOCK; i++)
+        if ((uint8_t)p[i] < 0x20 || (uint8_t)p[i] == 0x7f) marks |= (uint64_t)1 << i;
+    return marks;
+}
 #else
 #define TBH_LANE        8
 #define TBH_LANE_SHIFT  3

@@ -31,6 +31,8 @@ typedef struct tbh_conn_request {
     bool expects_continue;
     bool allows_upgrade; /* 101 is an answer, not an error */
     bool is_last;        /* the connection is not to be kept */
+    bool tells_priority; /* a header of the head does */
+    int8_t priority;     /* turbohttp_priority; HTTP/1.1 has no use for it */
 } tbh_conn_request;
 
 typedef enum tbh_conn_event {

@@ -21,6 +21,8 @@ static tbh_mux_options tbh_mux_with_defaults(const tbh_mux_options *given) {
     if (!o.settings_us) o.settings_us = 10000000;
     if (!o.ping_us) o.ping_us = 30000000;
     if (!o.ping_answer_us) o.ping_answer_us = 10000000;
+    if (!o.trust_us) o.trust_us = 3000000;
+    if (!o.trust_answer_us) o.trust_answer_us = 5000000;
     if (!o.first_id) o.first_id = 1;
     if (o.connection_window < 65535) o.connection_window = 65535; /* it cannot be made smaller */
     return o;
@@ -178,6 +180,7 @@ static void tbh_mux_on_data(tbh_mux *h, const turbohttp_h2_frame *frame) {
     tbh_mux_stream *stream = h->reading;
     if (frame->length == 0 && !ends && !tbh_mux_count_control(h)) return;
     if (stream && stream->state == TBH_MUX_CLOSED) stream = h->reading = NULL;
+    if (!stream && !tbh_mux_take_late(h, frame->length)) return;
     uint32_t code = tbh_mux_charge(h, stream, frame->length, &is_connection);
     if (code && is_connection) {
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, code);
@@ -339,7 +342,8 @@ static void tbh_mux_on_end(tbh_mux *h, const turbohttp_h2_frame *frame, tbh_mux_
 static void tbh_mux_on_whole_body(tbh_mux *h, const turbohttp_h2_frame *frame,
                                   tbh_mux_event *event) {
     turbohttp_span body;
-    if (h->is_failed || !tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
+    if (TBH_SMALL || h->is_failed) return;
+    if (!tbh_h2_read_body(&h->reader, h->at, h->fill, &body)) return;
     h->at += body.length;
     if (body.length) tbh_mux_on_bytes(h, frame, body, event);
     if (event->kind != TBH_MUX_NOTHING) h->end_is_due = true;
@@ -423,23 +427,32 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 }
 
 /* ------------------------------------------------------------ time */
-static void tbh_mux_ping(tbh_mux *h) {
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us) {
     uint8_t bytes[8] = {'t', 'u', 'r', 'b', 0, 0, 0, 0};
+    if (h->ping_due_us != UINT64_MAX || h->is_failed) return;
     tbh_store32_be(bytes + 4, ++h->pings);
-    h->ping_due_us = h->now_us + h->options.ping_answer_us;
+    h->ping_sent_us = h->now_us;
+    h->ping_due_us = h->now_us + answer_us;
     if (tbh_mux_may_control(h)) turbohttp_h2_write_ping(&h->out, bytes, false);
+}
+
+/* The answer may stand behind many bytes: as long as there are any, the peer is not silent. */
+static void tbh_mux_miss_answer(tbh_mux *h) {
+    h->ping_due_us = UINT64_MAX;
+    if (h->last_receive_us <= h->ping_sent_us)
+        tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
 }
 
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us) {
     h->now_us = now_us;
     if (now_us >= h->settings_due_us)
         tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_SETTINGS_TIMEOUT);
-    if (now_us >= h->ping_due_us) tbh_mux_fail(h, TURBOHTTP_ERR_H2_SILENCE, TURBOHTTP_H2_NO_ERROR);
+    if (now_us >= h->ping_due_us) tbh_mux_miss_answer(h);
     if (h->is_failed || now_us < h->ping_at_us) return;
     uint64_t quiet_until_us = h->last_receive_us + h->options.ping_us;
     bool is_silent = now_us >= quiet_until_us;
     h->ping_at_us = is_silent ? now_us + h->options.ping_us : quiet_until_us;
-    if (is_silent && h->ping_due_us == UINT64_MAX) tbh_mux_ping(h);
+    if (is_silent) tbh_mux_ask(h, h->options.ping_answer_us);
 }
 
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h) {

@@ -27,6 +27,8 @@ typedef struct tbh_mux_options {
     uint64_t settings_us;       /* for the ACK of our SETTINGS; 10 s */
     uint64_t ping_us;           /* silence before a PING, while streams are open; 30 s */
     uint64_t ping_answer_us;    /* for its answer; 10 s */
+    uint64_t trust_us;          /* silence after which a request brings a PING along; 3 s */
+    uint64_t trust_answer_us;   /* for its answer; 5 s */
     uint32_t first_id;          /* of the first stream; 1 */
 } tbh_mux_options;
 
@@ -58,7 +60,7 @@ enum { TBH_MUX_STATES = TBH_MUX_CLOSED + 1, TBH_MUX_INPUTS = TBH_MUX_SENT_RESET 
 /* Queues in which a stream can stand. */
 enum {
     TBH_MUX_LIVE,   /* started and not released */
-    TBH_MUX_SENDER, /* has a piece of body that may go */
+    TBH_MUX_SENDER, /* has a piece of body that may go; the most urgent ones first */
     TBH_MUX_READY,  /* has something to hand out that needs no further bytes */
     TBH_MUX_CREDIT, /* a WINDOW_UPDATE is due */
     TBH_MUX_QUEUES
@@ -97,6 +99,8 @@ struct tbh_mux_stream {
     turbohttp_span small;    /* a body in the same block as the head */
     turbohttp_span trailers; /* field lines behind a body of unknown length */
     uint64_t sent_bytes;     /* of frames that hold the request */
+    uint32_t queued_at;      /* pieces that were sent before it was put into SENDER */
+    int8_t priority;
     bool awaits_continue;
     bool is_head;
 
@@ -210,6 +214,9 @@ struct tbh_mux {
     tbh_mux_common common;
     int64_t send_window;
     uint32_t window, taken;
+    uint64_t late;      /* bytes that may still come for streams that we ended */
+    uint32_t pieces;    /* of bodies, sent */
+    uint32_t overtaken; /* of these, in a row before somebody less urgent */
 
     /* what the peer said */
     uint32_t peer_streams, peer_window, goaway_last;
@@ -220,7 +227,7 @@ struct tbh_mux {
     bool is_ended;      /* it closed its side */
 
     /* deadlines; UINT64_MAX: none */
-    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us;
+    uint64_t settings_due_us, ping_at_us, ping_due_us, last_receive_us, ping_sent_us;
     uint32_t pings;
 
     uint8_t notices; /* TBH_MUX_NOTICE_…: to be said */
@@ -245,6 +252,8 @@ TBH_FN tbh_mux_event_kind tbh_mux_next(tbh_mux *h, uint64_t now_us, tbh_mux_even
 /* The time passes: deadlines, and the PING that keeps the connection. */
 TBH_FN void tbh_mux_tick(tbh_mux *h, uint64_t now_us);
 TBH_FN uint64_t tbh_mux_deadline(const tbh_mux *h);
+/* Asks whether the peer is still there: fails after answer_us of silence. Once at a time. */
+TBH_FN void tbh_mux_ask(tbh_mux *h, uint64_t answer_us);
 /* Ends the connection: GOAWAY with `code`, and every stream that is not whole is told `status`.
  * After the first time nothing. */
 TBH_FN void tbh_mux_fail(tbh_mux *h, turbohttp_status status, uint32_t code);
@@ -292,6 +301,8 @@ TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n);
 TBH_FN bool tbh_mux_count_control(tbh_mux *h);
 /* n bytes of DATA arrive: 0, or a code; *is_connection says whose error it is. */
 TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n, bool *is_connection);
+/* n bytes of DATA for a stream that is gone: false when that was one too many, as above. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n);
 /* n bytes were used up; stream NULL: it is gone. */
 TBH_FN void tbh_mux_credit(tbh_mux *h, tbh_mux_stream *stream, size_t n);
 TBH_FN void tbh_mux_write_credit(tbh_mux *h);

@@ -8,7 +8,7 @@
 #include "../memory/writer.h"
 #include "conn_h2.h"
 
-enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = TBH_SMALL ? 256 : 1000 };
+enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = 1000 };
 
 /* ------------------------------------------------------------ lines */
 /* The line up to its CRLF; `rest` moves behind it. */
@@ -21,9 +21,9 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
 }
 
 static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
-    const tbh_hpack_static_row *row = tbh_hpack_static_row_at(index);
+    const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
     turbohttp_hpack_field field;
-    field.name = tbh_span(row->name, row->name_length);
+    field.name = tbh_span(row.name, row.name_length);
     field.value = value;
     field.never_indexed = false;
     tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
@@ -80,13 +80,15 @@ static void tbh_mux_put_lines(tbh_mux *h, turbohttp_span lines) {
 /* ------------------------------------------------------------ what is said again and again
  * Requests of one client to one origin mostly differ in their path. Everything else is kept together
  * with its bytes on the wire: they stay the same for as long as nothing enters or leaves the
- * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. */
+ * encoder's table. Paths never enter it; what these lines enter themselves ends it, too. Where size
+ * comes first nothing is kept. */
 TBH_FN void tbh_mux_forget_common(tbh_mux *h) {
-    h->common.lines_bytes = 0;
+    if (!TBH_SMALL) h->common.lines_bytes = 0;
 }
 
 TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
     tbh_mux_common *common = &h->common;
+    if (TBH_SMALL) return;
     if (common->bytes) { /* it may hold credentials (RELIABILITY 3.6) */
         tbh_wipe(common->bytes, common->room);
         turbohttp_byte_pool_return(h->pool, common->bytes, common->room);
@@ -96,8 +98,8 @@ TBH_FN void tbh_mux_drop_common(tbh_mux *h) {
 
 static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
     const tbh_mux_common *common = &h->common;
-    return method.length == common->method_bytes && lines.length == common->lines_bytes &&
-           common->inserted == h->encoder.inserted &&
+    return !TBH_SMALL && method.length == common->method_bytes &&
+           lines.length == common->lines_bytes && common->inserted == h->encoder.inserted &&
            memcmp(common->bytes, method.data, method.length) == 0 &&
            memcmp(common->bytes + method.length, lines.data, lines.length) == 0;
 }
@@ -105,6 +107,7 @@ static bool tbh_mux_is_common(const tbh_mux *h, turbohttp_span method, turbohttp
 /* The texts, as they are before names become lower case. False: they are too long to be kept. */
 static bool tbh_mux_keep_texts(tbh_mux *h, turbohttp_span method, turbohttp_span lines) {
     tbh_mux_common *common = &h->common;
+    if (TBH_SMALL) return false;
     if (!common->bytes)
         common->bytes = (char *)turbohttp_byte_pool_rent(h->pool, TBH_MUX_COMMON, &common->room);
     if (!common->bytes || method.length + lines.length > common->room) return false;
@@ -152,7 +155,8 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
         tbh_mux_put_known(h, path);
         return;
     }
-    turbohttp_hpack_encode_begin(&h->encoder, &h->out); /* what is said once is not kept */
+    if (!TBH_SMALL) /* what is said once is not kept */
+        turbohttp_hpack_encode_begin(&h->encoder, &h->out);
     size_t start = h->out.length;
     bool is_kept = tbh_mux_keep_texts(h, method, lines);
     turbohttp_span host = tbh_mux_line(&lines);
@@ -166,6 +170,15 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
     tbh_mux_put_lines(h, lines);
     if (is_kept) tbh_mux_keep_wire(h, start, before, after);
     else tbh_mux_forget_common(h);
+}
+
+/* RFC 9218 §4.1; 3 is what is assumed. */
+static void tbh_mux_put_priority(tbh_mux *h, const tbh_conn_request *request) {
+    const char *urgency = request->priority < 0                          ? "u=5"
+                          : request->priority == TURBOHTTP_PRIORITY_HIGH ? "u=2"
+                                                                         : "u=0";
+    if (request->priority && !request->tells_priority)
+        tbh_mux_put_field(h, tbh_span_of("priority"), tbh_span_of(urgency));
 }
 
 /* A block that does not fit into one frame is moved apart, from its end, for the headers of
@@ -203,6 +216,7 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
     tbh_writer_add(&h->out, empty, sizeof empty);
     if (request) tbh_mux_put_request_fields(h, request);
     else tbh_mux_put_lines(h, stream->trailers);
+    if (request) tbh_mux_put_priority(h, request);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);

@@ -55,6 +55,14 @@ TBH_FN uint32_t tbh_mux_charge(tbh_mux *h, tbh_mux_stream *stream, uint32_t n,
     return 0;
 }
 
+/* What was on its way when we ended a stream comes all the same, up to what its window held; more is
+ * an offence (§5.2), and counted like one. */
+TBH_FN bool tbh_mux_take_late(tbh_mux *h, uint32_t n) {
+    if (n == 0 || n > h->late) return tbh_mux_count_control(h);
+    h->late -= n;
+    return true;
+}
+
 /* Credit is worth a frame when it is half a window. */
 TBH_FN void tbh_mux_credit(tbh_mux *h, tbh_mux_stream *stream, size_t n) {
     h->taken += (uint32_t)n;

@@ -66,7 +66,7 @@ static turbohttp_header *tbh_mux_section_add(tbh_mux_section *section,
     uint32_t index = TBH_H2_NOTE_NAME(note);
     turbohttp_header *row = &section->table[section->count++];
     char *text = section->text;
-    row->name = index ? tbh_hpack_static_row_at(index)->name : text;
+    row->name = index ? tbh_hpack_static_row_at(index).name : text;
     row->name_length = (uint16_t)field->name.length;
     row->value_length = (uint32_t)field->value.length;
     row->id = TBH_H2_NOTE_ID(note);
@@ -255,5 +255,5 @@ TBH_FN void tbh_mux_block_end(tbh_mux *h, tbh_mux_event *event) {
     if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
     if (h->reading && h->reading->state != TBH_MUX_CLOSED) tbh_mux_take_block(h, event);
     h->reading = NULL;
-    tbh_mux_section_drop(h->pool, &h->head.section);
+    if (h->head.section.table) tbh_mux_section_drop(h->pool, &h->head.section);
 }

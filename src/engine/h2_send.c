@@ -9,6 +9,9 @@
 
 enum { TBH_MUX_FILL = 65536, TBH_MUX_CONTROL_MOST = 256 };
 
+/* Pieces in a row that may go before a less urgent one. */
+enum { TBH_MUX_OVERTAKEN_MOST = 8 };
+
 static const char tbh_mux_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /* ------------------------------------------------------------ the start (§3.4) */
@@ -111,6 +114,7 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux *h = stream->mux;
     char *frame;
     size_t n = 0, room = tbh_mux_allowance(stream);
+    h->pieces++;
     tbh_mux_dequeue(stream, TBH_MUX_SENDER);
     if (room == 0) return; /* a WINDOW_UPDATE puts it back */
     if (turbohttp_writer_reserve(&h->out, TURBOHTTP_H2_HEADER_BYTES + room, &frame) != TURBOHTTP_OK)
@@ -127,6 +131,20 @@ static void tbh_mux_send_piece(tbh_mux_stream *stream) {
     tbh_mux_put_data(stream, n, status == TURBOHTTP_DONE);
 }
 
+/* The most urgent one; but now and then the one that has waited longest, or a long upload would make
+ * others time out. */
+static tbh_mux_stream *tbh_mux_next_sender(tbh_mux *h) {
+    const tbh_mux_queue *q = &h->queues[TBH_MUX_SENDER];
+    tbh_mux_stream *oldest = q->first;
+    bool is_mixed = oldest && oldest->priority > q->last->priority;
+    h->overtaken = is_mixed ? h->overtaken + 1 : 0;
+    if (h->overtaken <= TBH_MUX_OVERTAKEN_MOST) return oldest;
+    h->overtaken = 0;
+    for (tbh_mux_stream *at = oldest; at; at = at->nodes[TBH_MUX_SENDER].next)
+        if (h->pieces - at->queued_at > h->pieces - oldest->queued_at) oldest = at;
+    return oldest;
+}
+
 /* ------------------------------------------------------------ the port */
 static void tbh_mux_refill_out(tbh_mux *h) {
     if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
@@ -136,7 +154,7 @@ static void tbh_mux_refill_out(tbh_mux *h) {
     tbh_mux_write_credit(h);
     tbh_mux_stream *stream;
     while (!h->is_failed && h->send_window > 0 && h->out.length < TBH_MUX_FILL &&
-           (stream = h->queues[TBH_MUX_SENDER].first) != NULL)
+           (stream = tbh_mux_next_sender(h)) != NULL)
         tbh_mux_send_piece(stream);
 }
 

@@ -49,16 +49,27 @@ TBH_FN uint32_t tbh_mux_step(tbh_mux_stream *stream, tbh_mux_input input) {
 }
 
 /* ------------------------------------------------------------ queues */
+/* Behind everybody; among the senders behind those who are as urgent, or more. */
+static tbh_mux_stream *tbh_mux_place(const tbh_mux_stream *stream, int queue) {
+    tbh_mux_stream *before = stream->mux->queues[queue].last;
+    while (queue == TBH_MUX_SENDER && before && before->priority < stream->priority)
+        before = before->nodes[queue].previous;
+    return before;
+}
+
 TBH_FN void tbh_mux_enqueue(tbh_mux_stream *stream, int queue) {
     tbh_mux_queue *q = &stream->mux->queues[queue];
     tbh_mux_node *node = &stream->nodes[queue];
     if (node->is_in) return;
+    if (queue == TBH_MUX_SENDER) stream->queued_at = stream->mux->pieces;
+    tbh_mux_stream *before = tbh_mux_place(stream, queue);
     node->is_in = true;
-    node->next = NULL;
-    node->previous = q->last;
-    if (q->last) q->last->nodes[queue].next = stream;
+    node->previous = before;
+    node->next = before ? before->nodes[queue].next : q->first;
+    if (before) before->nodes[queue].next = stream;
     else q->first = stream;
-    q->last = stream;
+    if (node->next) node->next->nodes[queue].previous = stream;
+    else q->last = stream;
     q->count++;
 }
 
@@ -117,12 +128,15 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     stream->send_window = h->peer_window;
     stream->window = h->options.stream_window;
     stream->is_head = request->is_head;
+    stream->priority = request->priority;
     turbohttp_segments_init(&stream->held, h->pool, h->limits->block_bytes);
     tbh_mux_number(h, stream);
     tbh_mux_enqueue(stream, TBH_MUX_LIVE);
     if (h->queues[TBH_MUX_LIVE].count == 1) h->ping_at_us = h->now_us + h->options.ping_us;
     tbh_mux_bucket_give(&h->control, 4);
     turbohttp_status status = tbh_mux_write_request(stream, request);
+    bool is_doubtful = h->now_us - h->last_receive_us >= h->options.trust_us;
+    if (status == TURBOHTTP_OK && is_doubtful) tbh_mux_ask(h, h->options.trust_answer_us);
     if (status == TURBOHTTP_OK) return status;
     tbh_mux_fail(h, status, TURBOHTTP_H2_INTERNAL_ERROR); /* the table of the peer is behind ours */
     tbh_mux_release(stream);
@@ -141,6 +155,7 @@ static void tbh_mux_send_reset(tbh_mux_stream *stream, uint32_t code) {
     tbh_mux *h = stream->mux;
     bool is_moving = stream->state != TBH_MUX_CLOSED && !h->is_failed;
     tbh_mux_step(stream, TBH_MUX_SENT_RESET);
+    if (is_moving) h->late += stream->window;
     if (is_moving && tbh_mux_may_control(h))
         turbohttp_h2_write_rst_stream(&h->out, stream->id, code);
 }

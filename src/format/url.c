@@ -98,16 +98,15 @@ TBH_FN bool tbh_is_host_name(const char *p, size_t n) {
 
 /* ------------------------------------------------------------ parse */
 typedef struct tbh_url_scheme_row {
-    const char *name;
-    uint16_t port;
+    char name[6];
     bool is_tls, is_websocket;
 } tbh_url_scheme_row;
 
 static const tbh_url_scheme_row tbh_url_schemes[] = {
-    {"http", 80, false, false},
-    {"https", 443, true, false},
-    {"ws", 80, false, true},
-    {"wss", 443, true, true},
+    {"http", false, false},
+    {"https", true, false},
+    {"ws", false, true},
+    {"wss", true, true},
 };
 
 TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url) {
@@ -137,9 +136,9 @@ static turbohttp_status tbh_url_parse_scheme(tbh_url_parser *s) {
     for (size_t i = 0; i < sizeof tbh_url_schemes / sizeof tbh_url_schemes[0]; i++) {
         const tbh_url_scheme_row *row = &tbh_url_schemes[i];
         if (!tbh_span_equal_nocase(s->url->scheme, row->name)) continue;
-        s->url->port = row->port;
         s->url->is_tls = row->is_tls;
         s->url->is_websocket = row->is_websocket;
+        s->url->port = tbh_url_default_port(s->url);
         s->at = n + 1;
         for (int slash = 0; slash < 2; slash++, s->at++)
             if (s->at >= s->length || s->text[s->at] != '/') return TURBOHTTP_ERR_URL;

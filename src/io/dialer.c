@@ -6,19 +6,20 @@
 #include "dialer.h"
 
 /* ------------------------------------------------------------ order of the attempts */
-/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. */
-static void tbh_dialer_interleave(tbh_lookup *lookup) {
+/* RFC 8305 §4: alternate families, keeping the resolver's order inside each. Those before `from`
+ * were tried already. */
+static void tbh_dialer_interleave(tbh_lookup *lookup, uint32_t from, uint8_t first) {
     turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
-    uint32_t next[2] = {0, 0}, count = lookup->count;
+    uint32_t next[2] = {from, from}, count = lookup->count;
     uint8_t family[2];
-    family[0] = count ? lookup->addresses[0].family : 0;
-    family[1] = family[0] == 6 ? 4 : 6;
-    for (uint32_t n = 0, side = 0; n < count; side ^= 1) {
+    family[0] = first;
+    family[1] = first == 6 ? 4 : 6;
+    for (uint32_t n = from, side = 0; n < count; side ^= 1) {
         uint32_t *i = &next[side];
         while (*i < count && lookup->addresses[*i].family != family[side]) ++*i;
         if (*i < count) ordered[n++] = lookup->addresses[(*i)++];
     }
-    if (count) memcpy(lookup->addresses, ordered, count * sizeof ordered[0]);
+    for (uint32_t n = from; n < count; n++) lookup->addresses[n] = ordered[n];
 }
 
 /* ------------------------------------------------------------ attempts */
@@ -136,12 +137,23 @@ TBH_FN void tbh_dialer_report(const tbh_dialer *dialer, turbohttp_error *error) 
 
 /* ------------------------------------------------------------ driving */
 static turbohttp_status tbh_dialer_resolved(tbh_dialer *dialer, uint64_t now_us) {
-    tbh_dialer_interleave(&dialer->lookup);
+    tbh_dialer_interleave(&dialer->lookup, 0, dialer->lookup.addresses[0].family);
     dialer->resolved = true;
     dialer->resolved_at_us = now_us;
     dialer->phase = TURBOHTTP_PHASE_CONNECT;
     dialer->next_us = now_us;
     return TURBOHTTP_OK;
+}
+
+/* RFC 8305 §3: the other family's addresses join a dial under way, and are next. */
+static void tbh_dialer_join(tbh_dialer *dialer, uint64_t now_us) {
+    tbh_lookup *lookup = &dialer->lookup;
+    if (!lookup->is_partial) return;
+    if (tbh_lookup_join(lookup, now_us) && dialer->started) {
+        uint8_t last = lookup->addresses[dialer->started - 1].family;
+        tbh_dialer_interleave(lookup, dialer->started, last == 6 ? 4 : 6);
+    }
+    if (now_us >= dialer->resolve_deadline_us) tbh_lookup_abandon(lookup);
 }
 
 static turbohttp_status tbh_dialer_resolve(tbh_dialer *dialer, turbohttp_status status,
@@ -199,18 +211,22 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
         dialer->winner = i;
         return TURBOHTTP_OK;
     }
+    tbh_dialer_join(dialer, now_us);
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
     if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
-    if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
+    if (tbh_dialer_any_under_way(dialer) || dialer->lookup.is_partial) return TURBOHTTP_PENDING;
     return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
 }
 
+static uint64_t tbh_dialer_lookup_deadline(const tbh_dialer *dialer) {
+    uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
+    return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
+}
+
 TBH_FN uint64_t tbh_dialer_deadline(const tbh_dialer *dialer) {
-    if (!dialer->resolved) {
-        uint64_t lookup_us = tbh_lookup_deadline(&dialer->lookup);
-        return lookup_us < dialer->resolve_deadline_us ? lookup_us : dialer->resolve_deadline_us;
-    }
-    uint64_t due = dialer->started < dialer->lookup.count ? dialer->next_us : UINT64_MAX;
+    if (!dialer->resolved) return tbh_dialer_lookup_deadline(dialer);
+    uint64_t due = dialer->lookup.is_partial ? tbh_dialer_lookup_deadline(dialer) : UINT64_MAX;
+    if (dialer->started < dialer->lookup.count && dialer->next_us < due) due = dialer->next_us;
     if (dialer->connect_ms == TURBOHTTP_NO_TIMEOUT) return due;
     for (uint32_t i = 0; i < dialer->started; i++) {
         uint64_t end = dialer->attempts[i].started_us + (uint64_t)dialer->connect_ms * 1000;

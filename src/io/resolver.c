@@ -181,7 +181,17 @@ static bool tbh_lookup_from_cache(tbh_lookup *lookup, uint64_t now_us) {
     return false;
 }
 
-static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
+/* What came in two parts is not in the order of preference (RFC 6724 §2.1). */
+static void tbh_cache_put_v6_first(tbh_cached_name *slot) {
+    turbohttp_address ordered[TURBOHTTP_MAX_ADDRESSES];
+    uint32_t n = 0;
+    for (uint8_t family = 6; family >= 4; family = (uint8_t)(family - 2))
+        for (uint32_t i = 0; i < slot->count; i++)
+            if (slot->addresses[i].family == family) ordered[n++] = slot->addresses[i];
+    if (n) memcpy(slot->addresses, ordered, n * sizeof ordered[0]);
+}
+
+static void tbh_lookup_to_cache(const tbh_lookup *lookup, bool prefers_v6, uint64_t now_us) {
     tbh_resolver *resolver = lookup->resolver;
     uint32_t ttl_s = lookup->ttl_s ? lookup->ttl_s : TBH_CACHE_DEFAULT_S;
     tbh_cached_name *slot = &resolver->cache[resolver->next_cached++ % TBH_CACHE_NAMES];
@@ -190,6 +200,7 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
     memcpy(slot->name, lookup->name, sizeof slot->name);
     memcpy(slot->addresses, lookup->addresses, sizeof slot->addresses);
     slot->count = lookup->count;
+    if (prefers_v6) tbh_cache_put_v6_first(slot);
     slot->is_absolute = lookup->is_absolute;
     slot->until_us = now_us + (uint64_t)ttl_s * 1000000;
 }
@@ -199,10 +210,12 @@ static void tbh_lookup_to_cache(const tbh_lookup *lookup, uint64_t now_us) {
 static turbohttp_status tbh_lookup_settle(tbh_lookup *lookup, turbohttp_status status,
                                           uint64_t now_us, turbohttp_error *error) {
     if (status == TURBOHTTP_PENDING) return status;
-    lookup->service = NULL;
-    lookup->job = NULL;
+    if (!lookup->is_partial) {
+        lookup->service = NULL;
+        lookup->job = NULL;
+    }
     if (status == TURBOHTTP_OK) {
-        tbh_lookup_to_cache(lookup, now_us);
+        tbh_lookup_to_cache(lookup, false, now_us);
         return status;
     }
     tbh_error_append(error, " - ");
@@ -234,8 +247,21 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
 
 TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
                                         turbohttp_error *error) {
-    if (!lookup->service) return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
+    if (!lookup->service || lookup->is_partial)
+        return lookup->count ? TURBOHTTP_OK : TURBOHTTP_ERR_STATE;
     return tbh_lookup_settle(lookup, lookup->service->step(lookup, now_us, error), now_us, error);
+}
+
+TBH_FN bool tbh_lookup_join(tbh_lookup *lookup, uint64_t now_us) {
+    uint32_t before = lookup->count;
+    if (!lookup->is_partial) return false;
+    turbohttp_status status = lookup->service->step(lookup, now_us, NULL);
+    if (status == TURBOHTTP_PENDING) return false;
+    lookup->is_partial = false;
+    lookup->service = NULL;
+    lookup->job = NULL;
+    if (status == TURBOHTTP_OK) tbh_lookup_to_cache(lookup, true, now_us);
+    return lookup->count > before;
 }
 
 TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
@@ -244,6 +270,7 @@ TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup) {
 
 TBH_FN void tbh_lookup_abandon(tbh_lookup *lookup) {
     if (lookup->service) lookup->service->cancel(lookup);
+    lookup->is_partial = false;
     lookup->service = NULL;
     lookup->job = NULL;
 }

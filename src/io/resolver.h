@@ -19,6 +19,7 @@ typedef struct tbh_lookup {
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
     uint32_t ttl_s;   /* given by the service; 0: not known */
+    bool is_partial;  /* there may be more: see tbh_lookup_join */
     bool is_absolute; /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
@@ -26,7 +27,8 @@ typedef struct tbh_lookup {
 struct tbh_name_service {
     /* OK (addresses and ttl_s are filled in), PENDING (job is set), or an error. */
     turbohttp_status (*start)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
-    /* As start; after OK or an error the job is gone. */
+    /* As start; after OK or an error the job is gone, unless OK came with is_partial: then it goes
+     * on, and its last step adds to the addresses. */
     turbohttp_status (*step)(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error);
     uint64_t (*deadline)(const tbh_lookup *lookup);
     void (*cancel)(tbh_lookup *lookup); /* the job is gone afterwards */
@@ -77,6 +79,9 @@ TBH_FN turbohttp_status tbh_lookup_begin(tbh_lookup *lookup, tbh_resolver *resol
  * deadline; it is cheap to call more often. */
 TBH_FN turbohttp_status tbh_lookup_step(tbh_lookup *lookup, uint64_t now_us,
                                         turbohttp_error *error);
+/* Half an answer is OK with is_partial: the rest is taken with this one, which must be called like
+ * step. True when there are more addresses now, behind the others. */
+TBH_FN bool tbh_lookup_join(tbh_lookup *lookup, uint64_t now_us);
 /* When step must be called at the latest; UINT64_MAX: only after an event. */
 TBH_FN uint64_t tbh_lookup_deadline(const tbh_lookup *lookup);
 /* Gives up a pending lookup; harmless on any other. */

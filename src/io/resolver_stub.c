@@ -59,6 +59,7 @@ typedef struct tbh_stub_job {
     uint32_t server_count, suspicious; /* bits: servers whose datagrams made no sense */
     uint32_t dots_least, attempts;
     uint64_t attempt_us, delay_us; /* delay_us: 0, or when not to wait for the other family */
+    uint32_t late;                 /* the family that is missing in half an answer */
     uint32_t candidate;            /* the next of the names that the search list makes */
     bool is_plain;                 /* a server did not understand EDNS0 */
     bool is_line_long;             /* the rest of a line that did not fit is passed over */
@@ -572,30 +573,57 @@ static void tbh_stub_append(tbh_lookup *lookup, const tbh_stub_family *f, uint32
     memcpy(lookup->addresses + lookup->count, f->answer.addresses,
            count * sizeof lookup->addresses[0]);
     lookup->count += count;
-    if (count && f->answer.ttl_s < lookup->ttl_s) lookup->ttl_s = f->answer.ttl_s;
 }
 
-/* IPv6 first (RFC 6724 §2.1), with room for IPv4. An answer with one family missing is not kept. */
-static void tbh_stub_fill(tbh_lookup *lookup, const tbh_stub_job *job) {
+/* Half of the room for what is not known yet. */
+static uint32_t tbh_stub_reserve(const tbh_stub_family *f) {
+    const uint32_t half = TURBOHTTP_MAX_ADDRESSES / 2;
+    if (f->state == TBH_STUB_ASKING) return half;
+    if (f->state != TBH_STUB_FOUND) return 0;
+    return f->answer.count < half ? f->answer.count : half;
+}
+
+/* An answer with one family missing is not kept. */
+static uint32_t tbh_stub_ttl(const tbh_stub_job *job) {
+    uint32_t ttl_s = TBH_CACHE_MOST_S;
+    for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
+        const tbh_stub_family *f = &job->families[i];
+        if (f->state == TBH_STUB_ASKING || f->state == TBH_STUB_SILENT) return 1;
+        if (f->state == TBH_STUB_FOUND && f->answer.count && f->answer.ttl_s < ttl_s)
+            ttl_s = f->answer.ttl_s;
+    }
+    return ttl_s ? ttl_s : 1;
+}
+
+/* IPv6 first (RFC 6724 §2.1), with room for IPv4. */
+static void tbh_stub_fill(tbh_lookup *lookup, tbh_stub_job *job) {
     const tbh_stub_family *v6 = &job->families[TBH_STUB_V6], *v4 = &job->families[TBH_STUB_V4];
-    uint32_t kept = v4->state == TBH_STUB_FOUND ? v4->answer.count : 0;
-    if (kept > TURBOHTTP_MAX_ADDRESSES / 2) kept = TURBOHTTP_MAX_ADDRESSES / 2;
     lookup->count = 0;
-    lookup->ttl_s = TBH_CACHE_MOST_S;
-    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - kept);
-    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count);
-    bool is_partial = tbh_stub_any(job, TBH_STUB_ASKING) || tbh_stub_any(job, TBH_STUB_SILENT);
-    if (is_partial || lookup->ttl_s == 0) lookup->ttl_s = 1;
+    tbh_stub_append(lookup, v6, TURBOHTTP_MAX_ADDRESSES - tbh_stub_reserve(v4));
+    uint32_t kept = v6->state == TBH_STUB_ASKING ? tbh_stub_reserve(v6) : 0;
+    tbh_stub_append(lookup, v4, TURBOHTTP_MAX_ADDRESSES - lookup->count - kept);
+    lookup->ttl_s = tbh_stub_ttl(job);
+    lookup->is_partial = tbh_stub_any(job, TBH_STUB_ASKING);
+    job->late = v6->state == TBH_STUB_ASKING ? TBH_STUB_V6 : TBH_STUB_V4;
 }
 
-/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. */
+/* The addresses that are there are in use: they stay where they are (RFC 8305 §3). */
+static void tbh_stub_fill_rest(tbh_lookup *lookup, const tbh_stub_job *job) {
+    tbh_stub_append(lookup, &job->families[job->late], TURBOHTTP_MAX_ADDRESSES - lookup->count);
+    lookup->ttl_s = tbh_stub_ttl(job);
+}
+
+/* OK, PENDING, an error, or DONE: nobody knows this name, the search list may go on. OK with
+ * is_partial: one family is still being asked for. */
 static turbohttp_status tbh_stub_decide(tbh_lookup *lookup, tbh_stub_job *job, uint64_t now_us) {
     bool is_found = tbh_stub_any(job, TBH_STUB_FOUND),
          is_asking = tbh_stub_any(job, TBH_STUB_ASKING);
     if (is_found && is_asking && !job->delay_us) job->delay_us = now_us + TBH_STUB_DELAY_US;
-    if (is_asking && !(is_found && now_us >= job->delay_us)) return TURBOHTTP_PENDING;
+    bool may_begin = is_found && now_us >= job->delay_us && !lookup->is_partial;
+    if (is_asking && !may_begin) return TURBOHTTP_PENDING;
     if (is_found) {
-        tbh_stub_fill(lookup, job);
+        if (lookup->is_partial) tbh_stub_fill_rest(lookup, job);
+        else tbh_stub_fill(lookup, job);
         return TURBOHTTP_OK;
     }
     if (tbh_stub_any(job, TBH_STUB_SILENT)) return TURBOHTTP_ERR_RESOLVE_TEMPORARY;
@@ -622,10 +650,13 @@ static turbohttp_status tbh_stub_end(tbh_lookup *lookup, tbh_stub_job *job, turb
 
 static turbohttp_status tbh_stub_step(tbh_lookup *lookup, uint64_t now_us, turbohttp_error *error) {
     tbh_stub_job *job = (tbh_stub_job *)lookup->job;
+    bool was_partial = lookup->is_partial;
     turbohttp_status status;
     do status = tbh_stub_round(lookup, job, now_us); /* ends: names are counted */
     while (status == TURBOHTTP_DONE);
-    return status == TURBOHTTP_PENDING ? status : tbh_stub_end(lookup, job, status, error);
+    bool goes_on = status == TURBOHTTP_OK && lookup->is_partial && !was_partial;
+    if (status == TURBOHTTP_PENDING || goes_on) return status;
+    return tbh_stub_end(lookup, job, status, error);
 }
 
 static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
@@ -646,7 +677,7 @@ static turbohttp_status tbh_stub_start(tbh_lookup *lookup, uint64_t now_us,
 
 static uint64_t tbh_stub_deadline(const tbh_lookup *lookup) {
     const tbh_stub_job *job = (const tbh_stub_job *)lookup->job;
-    uint64_t due = job->delay_us ? job->delay_us : UINT64_MAX;
+    uint64_t due = job->delay_us && !lookup->is_partial ? job->delay_us : UINT64_MAX;
     for (int i = 0; i < TBH_STUB_FAMILIES; i++) {
         const tbh_stub_family *f = &job->families[i];
         if (f->state == TBH_STUB_ASKING && f->next_us < due) due = f->next_us;

@@ -55,6 +55,10 @@ TBH_FN uint64_t tbh_stream_socket_deadline(const tbh_stream *stream) {
 }
 
 TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants) {
+#if TBH_TLS
+    if (wants & TBH_WANT_SEND && stream->tls.provider && !tbh_tls_can_send(&stream->tls))
+        wants &= TBH_WANT_RECEIVE; /* what it waits for comes from the wire */
+#endif
     tbh_poller_change(&stream->io->poller, &stream->watch, wants);
 }
 

@@ -200,6 +200,11 @@ TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream) {
     return tbh_tls_push(stream);
 }
 
+TBH_FN bool tbh_tls_can_send(const tbh_tls *tls) {
+    const uint32_t either = TURBOHTTP_TLS_WIRE_OUT | TURBOHTTP_TLS_PLAIN_IN;
+    return tls->out_at < tls->out_fill || (tls->provider->wants(tls->session) & either) != 0;
+}
+
 /* Copies what is decrypted. */
 static void tbh_tls_copy_plain(tbh_tls *tls, uint8_t *to, size_t room, size_t *received) {
     size_t length;

@@ -35,6 +35,8 @@ TBH_FN turbohttp_status tbh_tls_handshake(tbh_stream *stream, turbohttp_error *e
 TBH_FN turbohttp_status tbh_tls_send(tbh_stream *stream, const void *data, size_t length,
                                      size_t *sent);
 TBH_FN turbohttp_status tbh_tls_flush(tbh_stream *stream);
+/* Bytes wait to be sent, or would be taken: a wire that takes bytes is of use. */
+TBH_FN bool tbh_tls_can_send(const tbh_tls *tls);
 /* Gives less than `room` only when nothing is left that could be given without waiting. */
 TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t room,
                                         size_t *received, bool may_block);

@@ -297,6 +297,16 @@ static turbohttp_status tbh_chain_check_rest(const tbh_chain *chain, turbohttp_e
     return TURBOHTTP_OK;
 }
 
+/* All suites are ephemeral: the server's key signs (RFC 8422 §2). No key usage allows all. */
+static turbohttp_status tbh_chain_check_key(const tbh_chain *chain, turbohttp_error *error) {
+    unsigned usages = 0;
+    chain->minimal.vtable->get_pkey(&chain->minimal.vtable, &usages);
+    if (usages & BR_KEYTYPE_SIGN) return TURBOHTTP_OK;
+    tbh_bear_say(error, TURBOHTTP_ERR_CERT_USAGE,
+                 "certificate's key usage does not let it sign a handshake", "", "");
+    return TURBOHTTP_ERR_CERT_USAGE;
+}
+
 static turbohttp_status tbh_chain_check_pins(const tbh_chain *chain, turbohttp_error *error) {
     bool is_bad = chain->rules->pin_count && !tbh_chain_is_pinned(chain);
     return is_bad ? tbh_chain_fail(error, TURBOHTTP_ERR_CERT_PIN) : TURBOHTTP_OK;
@@ -332,6 +342,7 @@ static turbohttp_status tbh_chain_slice(tbh_chain *chain, turbohttp_error *error
     if (chain->next < chain->path_length) return TURBOHTTP_PENDING;
     unsigned code = chain->minimal.vtable->end_chain(&chain->minimal.vtable);
     turbohttp_status status = tbh_chain_verdict(chain, code, error);
+    if (status == TURBOHTTP_OK) status = tbh_chain_check_key(chain, error);
     return status == TURBOHTTP_OK ? tbh_chain_check_rest(chain, error) : status;
 }
 

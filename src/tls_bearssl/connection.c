@@ -6,8 +6,12 @@
 #include "connection.h"
 
 /* Of BearSSL: a record's header, nonce, MAC and padding; and the least that RFC 6066 lets us ask. */
-#define TBH_BEAR_IN_OVERHEAD 325u
-#define TBH_BEAR_LEAST       (512u + TBH_BEAR_IN_OVERHEAD)
+#define TBH_BEAR_IN_OVERHEAD    325u
+#define TBH_BEAR_LEAST          (512u + TBH_BEAR_IN_OVERHEAD)
+
+/* Received in one handshake: two lists of the largest size, certificates and authorities, in records
+ * of any sensible size. HelloRequest and warnings may come for ever otherwise. */
+#define TBH_BEAR_HANDSHAKE_MOST (256u * 1024u)
 
 static const char tbh_bear_name[] = "bearssl";
 
@@ -82,6 +86,16 @@ static tbh_bear *tbh_bear_allocate_all(tbh_bear_context *context) {
     return bear;
 }
 
+/* A name that were cut short would be verified as another one. */
+static turbohttp_status tbh_bear_check_host(const turbohttp_tls_target *target,
+                                            turbohttp_error *error) {
+    const tbh_chain_rules *rules = NULL;
+    if (strlen(target->host) < sizeof rules->host) return TURBOHTTP_OK;
+    tbh_bear_say(error, TURBOHTTP_ERR_INVALID_ARGUMENT,
+                 "the host name is longer than 255 characters", "", "");
+    return TURBOHTTP_ERR_INVALID_ARGUMENT;
+}
+
 static void tbh_bear_set_rules(tbh_bear *bear, const turbohttp_tls_target *target) {
     tbh_chain_rules *rules = &bear->handshake->rules;
     tbh_bear_context *context = bear->context;
@@ -89,7 +103,6 @@ static void tbh_bear_set_rules(tbh_bear *bear, const turbohttp_tls_target *targe
     rules->roots = &context->roots;
     rules->pins = (const unsigned char(*)[32])context->identity.pins;
     rules->pin_count = context->identity.pin_count;
-    if (n >= sizeof rules->host) n = sizeof rules->host - 1;
     memcpy(rules->host, target->host, n);
     while (n > 0 && rules->host[n - 1] == '.') rules->host[--n] = 0; /* "example.com." */
     rules->is_address = target->address != NULL;
@@ -152,6 +165,7 @@ static void tbh_bear_end_handshake(tbh_bear *bear) {
     tbh_bear_handshake *handshake = bear->handshake;
     if (!handshake) return;
     tbh_chain_free(&handshake->chain);
+    tbh_bear_wipe(handshake, sizeof *handshake); /* names, and what was said in the clear */
     tbh_bear_release(&bear->context->host, handshake, sizeof *handshake);
     bear->handshake = NULL;
 }
@@ -167,22 +181,28 @@ static void tbh_bear_shut(void *tls) {
 
 static turbohttp_status tbh_bear_open(void *context, const turbohttp_tls_target *target, void **tls,
                                       turbohttp_error *error) {
+    turbohttp_status status = tbh_bear_check_host(target, error);
+    if (status != TURBOHTTP_OK) return status;
     tbh_bear *bear = tbh_bear_allocate_all((tbh_bear_context *)context);
     if (!bear) {
         tbh_bear_say(error, TURBOHTTP_ERR_OUT_OF_MEMORY,
                      turbohttp_status_text(TURBOHTTP_ERR_OUT_OF_MEMORY), "", "");
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
     }
-    turbohttp_status status = tbh_bear_start(bear, target, error);
+    status = tbh_bear_start(bear, target, error);
     if (status == TURBOHTTP_OK) *tls = bear;
     else tbh_bear_shut(bear);
     return status;
 }
 
 /* ------------------------------------------------------------ handshake, in slices */
-static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status) {
-    static const unsigned char bad_certificate[7] = {21, 3, 3, 0, 2, 2, 42};
-    memcpy(bear->alert, bad_certificate, sizeof bear->alert);
+enum { TBH_ALERT_UNEXPECTED = 10, TBH_ALERT_BAD_CERTIFICATE = 42 };
+
+static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status,
+                                      unsigned char alert) {
+    static const unsigned char fatal[7] = {21, 3, 3, 0, 2, 2, 0};
+    memcpy(bear->alert, fatal, sizeof bear->alert);
+    bear->alert[6] = alert;
     bear->alert_left = sizeof bear->alert;
     bear->failure = status;
     return status;
@@ -191,7 +211,13 @@ static turbohttp_status tbh_bear_fail(tbh_bear *bear, turbohttp_status status) {
 static turbohttp_status tbh_bear_judge(tbh_bear *bear, turbohttp_error *error) {
     turbohttp_status status = tbh_chain_step(&bear->handshake->chain, error);
     bear->wants_step = true;
-    return status < 0 ? tbh_bear_fail(bear, status) : TURBOHTTP_PENDING;
+    return status < 0 ? tbh_bear_fail(bear, status, TBH_ALERT_BAD_CERTIFICATE) : TURBOHTTP_PENDING;
+}
+
+static turbohttp_status tbh_bear_flooded(tbh_bear *bear, turbohttp_error *error) {
+    tbh_bear_say(error, TURBOHTTP_ERR_TLS_HANDSHAKE,
+                 "the server sent 256 KiB without an end to the TLS handshake", "", "");
+    return tbh_bear_fail(bear, TURBOHTTP_ERR_TLS_HANDSHAKE, TBH_ALERT_UNEXPECTED);
 }
 
 static void tbh_bear_feed(tbh_bear *bear) {
@@ -217,6 +243,8 @@ static turbohttp_status tbh_bear_step(void *tls, turbohttp_error *error) {
     if (bear->handshake) {
         if (bear->handshake->chain.state == TBH_CHAIN_VERIFYING) return tbh_bear_judge(bear, error);
         tbh_bear_feed(bear);
+        if (!bear->is_up && bear->handshake->received > TBH_BEAR_HANDSHAKE_MOST)
+            return tbh_bear_flooded(bear, error);
     }
     unsigned state = br_ssl_engine_current_state(engine);
     if (state == BR_SSL_CLOSED) {
@@ -258,6 +286,7 @@ static void tbh_bear_wire_in_commit(void *tls, size_t n) {
     tbh_splitter *s = bear->handshake ? &bear->handshake->splitter : NULL;
     if (!s || (s->is_over && s->at == s->fill)) br_ssl_engine_recvrec_ack(&bear->client.eng, n);
     else s->fill += n;
+    if (s) bear->handshake->received += n;
 }
 
 static const void *tbh_bear_wire_out_peek(void *tls, size_t *n) {

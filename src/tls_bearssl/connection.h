@@ -13,6 +13,7 @@ typedef struct tbh_bear_context {
 
 /* Needed until the handshake is over. */
 typedef struct tbh_bear_handshake {
+    size_t received; /* bytes */
     tbh_splitter splitter;
     tbh_chain_rules rules;
     tbh_chain chain;

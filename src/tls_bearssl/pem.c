@@ -19,6 +19,16 @@ static size_t tbh_pem_search(tbh_der in, size_t from, const char *text) {
     return in.length;
 }
 
+/* '0' begins lines of text, too. In what comes here the length is long, as of any certificate, or a
+ * number follows, as in any key; neither is text. Cut behind the first byte it may become one. */
+static bool tbh_pem_is_der(tbh_der in, size_t from) {
+    size_t left = in.length - from;
+    const unsigned char *at = in.data + from;
+    if (left == 0 || at[0] != TBH_DER_SEQUENCE) return false;
+    if (left > 1 && at[1] >= 0x80) return at[1] > 0x80 && at[1] < 0x84;
+    return left < 3 || at[2] == TBH_DER_INTEGER;
+}
+
 static bool tbh_pem_find_der(tbh_der in, size_t from, tbh_pem *pem) {
     tbh_der rest = {in.data + from, in.length - from}, value;
     unsigned tag;
@@ -32,8 +42,7 @@ static bool tbh_pem_find_der(tbh_der in, size_t from, tbh_pem *pem) {
 
 TBH_BEAR_FN bool tbh_pem_find(tbh_der in, size_t from, tbh_pem *pem, size_t *begin) {
     *begin = from;
-    if (from < in.length && in.data[from] == TBH_DER_SEQUENCE)
-        return tbh_pem_find_der(in, from, pem);
+    if (tbh_pem_is_der(in, from)) return tbh_pem_find_der(in, from, pem);
     size_t open = tbh_pem_search(in, from, tbh_pem_opening);
     size_t label = open + sizeof tbh_pem_opening - 1;
     *begin = open;

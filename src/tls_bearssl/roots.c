@@ -6,7 +6,7 @@
 #include "roots.h"
 
 #define TBH_ROOTS_WINDOW    16384u /* bytes of the source seen at once: the longest block */
-#define TBH_ROOTS_MAX       1000u
+#define TBH_ROOTS_MAX       10000u
 #define TBH_ROOTS_FILE_MAX  (8u << 20)
 #define TBH_ROOTS_PATH_ROOM 512
 
@@ -48,8 +48,9 @@ static void tbh_roots_hash(tbh_der subject, unsigned char hash[8]) {
 /* ------------------------------------------------------------ the index */
 static bool tbh_roots_grow(tbh_roots *roots) {
     uint32_t capacity = roots->capacity ? roots->capacity * 2 : 32;
+    if (roots->count >= TBH_ROOTS_MAX) roots->is_too_large = true;
+    if (roots->is_too_large) return false;
     if (roots->count < roots->capacity) return true;
-    if (roots->count >= TBH_ROOTS_MAX) return false;
     tbh_root *index = (tbh_root *)tbh_bear_allocate(roots->host, capacity * sizeof *index);
     if (!index) roots->is_starved = true;
     if (!index) return false;
@@ -101,6 +102,7 @@ static turbohttp_status tbh_roots_scan_file(tbh_roots *roots, const char *path) 
     unsigned char *window = (unsigned char *)tbh_bear_allocate(roots->host, TBH_ROOTS_WINDOW);
     if (!window) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     in.data = window;
+    if (tbh_roots_get(roots, path, TBH_ROOTS_FILE_MAX, window, 1)) roots->is_too_large = true;
     while (base < TBH_ROOTS_FILE_MAX && in.length == TBH_ROOTS_WINDOW) {
         in.length = tbh_roots_get(roots, path, base, window, TBH_ROOTS_WINDOW);
         size_t begin = tbh_roots_add_all(roots, in, base);
@@ -126,15 +128,26 @@ static turbohttp_status tbh_roots_scan(tbh_roots *roots) {
     return status;
 }
 
+/* Half of the roots would be a riddle: all, or an error. */
+static turbohttp_status tbh_roots_refuse(tbh_roots *roots, turbohttp_error *error) {
+    roots->count = 0;
+    tbh_bear_say(error, TURBOHTTP_ERR_TLS_ROOTS,
+                 "more than 10000 trusted certificates, or 8 MiB of them, in ",
+                 roots->path ? roots->path : "tls.ca_data",
+                 ": give a folder, tls.ca_path, or those that you need");
+    return TURBOHTTP_ERR_TLS_ROOTS;
+}
+
 TBH_BEAR_FN turbohttp_status tbh_roots_load(tbh_roots *roots, turbohttp_error *error) {
     if (roots->is_loaded) return TURBOHTTP_OK;
-    roots->is_starved = false;
+    roots->is_starved = roots->is_too_large = false;
     turbohttp_status status = tbh_roots_scan(roots);
-    if (roots->is_starved) { /* half of the roots would be a riddle: all, or an error */
+    if (roots->is_starved) {
         roots->count = 0;
         return TURBOHTTP_ERR_OUT_OF_MEMORY;
     }
     if (status != TURBOHTTP_OK) return status;
+    if (roots->is_too_large) return tbh_roots_refuse(roots, error);
     roots->is_loaded = roots->count > 0 || roots->options->ca_path;
     if (roots->is_loaded) return TURBOHTTP_OK;
     if (roots->options->ca_file)

@@ -16,6 +16,7 @@ typedef struct tbh_roots {
     tbh_root *index;
     uint32_t count, capacity;
     bool is_loaded, is_starved;
+    bool is_too_large; /* more certificates than the index takes, or a file that is too long */
 } tbh_roots;
 
 #define TBH_ANCHORS_MAX 8

@@ -128,6 +128,22 @@ class Apache(Process):
         return ["apache2", "-f", str(conf), "-DFOREGROUND"]
 
 
+class Nghttpd(Process):
+    """nghttpd: HTTP/2 alone, cleartext or with a certificate; --echo-upload gives the body of a POST back."""
+
+    def __init__(self, certificate=None, *arguments):
+        super().__init__()
+        self.certificate, self.arguments = certificate, arguments
+
+    def command(self):
+        files = [self.certificate.key, self.certificate.path] if self.certificate else []
+        tls = [] if self.certificate else ["--no-tls"]
+        return ["nghttpd", *tls, "--echo-upload", *self.arguments, "-d", str(self.root), str(self.port), *map(str, files)]
+
+    def secure(self, path="/", host="server.test"):
+        return f"https://{host}:{self.port}{path}"
+
+
 class Raw:
     """A server that does exactly what a function says: `behave(connection, number)` gets each
     accepted socket in a thread of its own."""

@@ -10,27 +10,11 @@ from pathlib import Path
 
 from certificates import Certificates
 from checks import check, expect, finish, get
-from servers import Apache, Process, Raw, wait_for_port
+from servers import Apache, Nghttpd, Process, Raw, wait_for_port
 from tls_servers import SecureNginx
 
 HOST = "server.test"
 SMALL, BIG = b"small body\n", os.urandom(1 << 16) * 48
-
-
-class Nghttpd(Process):
-    """nghttpd: files; --echo-upload gives the body of a POST back."""
-
-    def __init__(self, certificate=None, *arguments):
-        super().__init__()
-        self.certificate, self.arguments = certificate, arguments
-
-    def command(self):
-        files = [self.certificate.key, self.certificate.path] if self.certificate else []
-        tls = [] if self.certificate else ["--no-tls"]
-        return ["nghttpd", *tls, "--echo-upload", *self.arguments, "-d", str(self.root), str(self.port), *map(str, files)]
-
-    def secure(self, path="/"):
-        return f"https://{HOST}:{self.port}{path}"
 
 
 class H2Apache(Apache):

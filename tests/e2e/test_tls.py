@@ -162,6 +162,8 @@ def authorities(trust):
 
 
 def usages(trust):
+    for bits in ("digitalSignature", "critical,digitalSignature,keyEncipherment"):  # others s_server does not serve
+        try_chain(trust, 0, trust.c.issue("server.test", trust.root, key="ec", extra=[f"keyUsage={bits}"]))
     def used(*extra):
         return trust.c.issue("server.test", trust.root, key="ec", extra=extra)
 

@@ -20,12 +20,16 @@ typedef struct h2_server {
     uint32_t streams;  /* MAX_CONCURRENT_STREAMS; 0: not said */
     size_t portion;    /* bytes given per receive; 0: all */
     int most;          /* streams open at once */
+    int dead;          /* connections up to this number give and take nothing any more */
+    bool never_pongs, never_acks;
+    int pings;
     bool is_closing;   /* every idle connection ends at its next receive */
+    char log[4096];    /* path and priority of each request, in the order of their heads */
 } h2_server;
 
 typedef struct h2_server_stream {
     uint32_t id;
-    char path[64];
+    char path[64], priority[32];
     size_t posted, left, window;
     bool is_answering;
 } h2_server_stream;
@@ -44,6 +48,7 @@ typedef struct h2_server_connection {
     size_t window; /* of the connection, for bodies */
     uint32_t initial_window;
     bool is_over, is_stranger, ends_stream;
+    int number;
 } h2_server_connection;
 
 static void *h2_server_allocate(void *user, size_t size) {
@@ -73,7 +78,7 @@ static turbohttp_status h2_server_open(void *user, const turbohttp_endpoint *to,
     turbohttp_byte_pool_init(&c->pool, &allocator, 256, 65536, 4, (turbohttp_clearing)0, false);
     turbohttp_writer_init(&c->out, &c->pool, 0);
     turbohttp_h2_write_settings(&c->out, &setting, server->streams ? 1 : 0);
-    server->opened++;
+    c->number = ++server->opened;
     *connection = c;
     return TURBOHTTP_OK;
 }
@@ -153,9 +158,17 @@ static void h2_server_block(h2_server_connection *c, turbohttp_span bytes) {
     const uint8_t *in = (const uint8_t *)bytes.data;
     size_t n = bytes.length;
     turbohttp_hpack_field f;
-    while (turbohttp_hpack_decode(&c->decoder, &in, &n, &f) == TURBOHTTP_OK)
+    while (turbohttp_hpack_decode(&c->decoder, &in, &n, &f) == TURBOHTTP_OK) {
         if (c->reading && f.name.length == 5 && !memcmp(f.name.data, ":path", 5) && f.value.length < 64)
             memcpy(c->reading->path, f.value.data, f.value.length);
+        if (c->reading && f.name.length == 8 && !memcmp(f.name.data, "priority", 8) && f.value.length < 32)
+            memcpy(c->reading->priority, f.value.data, f.value.length);
+    }
+}
+
+static void h2_server_log(h2_server *server, const h2_server_stream *s) {
+    size_t n = strlen(server->log);
+    if (n < 4000) snprintf(server->log + n, sizeof server->log - n, "%s%s%s ", s->path, *s->priority ? "?" : "", s->priority);
 }
 
 static void h2_server_frame(h2_server_connection *c, const turbohttp_h2_event *e) {
@@ -179,7 +192,10 @@ static void h2_server_frame(h2_server_connection *c, const turbohttp_h2_event *e
     if (f->type == TURBOHTTP_H2_GOAWAY) c->server->goaways++;
     if (f->type == TURBOHTTP_H2_WINDOW_UPDATE && s) s->window += e->increment;
     if (f->type == TURBOHTTP_H2_WINDOW_UPDATE && !f->stream_id) c->window += e->increment;
-    if (f->type == TURBOHTTP_H2_SETTINGS && !(f->flags & TURBOHTTP_H2_ACK)) turbohttp_h2_write_settings_ack(&c->out);
+    if (f->type == TURBOHTTP_H2_SETTINGS && !(f->flags & TURBOHTTP_H2_ACK) && !c->server->never_acks)
+        turbohttp_h2_write_settings_ack(&c->out);
+    if (f->type == TURBOHTTP_H2_PING) c->server->pings++;
+    if (f->type == TURBOHTTP_H2_PING && !c->server->never_pongs) turbohttp_h2_write_ping(&c->out, e->ping, true);
 }
 
 static void h2_server_end(h2_server_connection *c, const turbohttp_h2_frame *f) {
@@ -187,6 +203,7 @@ static void h2_server_end(h2_server_connection *c, const turbohttp_h2_frame *f) 
     h2_server_stream *s = c->reading;
     if (is_block && !(f->flags & TURBOHTTP_H2_END_HEADERS)) return;
     if (is_block) turbohttp_hpack_decode_end(&c->decoder);
+    if (is_block && s) h2_server_log(c->server, s);
     if (s && is_block && !strcmp(s->path, "/early")) {
         h2_server_head(c, s->id, ":status", "103", NULL, NULL, false);
         c->server->requests++;
@@ -208,7 +225,7 @@ static turbohttp_status h2_server_send(void *user, void *connection, const void 
     in += skipped;
     n -= skipped;
     *sent = length;
-    if (c->is_over || c->is_stranger) return TURBOHTTP_OK; /* as a socket does at first */
+    if (c->is_over || c->is_stranger || c->number <= c->server->dead) return TURBOHTTP_OK; /* as a socket does at first */
     while ((status = turbohttp_h2_read(&c->reader, &in, &n, &e)) == TURBOHTTP_OK) {
         bool is_block = e.frame.type == TURBOHTTP_H2_HEADERS || e.frame.type == TURBOHTTP_H2_CONTINUATION;
         if (e.kind == TURBOHTTP_H2_EVENT_FRAME) h2_server_frame(c, &e);
@@ -242,6 +259,7 @@ static void h2_server_continue(h2_server_connection *c) {
 static turbohttp_status h2_server_receive(void *user, void *connection, void *data, size_t room, size_t *received) {
     h2_server_connection *c = (h2_server_connection *)connection;
     h2_server *server = (h2_server *)user;
+    if (c->number <= server->dead) return TURBOHTTP_PENDING;
     if (c->out_at == c->out.length) {
         turbohttp_writer_clear(&c->out);
         c->out_at = 0;

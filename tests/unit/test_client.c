@@ -686,7 +686,47 @@ static void D1_a_polled_download_is_received_in_large_pieces(void) {
     fixture_close(&f);
 }
 
+/* ------------------------------------------------------------ urgency */
+typedef struct ranking {
+    char order[64];
+    fixture *f;
+} ranking;
+
+static ranking *ranks;
+
+static void note_rank(void *user, turbohttp_request request, turbohttp_response *response) {
+    (void)request, (void)response;
+    strncat(ranks->order, (const char *)user, 1);
+}
+
+static void submit_ranked(fixture *f, const char *name, turbohttp_priority priority) {
+    f->request.on_done = note_rank;
+    f->request.user = (void *)(uintptr_t)name;
+    f->request.priority = priority;
+    submit(f);
+}
+
+static void the_most_urgent_gets_the_next_connection(void) {
+    fixture f;
+    ranking r;
+    memset(&r, 0, sizeof r);
+    ranks = &r;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.desc.limits.connections_per_host = 1;
+    fixture_create(&f);
+    submit_ranked(&f, "n", TURBOHTTP_PRIORITY_NORMAL);
+    submit_ranked(&f, "l", TURBOHTTP_PRIORITY_LOW);
+    submit_ranked(&f, "h", TURBOHTTP_PRIORITY_HIGH);
+    submit_ranked(&f, "c", TURBOHTTP_PRIORITY_CRITICAL);
+    submit_ranked(&f, "m", TURBOHTTP_PRIORITY_NORMAL);
+    submit_ranked(&f, "i", TURBOHTTP_PRIORITY_HIGH);
+    poll_often(&f);
+    CHECK_TEXT(r.order, strlen(r.order), "chinml");
+    fixture_close(&f);
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(the_most_urgent_gets_the_next_connection),
     CHECK_TEST(a_response_has_everything),
     CHECK_TEST(a_response_may_outlive_its_client),
     CHECK_TEST(C4_a_handle_is_taken_once_and_then_stale),

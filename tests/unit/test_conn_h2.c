@@ -281,6 +281,20 @@ static void start_get(rig *r, int i) {
     CHECK_INT(start_with(r, i, GET_HEAD, NULL, NULL), TURBOHTTP_OK);
 }
 
+static void start_urgent_post(rig *r, int i, tbh_source *body, const char *bytes, uint64_t length, int priority) {
+    tbh_conn_request request;
+    memset(&request, 0, sizeof request);
+    memset(&r->s[i], 0, sizeof r->s[i]);
+    memset(body, 0, sizeof *body);
+    body->data = (const uint8_t *)bytes;
+    body->length = length;
+    snprintf(r->heads[i], sizeof r->heads[i], "%s", POST_HEAD);
+    set_head(&request, r->heads[i]);
+    request.body = body;
+    request.priority = (int8_t)priority;
+    CHECK_INT(tbh_mux_start(&r->h, &r->s[i], &request, r), TURBOHTTP_OK);
+}
+
 static void start_post(rig *r, int i, tbh_source *body, const char *bytes, uint64_t length) {
     memset(body, 0, sizeof *body);
     body->data = (const uint8_t *)bytes;
@@ -470,6 +484,26 @@ static void blocks_come_in_pieces(void) {
 }
 
 /* ------------------------------------------------------------ sending */
+/* The most urgent body first; but each ninth piece belongs to whoever has waited longest. */
+static void talk_urgent(rig *r) {
+    static const char bytes[300000] = {0};
+    tbh_source body[3];
+    server_setting(r, TURBOHTTP_H2_INITIAL_WINDOW_SIZE, 1 << 20);
+    turbohttp_h2_write_window_update(&r->server, 0, 1 << 20);
+    arrive(r);
+    hear(r);
+    start_urgent_post(r, 0, &body[0], bytes, 20000, -1);
+    start_urgent_post(r, 1, &body[1], bytes, 12 * 16384, 2);
+    start_urgent_post(r, 2, &body[2], bytes, 20000, 0);
+    char order[64] = "";
+    for (const char *at = hear(r); (at = strstr(at, "DATA")) != NULL; at++) strncat(order, at + 4, 1);
+    CHECK_TEXT(order, strlen(order), "3333333353333511");
+}
+
+static void urgent_bodies_go_first(void) {
+    in_pieces(talk_urgent);
+}
+
 static void talk_small_post(rig *r) {
     CHECK_INT(start_with(r, 0, "POST /p HTTP/1.1\r\nHost: x.test\r\nContent-Length: 3\r\nTransfer-Encoding: q\r\n\r\nabc", NULL, NULL), TURBOHTTP_OK);
     HEARS(r, "HEADERS1 [:method=POST] [:scheme=https] [:authority=x.test] [:path=/p] [content-length=3] DATA1:3! ");
@@ -747,6 +781,38 @@ static void a_reset_gives_its_credit_back(void) {
     turbohttp_h2_write_data(&r->server, 1, tbh_span_of("x"), true, 200);
     UNDERSTANDS(r, "");
     CHECK_INT(r->h.taken, 5901);
+    rig_close(r);
+    free(r);
+}
+
+/* A server that sends on what nobody wants any more must not use up the window of the others. */
+static void late_bytes_do_not_starve_the_others(void) {
+    rig *r = (rig *)calloc(1, sizeof *r);
+    tbh_mux_options options;
+    memset(&options, 0, sizeof options);
+    options.stream_window = options.connection_window = 65535;
+    rig_open_with(r, &options, 0);
+    for (uint32_t id = 1; id < 200; id += 2) {
+        start_get(r, 0);
+        server_head(r, id, ":status: 200\n", false);
+        arrive(r);
+        tbh_mux_release(&r->s[0]);
+        hear(r);
+        for (int i = 0; i < 3; i++) server_bytes(r, id, 16384, false);
+        server_bytes(r, id, 16383, false); /* a whole window */
+        UNDERSTANDS(r, "");
+        HEARS(r, "WINDOW0=65535 ");
+    }
+    CHECK_INT(r->h.late, 0);
+    CHECK_INT(r->h.control.level, 1000);
+    server_bytes(r, 199, 1, false); /* more than the stream's window: counted */
+    arrive(r);
+    CHECK_INT(r->h.control.level, 999);
+    start_get(r, 1);
+    server_head(r, 201, ":status: 200\ncontent-length: 20000\n", false);
+    server_bytes(r, 201, 16384, false);
+    server_bytes(r, 201, 3616, true);
+    UNDERSTANDS(r, "head1=200 [content-length=20000] end1 ");
     rig_close(r);
     free(r);
 }
@@ -1087,6 +1153,14 @@ static void flood_late_heads(rig *r, uint32_t i) {
     if (i == 0) turbohttp_h2_write_rst_stream(&r->server, 1, 0);
     server_head(r, 1, "a: b\n", true);
 }
+static void flood_late_data(rig *r, uint32_t i) {
+    if (i == 0) tbh_mux_release(&r->s[0]);
+    server_bytes(r, 1, 16384, false);
+}
+static void flood_late_ends(rig *r, uint32_t i) {
+    if (i == 0) tbh_mux_release(&r->s[0]);
+    server_data(r, 1, "", true);
+}
 static void flood_goaway(rig *r, uint32_t i) {
     (void)i;
     turbohttp_h2_write_goaway(&r->server, 1, 0, tbh_span(NULL, 0));
@@ -1124,6 +1198,8 @@ static void S_42_floods_are_ended(void) {
     CHECK(frames_until_calm(flood_unknown, true, 0) > 900);
     CHECK(frames_until_calm(flood_late_heads, true, 0) > 900);
     CHECK(frames_until_calm(flood_goaway, true, 0) > 900);
+    CHECK(frames_until_calm(flood_late_ends, true, 0) > 900);
+    CHECK(frames_until_calm(flood_late_data, true, 0) > 900); /* S-46: a window of it is free */
     CHECK_INT(frames_until_calm(flood_unknown, true, 10000), 0); /* 100 a second are welcome */
 }
 
@@ -1442,6 +1518,7 @@ static const check_test tests[] = {
     CHECK_TEST(bodies_obey_both_windows),
     CHECK_TEST(windows_may_become_negative),
     CHECK_TEST(sources_may_pause_and_have_trailers),
+    CHECK_TEST(urgent_bodies_go_first),
     CHECK_TEST(an_empty_end_closes_a_body_of_unknown_length),
     CHECK_TEST(a_failing_source_ends_its_stream_only),
     CHECK_TEST(a_body_waits_for_100),
@@ -1450,6 +1527,7 @@ static const check_test tests[] = {
     CHECK_TEST(a_paused_stream_keeps_its_bytes),
     CHECK_TEST(credit_follows_the_consumer),
     CHECK_TEST(a_reset_gives_its_credit_back),
+    CHECK_TEST(late_bytes_do_not_starve_the_others),
     CHECK_TEST(padding_counts_and_is_given_back),
     CHECK_TEST(more_than_the_window_is_an_error),
     CHECK_TEST(faults_of_a_stream_end_it_alone),

@@ -6,7 +6,7 @@
 #include "guard.h"
 
 #define ROWS 128
-#define NAMES (sizeof tbh_header_names / sizeof tbh_header_names[0])
+#define NAMES TBH_HEADER_NAMES
 
 typedef struct outcome {
     turbohttp_status status;

@@ -465,12 +465,17 @@ static void lists_survive_both_ways(void) {
 static void each_static_name_is_found(void) {
     uint32_t found = 0;
     for (uint32_t i = 1; i <= TBH_HPACK_STATIC; i++) {
-        const tbh_hpack_static_row *row = tbh_hpack_static_row_at(i);
-        uint32_t index = tbh_hpack_static_find(tbh_span(row->name, row->name_length));
-        CHECK(index && strcmp(tbh_hpack_static_row_at(index)->name, row->name) == 0 && index <= i);
+        const tbh_hpack_static_row row = tbh_hpack_static_row_at(i);
+        uint32_t index = tbh_hpack_static_find(tbh_span(row.name, row.name_length));
+        const tbh_hpack_static_row first = tbh_hpack_static_row_at(index);
+        CHECK(index && index <= i && index + first.left == i + row.left);
+        CHECK(first.name_length == row.name_length && memcmp(first.name, row.name, row.name_length) == 0);
         found += index == i;
     }
     CHECK_INT(found, 52);
+    CHECK_TEXT(tbh_hpack_static_row_at(5).value, tbh_hpack_static_row_at(5).value_length, "/index.html");
+    CHECK_TEXT(tbh_hpack_static_row_at(16).value, tbh_hpack_static_row_at(16).value_length, "gzip, deflate");
+    CHECK_TEXT(tbh_hpack_static_row_at(61).name, tbh_hpack_static_row_at(61).name_length, "www-authenticate");
     CHECK_INT(tbh_hpack_static_find(tbh_span("x-cookie", 8)), 0);
     CHECK_INT(tbh_hpack_static_find(tbh_span("", 0)), 0);
 }

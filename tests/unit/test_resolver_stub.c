@@ -201,6 +201,171 @@ static void the_other_family_is_waited_for_50_ms(void) {
     }
 }
 
+/* ------------------------------------------------------------ the rest of half an answer, RFC 8305 */
+static void reply_loopback(fixture *f, const question *q) {
+    uint8_t out[512];
+    size_t n = make_reply(q, GOOD, true, out);
+    if (q->type == 1) memcpy(out + n - 4, "\x7f\0\0\1", 4);
+    else memcpy(out + n - 16, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+    sendto(f->server, out, n, 0, (const struct sockaddr *)&q->from, sizeof q->from);
+}
+
+/* The other family's addresses are asked for until it is clear whether there are any. */
+static void the_rest_of_an_answer_comes_later(void) {
+    for (int first = 0; first < 2; first++)
+        for (int has_rest = 0; has_rest < 2; has_rest++) {
+            fixture f;
+            question q[2];
+            setup(&f);
+            begin(&f, "game.example");
+            take_both(&f, q);
+            reply(&f, &q[first], GOOD, true);
+            CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
+            CHECK_INT(step_after(&f, 50), TURBOHTTP_OK);
+            CHECK(f.lookup.is_partial && f.poller.count == 1);
+            CHECK_INT(tbh_lookup_deadline(&f.lookup), 1000000 + 1000000); /* the retry, not the delay */
+            CHECK(!tbh_lookup_join(&f.lookup, f.now_us));
+            reply(&f, &q[1 - first], GOOD, has_rest);
+            tbh_poller_wait(&f.poller, 0);
+            CHECK_INT(tbh_lookup_join(&f.lookup, f.now_us), has_rest);
+            CHECK(!f.lookup.is_partial && f.poller.count == 0);
+            CHECK(!tbh_lookup_join(&f.lookup, f.now_us));
+            CHECK_INT(f.lookup.count, 1 + has_rest);
+            CHECK_INT(f.lookup.addresses[0].family, first ? 4 : 6); /* what is in use stays where it is */
+            if (has_rest) CHECK_INT(f.lookup.addresses[1].family, first ? 6 : 4);
+            CHECK_INT(f.lookup.ttl_s, 60);
+            tbh_lookup again;
+            memset(&again, 0, sizeof again);
+            f.now_us += 10000000;
+            CHECK_INT(tbh_lookup_begin(&again, f.resolver, "game.example", 80, f.now_us, &f.error), TURBOHTTP_OK);
+            CHECK_INT(again.count, 1 + has_rest); /* from the cache, IPv6 first */
+            if (has_rest) CHECK(again.addresses[0].family == 6 && again.addresses[1].family == 4);
+            teardown(&f);
+        }
+}
+
+static void half_an_answer_may_stay_half(void) {
+    fixture f;
+    question q[2];
+    setup(&f);
+    begin(&f, "game.example");
+    take_both(&f, q);
+    reply(&f, &q[1], GOOD, true);
+    CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
+    CHECK_INT(step_after(&f, 50), TURBOHTTP_OK);
+    while (f.lookup.is_partial && f.now_us < 20000000) {
+        f.now_us = tbh_lookup_deadline(&f.lookup);
+        CHECK(!tbh_lookup_join(&f.lookup, f.now_us));
+    }
+    CHECK_INT(f.now_us, 4000000); /* two tries, the last one with twice the time */
+    CHECK_INT(f.lookup.count, 1);
+    CHECK_INT(f.lookup.ttl_s, 1);
+    teardown(&f);
+}
+
+static turbohttp_status dial(fixture *f, tbh_dialer *d, uint16_t port, uint32_t resolve_ms) {
+    tbh_dial_target target;
+    memset(d, 0, sizeof *d);
+    memset(&target, 0, sizeof target);
+    target.host = "game.example";
+    target.port = port;
+    target.resolve_ms = resolve_ms;
+    target.connect_ms = 10000;
+    f->now_us = 1000000;
+    return tbh_dialer_begin(d, &f->poller, f->resolver, &target, NULL, f->now_us, &f->error);
+}
+
+static turbohttp_status dial_after(fixture *f, tbh_dialer *d, unsigned ms) {
+    f->now_us += (uint64_t)ms * 1000;
+    tbh_poller_wait(&f->poller, 0);
+    return tbh_dialer_step(d, f->now_us, &f->error);
+}
+
+static uint16_t stream_port(const fixture *f) {
+    return (uint16_t)atoi(strchr(f->servers, ':') + 1);
+}
+
+/* IPv6 leads nowhere, and IPv4 is told only when everything has failed already. */
+static void an_address_that_comes_late_joins_the_dial(void) {
+    fixture f;
+    question q[2];
+    tbh_dialer d;
+    turbohttp_address address;
+    setup(&f);
+    CHECK_INT(dial(&f, &d, stream_port(&f), 5000), TURBOHTTP_PENDING);
+    take_both(&f, q);
+    reply_loopback(&f, &q[0]);
+    CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
+    CHECK_INT(dial_after(&f, &d, 50), TURBOHTTP_PENDING); /* nobody listens at ::1 */
+    CHECK_INT(dial_after(&f, &d, 100), TURBOHTTP_PENDING);
+    CHECK_INT(d.started, 1);
+    CHECK(d.attempts[0].failed && d.phase == TURBOHTTP_PHASE_CONNECT);
+    CHECK(tbh_dialer_deadline(&d) > f.now_us); /* no haste */
+    reply_loopback(&f, &q[1]);
+    CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
+    CHECK_INT(d.started, 2);
+    CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_OK);
+    close((int)tbh_dialer_take(&d, &address));
+    CHECK_INT(address.family, 4);
+    teardown(&f);
+}
+
+/* While the first one is under way, the new family's turn comes after the usual delay. */
+static void a_late_family_is_next(void) {
+    fixture f;
+    question q[2];
+    tbh_dialer d;
+    setup(&f);
+    CHECK_INT(dial(&f, &d, stream_port(&f), 5000), TURBOHTTP_PENDING);
+    take_both(&f, q);
+    memset(&d.lookup.addresses, 0, sizeof d.lookup.addresses);
+    reply_loopback(&f, &q[1]);
+    CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
+    f.now_us += 50000;
+    CHECK_INT(tbh_dialer_step(&d, f.now_us, &f.error), TURBOHTTP_PENDING); /* connecting; not looked at */
+    CHECK_INT(d.started, 1);
+    d.lookup.addresses[1] = d.lookup.addresses[2] = d.lookup.addresses[0]; /* two more of IPv4 */
+    d.lookup.count = 3;
+    reply_loopback(&f, &q[0]);
+    poll(NULL, 0, 1);
+    d.attempts[0].watch.ready = 0;
+    for (uint32_t i = 0; i < f.poller.count; i++) /* only the resolver's socket */
+        if (f.poller.watches[i] != &d.attempts[0].watch) f.poller.watches[i]->ready = TBH_WANT_RECEIVE;
+    CHECK_INT(tbh_dialer_step(&d, f.now_us, &f.error), TURBOHTTP_PENDING);
+    CHECK_INT(d.started, 1);
+    CHECK_INT(d.lookup.count, 4);
+    CHECK(d.lookup.addresses[0].family == 4 && d.lookup.addresses[1].family == 6 && d.lookup.addresses[2].family == 4);
+    CHECK_INT(tbh_dialer_deadline(&d), f.now_us + 250000);
+    tbh_dialer_abandon(&d);
+    teardown(&f);
+}
+
+static void a_dial_does_not_wait_for_the_rest_for_ever(void) {
+    fixture f;
+    question q[2];
+    tbh_dialer d;
+    for (int tells = 0; tells < 2; tells++) {
+        setup(&f);
+        uint16_t port = stream_port(&f);
+        CHECK_INT(dial(&f, &d, port, 500), TURBOHTTP_PENDING);
+        take_both(&f, q);
+        reply_loopback(&f, &q[0]);
+        CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
+        CHECK_INT(dial_after(&f, &d, 50), TURBOHTTP_PENDING);
+        CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
+        if (tells) {
+            reply(&f, &q[1], GOOD, false);
+            CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_ERR_CONNECT);
+        } else {
+            CHECK_INT(tbh_dialer_deadline(&d), 1000000 + 500000);
+            f.now_us = tbh_dialer_deadline(&d);
+            CHECK_INT(dial_after(&f, &d, 0), TURBOHTTP_ERR_CONNECT);
+        }
+        CHECK(strstr(f.error.text, "::1") != NULL);
+        teardown(&f);
+    }
+}
+
 static void a_retry_keeps_the_older_question_alive(void) {
     fixture f;
     question q[2], again[2];
@@ -480,6 +645,11 @@ static void servers_that_make_no_sense_are_left_out(void) {
 static const check_test tests[] = {
     CHECK_TEST(both_families_are_asked_and_ipv6_comes_first),
     CHECK_TEST(the_other_family_is_waited_for_50_ms),
+    CHECK_TEST(the_rest_of_an_answer_comes_later),
+    CHECK_TEST(half_an_answer_may_stay_half),
+    CHECK_TEST(an_address_that_comes_late_joins_the_dial),
+    CHECK_TEST(a_late_family_is_next),
+    CHECK_TEST(a_dial_does_not_wait_for_the_rest_for_ever),
     CHECK_TEST(a_retry_keeps_the_older_question_alive),
     CHECK_TEST(silence_ends_after_the_last_try),
     CHECK_TEST(a_broken_server_is_asked_again_at_once_and_then_no_more),

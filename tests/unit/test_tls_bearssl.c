@@ -7,6 +7,8 @@
 #include "counting_allocator.h"
 #include "guard.h"
 #include "unit_certificates.h"
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define BYTES(array) {array, sizeof array}
 
@@ -276,6 +278,46 @@ static void pem_blocks(void) {
     CHECK(tbh_pem_find(in, 0, &block, &begin) && block.end == sizeof unit_leaf && block.label_length == 0);
 }
 
+static int count_certificates(const char *text, size_t n) {
+    guard g = guard_copy(text, n);
+    tbh_der in = {g.data, g.length};
+    tbh_pem block;
+    size_t at = 0, begin;
+    int count = 0;
+    while (at < n && tbh_pem_find(in, at, &block, &begin)) {
+        count += block.label_length == 0 || tbh_pem_is(&block, "C");
+        at = block.end;
+        while (at < n && (g.data[at] == '\n' || g.data[at] == '\r')) at++;
+    }
+    guard_free(&g);
+    return count;
+}
+
+/* '0' is the first byte of DER, too. */
+static void text_between_blocks_is_no_der(void) {
+    static const char block[] = "-----BEGIN C-----\nAQID\n-----END C-----\n";
+    static const char *const texts[] = {
+        "", "0", "0\n", "00", "0x10: an authority\n", "0 ", "01-02-2024\n", "0\x7f\n", "0~ short\n", "0\xc3\xa9\n",
+        "0\xe2\x82\xac", "# 0\n", "00000000000000000000000000000000000000000000000000000000",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char text[300];
+        size_t n = (size_t)sprintf(text, "%s%s%s%s%s", texts[i], block, texts[i], block, texts[i]);
+        CHECK_INT(count_certificates(text, n), 2);
+    }
+    char der[3 * sizeof unit_leaf + 100]; /* elements one after the other, and a short one: a key */
+    size_t n = 0;
+    for (int i = 0; i < 2; i++, n += sizeof unit_leaf) memcpy(der + n, unit_leaf, sizeof unit_leaf);
+    memcpy(der + n, "\x30\x31\x02\x01\x01", 5);
+    memset(der + n + 5, 7, 46);
+    CHECK_INT(count_certificates(der, n + 51), 3);
+    CHECK_INT(count_certificates(der, n + 50), 2);
+    CHECK_INT(count_certificates(der, n - 1), 1);
+    n += 51;
+    memcpy(der + n, block, sizeof block);
+    CHECK_INT(count_certificates(der, n + sizeof block - 1), 4);
+}
+
 static void folder_hashes_are_those_of_openssl(void) {
     tbh_cert cert;
     tbh_der root = BYTES(unit_root), odd = BYTES(unit_odd);
@@ -410,6 +452,11 @@ static bool loop_to_server(loop *l) {
     l->provider->wire_out_consume(l->tls, n);
     br_ssl_engine_recvrec_ack(&l->server.eng, n);
     return true;
+}
+
+static const void *out_of(loop *l, size_t *n) {
+    *n = 0;
+    return l->provider->wire_out_peek(l->tls, n);
 }
 
 static bool loop_to_client(loop *l) {
@@ -584,6 +631,21 @@ static void keys_are_wiped_and_the_handshake_is_freed(void) {
     loop_close(l); /* checks for leaks */
 }
 
+/* Whom we talk to is nobody's business either. */
+static void the_block_of_a_handshake_is_wiped(void) {
+    static const char host[] = "a-name-of-more-than-forty-eight-characters-0123456789.wild.test";
+    loop *l = &shared;
+    for (int ends_early = 0; ends_early < 2; ends_early++) {
+        loop_describe(l);
+        l->target.host = host;
+        memcpy(l->memory.secret, host, 48);
+        l->memory.has_secret = true;
+        if (ends_early) l->cut_at = 100;
+        CHECK_INT(loop_shake(l), ends_early ? TURBOHTTP_PENDING : TURBOHTTP_OK);
+        loop_close(l); /* checks for leaks */
+    }
+}
+
 static void small_buffers(void) {
     static char big[20000];
     loop *l = &shared;
@@ -706,6 +768,21 @@ static void who_the_server_must_be(void) {
         }
 }
 
+static void S_71_a_long_name_is_not_cut_short(void) {
+    char name[300];
+    loop *l = &shared;
+    memset(name, 'a', sizeof name);
+    for (size_t n = 255; n < 258; n++) {
+        name[n] = 0;
+        loop_describe(l);
+        l->target.host = name;
+        CHECK_INT(loop_shake(l), n <= 255 ? TURBOHTTP_ERR_CERT_NAME : TURBOHTTP_ERR_INVALID_ARGUMENT);
+        CHECK_INT(l->tls != NULL, n <= 255);
+        loop_close(l);
+        name[n] = 'a';
+    }
+}
+
 static void whom_to_trust(void) {
     loop *l = &shared;
     loop_describe(l);
@@ -735,6 +812,61 @@ static void whom_to_trust(void) {
     l->server.chain_handler.single_ec.sk = &other;
     CHECK_INT(loop_shake(l), TURBOHTTP_ERR_TLS_INTEGRITY);
     loop_close(l);
+}
+
+/* With ephemeral keys the server signs in every handshake: its key must be for that. */
+static void a_key_that_may_not_sign_is_refused(void) {
+    loop *l = &shared;
+    for (int insecure = 0; insecure < 2; insecure++) {
+        loop_describe(l);
+        l->options.ca_data = unit_mute_root;
+        l->options.ca_bytes = sizeof unit_mute_root;
+        l->options.INSECURE_skip_verification = insecure;
+        l->chain[0].data = (unsigned char *)(uintptr_t)unit_mute_leaf;
+        l->chain[0].data_len = sizeof unit_mute_leaf;
+        l->server.chain_handler.single_ec.chain_len = 1;
+        CHECK_INT(loop_shake(l), insecure ? TURBOHTTP_OK : TURBOHTTP_ERR_CERT_USAGE);
+        if (!insecure) CHECK(strstr(l->error.text, "sign") != NULL);
+        loop_close(l);
+    }
+}
+
+static turbohttp_status get_large_file(void *user, const char *path, uint64_t offset, void *data, size_t room,
+                                       size_t *got) {
+    uint64_t length = *(const uint64_t *)(const void *)path, left = offset < length ? length - offset : 0;
+    (void)user;
+    *got = left < room ? (size_t)left : room;
+    memset(data, '#', *got);
+    for (size_t i = 0; i < *got; i++) /* the root lies at the beginning */
+        if (offset + i < sizeof unit_root) ((unsigned char *)data)[i] = unit_root[offset + i];
+    return *got ? TURBOHTTP_OK : TURBOHTTP_DONE;
+}
+
+/* Whom half of the roots would have vouched for would be a riddle. */
+static void roots_are_never_left_out_in_silence(void) {
+    enum { MOST = 10000 };
+    loop *l = &shared;
+    unsigned char *many = (unsigned char *)malloc((MOST + 2) * sizeof unit_odd);
+    for (size_t extra = 0; extra < 2; extra++) {
+        loop_describe(l);
+        for (size_t i = 0; i <= MOST; i++) memcpy(many + i * sizeof unit_odd, unit_odd, sizeof unit_odd);
+        memcpy(many + (MOST + extra - 1) * sizeof unit_odd, unit_root, sizeof unit_root); /* the last one */
+        l->options.ca_data = many;
+        l->options.ca_bytes = (MOST + extra - 1) * sizeof unit_odd + sizeof unit_root;
+        CHECK_INT(loop_shake(l), extra ? TURBOHTTP_ERR_TLS_ROOTS : TURBOHTTP_OK);
+        if (extra) CHECK(strstr(l->error.text, "10000") != NULL);
+        loop_close(l);
+    }
+    free(many);
+    for (uint64_t length = (8 << 20) - 1; length <= (8 << 20) + 1; length++) {
+        loop_describe(l);
+        l->host.file_get = get_large_file;
+        l->options.ca_data = NULL;
+        l->options.ca_file = (const char *)&length;
+        CHECK_INT(loop_shake(l), length > 8 << 20 ? TURBOHTTP_ERR_TLS_ROOTS : TURBOHTTP_OK);
+        if (length > 8 << 20) CHECK(strstr(l->error.text, "8 MiB") != NULL);
+        loop_close(l);
+    }
 }
 
 static void protocols(void) {
@@ -929,6 +1061,112 @@ static void an_empty_change_of_ciphers_is_none(void) {
     loop_close(l);
 }
 
+/* What is allowed any number of times in a handshake, and means nothing. */
+static void S_42_a_handshake_is_no_place_for_floods(void) {
+    static const struct {
+        const char *record;
+        size_t length;
+    } rows[] = {
+        {"\x16\3\3\0\4\0\0\0\0", 9}, /* HelloRequest */
+        {"\x15\3\3\0\2\1\x5a", 7},     /* a warning */
+        {"\x15\3\3\0\0", 5},            /* empty */
+    };
+    loop *l = &shared;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t sent = 0;
+        turbohttp_status status = TURBOHTTP_PENDING;
+        loop_describe(l);
+        CHECK_INT(loop_create(l), TURBOHTTP_OK);
+        CHECK_INT(loop_open(l), TURBOHTTP_OK);
+        status = l->provider->step(l->tls, &l->error);
+        for (size_t n; (out_of(l, &n), n) > 0;) l->provider->wire_out_consume(l->tls, n);
+        while (status == TURBOHTTP_PENDING && sent < 1 << 20) {
+            size_t room = 0;
+            unsigned char *in = (unsigned char *)l->provider->wire_in_room(l->tls, &room);
+            if (in && room > rows[i].length) {
+                memcpy(in, rows[i].record, rows[i].length);
+                l->provider->wire_in_commit(l->tls, rows[i].length);
+                sent += rows[i].length;
+            }
+            status = l->provider->step(l->tls, &l->error);
+        }
+        CHECK_INT(status, TURBOHTTP_ERR_TLS_HANDSHAKE);
+        CHECK(sent > 200000 && sent < 300000);
+        CHECK(strstr(l->error.text, "256 KiB") != NULL);
+        size_t n;
+        const unsigned char *alert = (const unsigned char *)out_of(l, &n);
+        CHECK(alert && n == 7 && alert[0] == 21 && alert[6] == 10); /* unexpected_message */
+        CHECK_INT(l->provider->step(l->tls, &l->error), TURBOHTTP_ERR_TLS_HANDSHAKE);
+        loop_close(l);
+    }
+}
+
+static size_t take_all_of_server(loop *l, unsigned char *to, size_t room) {
+    size_t n, fill = 0;
+    const unsigned char *out;
+    while ((out = br_ssl_engine_sendrec_buf(&l->server.eng, &n)) != NULL && n <= room - fill) {
+        memcpy(to + fill, out, n);
+        fill += n;
+        br_ssl_engine_sendrec_ack(&l->server.eng, n);
+    }
+    return fill;
+}
+
+static void step_on(loop *l) {
+    do l->status = l->provider->step(l->tls, &l->error);
+    while (l->provider->wants(l->tls) & TURBOHTTP_TLS_STEP);
+}
+
+/* A server that speaks right behind its Finished, in the same segment: what lies in the hold of the
+ * handshake then must come out behind it. */
+static void records_behind_finished_are_not_lost(void) {
+    static unsigned char queue[8192];
+    loop *l = &shared;
+    for (uint32_t bytes = 0; bytes <= 2048; bytes += 2048) {
+        bool has_spoken = false;
+        loop_describe(l);
+        l->options.buffer_bytes = bytes;
+        CHECK_INT(loop_create(l), TURBOHTTP_OK);
+        CHECK_INT(loop_open(l), TURBOHTTP_OK);
+        for (int turn = 0; turn < 20 && !l->got_length; turn++) {
+            step_on(l);
+            while (loop_to_server(l)) {
+            }
+            size_t at = 0, fill = take_all_of_server(l, queue, sizeof queue), room;
+            bool may_speak = br_ssl_engine_sendapp_buf(&l->server.eng, &room) != NULL && !has_spoken;
+            for (int record = 0; record < 2 && may_speak; record++) { /* the second one waits in the hold */
+                CHECK(fill > 40); /* Finished has not been delivered */
+                CHECK(((const tbh_bear *)l->tls)->handshake != NULL);
+                memcpy(br_ssl_engine_sendapp_buf(&l->server.eng, &room), record ? "words" : "early ", 6);
+                br_ssl_engine_sendapp_ack(&l->server.eng, record ? 5 : 6);
+                br_ssl_engine_flush(&l->server.eng, 0);
+                fill += take_all_of_server(l, queue + fill, sizeof queue - fill);
+                CHECK(fill < 512); /* all of it fits there */
+                has_spoken = true;
+            }
+            while (at < fill) {
+                void *in = l->provider->wire_in_room(l->tls, &room);
+                if (!in) break;
+                if (room > fill - at) room = fill - at;
+                memcpy(in, queue + at, room);
+                l->provider->wire_in_commit(l->tls, room);
+                at += room;
+                step_on(l);
+                while (l->status == TURBOHTTP_OK && loop_drain(l)) step_on(l);
+            }
+            CHECK_INT(at, fill);
+        }
+        CHECK_INT(l->status, TURBOHTTP_OK);
+        CHECK_TEXT(l->got, l->got_length, "early words");
+        step_on(l);
+        CHECK(((const tbh_bear *)l->tls)->handshake == NULL);
+        CHECK(loop_client_says(l, "GET"));
+        loop_server_says(l, "later", 5);
+        CHECK_TEXT(l->got, l->got_length, "early wordslater");
+        loop_close(l);
+    }
+}
+
 static char both_files[4096];
 
 static void put_pem(const char *label, const unsigned char *data, size_t n) {
@@ -1009,6 +1247,49 @@ static void nothing_is_sent_behind_close_notify(void) {
     loop_close(l);
 }
 
+/* In one buffer for both directions nothing can be sent while half a record is in it: a socket that
+ * can be written then wakes nobody, or the wait would end at once for ever. */
+static void half_a_record_is_waited_for_without_haste(void) {
+    loop *l = &shared;
+    tbh_stream stream;
+    tbh_io io;
+    int ends[2];
+    size_t sent = 7;
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    memset(&io, 0, sizeof io);
+    memset(&stream, 0, sizeof stream);
+    stream.io = &io;
+    loop_describe(l);
+    l->options.buffer_bytes = 2048;
+    CHECK_INT(loop_shake(l), TURBOHTTP_OK);
+    stream.tls.provider = l->provider;
+    stream.tls.session = l->tls;
+    tbh_poller_init(&io.poller, &l->allocator, TURBOHTTP_IO_POLL);
+    CHECK_INT(tbh_poller_add(&io.poller, &stream.watch, ends[0], TBH_WANT_RECEIVE, NULL), TURBOHTTP_OK);
+    l->cut_at = l->to_client + 20;
+    loop_server_says(l, "a record that comes in two halves", 33);
+    CHECK_INT(tbh_tls_send(&stream, "upload", 6, &sent), TURBOHTTP_PENDING);
+    CHECK_INT(sent, 0);
+    tbh_stream_wants(&stream, TBH_WANT_RECEIVE | TBH_WANT_SEND);
+    CHECK_INT(stream.watch.wants, TBH_WANT_RECEIVE);
+    l->cut_at = 0;
+    loop_run(l);
+    CHECK_INT(l->got_length, 33);
+    CHECK(l->provider->plain_in_room(l->tls, &sent) != NULL);
+    tbh_stream_wants(&stream, TBH_WANT_RECEIVE | TBH_WANT_SEND); /* it is whole: the upload goes on */
+    CHECK_INT(stream.watch.wants, TBH_WANT_RECEIVE | TBH_WANT_SEND);
+    memcpy(l->provider->plain_in_room(l->tls, &sent), "upload", 6);
+    l->provider->plain_in_commit(l->tls, 6);
+    l->provider->flush(l->tls);
+    tbh_stream_wants(&stream, TBH_WANT_RECEIVE | TBH_WANT_SEND); /* a record waits for the wire */
+    CHECK_INT(stream.watch.wants, TBH_WANT_RECEIVE | TBH_WANT_SEND);
+    tbh_poller_remove(&io.poller, &stream.watch);
+    tbh_poller_fini(&io.poller);
+    close(ends[0]);
+    close(ends[1]);
+    loop_close(l);
+}
+
 static void S_71_an_address_with_a_dot_is_an_address(void) {
     tbh_origin origin;
     tbh_tls_config config;
@@ -1027,9 +1308,12 @@ static const check_test tests[] = {
     CHECK_TEST(an_empty_usage_or_constraint_is_malformed),
     CHECK_TEST(an_issuer_for_mail_vouches_for_no_server),
     CHECK_TEST(an_empty_change_of_ciphers_is_none),
+    CHECK_TEST(S_42_a_handshake_is_no_place_for_floods),
+    CHECK_TEST(records_behind_finished_are_not_lost),
     CHECK_TEST(a_key_in_the_certificate_file_is_wiped),
     CHECK_TEST(staged_bytes_are_never_received_over),
     CHECK_TEST(nothing_is_sent_behind_close_notify),
+    CHECK_TEST(half_a_record_is_waited_for_without_haste),
     CHECK_TEST(S_71_an_address_with_a_dot_is_an_address),
     CHECK_TEST(der_elements),
     CHECK_TEST(dates),
@@ -1038,16 +1322,21 @@ static const check_test tests[] = {
     CHECK_TEST(wildcards),
     CHECK_TEST(name_constraints),
     CHECK_TEST(pem_blocks),
+    CHECK_TEST(text_between_blocks_is_no_der),
     CHECK_TEST(folder_hashes_are_those_of_openssl),
     CHECK_TEST(a_handshake_and_data_in_every_portion),
     CHECK_TEST(S_02_resumption_continues_a_session),
     CHECK_TEST(keys_are_wiped_and_the_handshake_is_freed),
+    CHECK_TEST(the_block_of_a_handshake_is_wiped),
     CHECK_TEST(small_buffers),
     CHECK_TEST(renegotiation_is_refused),
     CHECK_TEST(entropy_and_time_are_needed),
     CHECK_TEST(dates_are_exact_to_the_second),
     CHECK_TEST(who_the_server_must_be),
+    CHECK_TEST(S_71_a_long_name_is_not_cut_short),
     CHECK_TEST(whom_to_trust),
+    CHECK_TEST(a_key_that_may_not_sign_is_refused),
+    CHECK_TEST(roots_are_never_left_out_in_silence),
     CHECK_TEST(protocols),
     CHECK_TEST(close_notify_goes_both_ways),
     CHECK_TEST(S_36_no_altered_or_cut_handshake_succeeds),

@@ -419,12 +419,13 @@ static change *const changes[] = {
 };
 enum { CHANGES = sizeof changes / sizeof changes[0] };
 
-/* Two kinds of a starting point: nothing set, and everything. */
+/* Two kinds of a starting point: nothing set but what a key needs, and everything. */
 static turbohttp_tls_options start_of(int kind) {
     turbohttp_tls_options o;
     memset(&o, 0, sizeof o);
+    o.cert_file = "one";
     if (!kind) return o;
-    o.ca_file = o.ca_path = o.cert_file = o.key_file = o.pins = "one";
+    o.ca_file = o.ca_path = o.key_file = o.pins = "one";
     o.ca_data = "data";
     o.ca_bytes = 4;
     o.server_name = "one.test";
@@ -461,6 +462,21 @@ static void S_01_other_options_use_another_connection(void) {
             CHECK_INT(f.server.opened, other.INSECURE_skip_verification ? 3 : 2);
             fake_end(&f);
         }
+}
+
+/* They will not share the first one's connection, so they need not wait for it. */
+static void E4_unverified_requests_do_not_wait_for_each_other(void) {
+    fake_fixture f;
+    turbohttp_request requests[3];
+    turbohttp_error error;
+    fake_describe(&f, plain);
+    f.desc.tls.INSECURE_skip_verification = true;
+    f.server.is_silent = true;
+    fake_start(&f);
+    for (int i = 0; i < 3; i++) CHECK_INT(turbohttp_submit(f.client, &f.request, &requests[i], &error), TURBOHTTP_OK);
+    turbohttp_poll(f.client, 0);
+    CHECK_INT(f.server.opened, 3);
+    fake_end(&f);
 }
 
 static void S_01_equal_options_at_another_place_are_equal(void) {
@@ -579,6 +595,88 @@ static void S_02_sessions_and_configs_are_bounded(void) {
     CHECK_INT(fakes[0].destroys, 300);
 }
 
+/* A name that is cut short is another server's. */
+static void S_71_a_name_that_no_certificate_can_have_is_refused(void) {
+    for (size_t n = 253; n < 600; n += n < 258 ? 1 : 100)
+        for (int dots = 0; dots < 2; dots++) {
+            fake_fixture f;
+            char name[700], text[256] = "";
+            memset(name, 'a', sizeof name);
+            for (size_t i = 40; i < n; i += 51) name[i] = '.';
+            name[n] = '.';
+            name[n + (size_t)dots] = 0;
+            fake_describe(&f, plain);
+            f.desc.tls.server_name = name;
+            fake_start(&f);
+            CHECK_INT(fake_fetch(&f, text), n <= 255 ? TURBOHTTP_OK : TURBOHTTP_ERR_INVALID_ARGUMENT);
+            if (n <= 255) CHECK_INT(strlen(fakes[0].host), n);
+            else CHECK(strstr(text, "tls.server_name") && strstr(text, "255"));
+            fake_end(&f);
+        }
+    fake_fixture f; /* a URL has no such name at all */
+    char url[400] = "https://";
+    memset(url + 8, 'a', 300);
+    for (size_t i = 50; i < 300; i += 51) url[i] = '.';
+    fake_describe(&f, plain);
+    f.request.url = url;
+    f.request.connect_host = "server.test";
+    fake_start(&f);
+    CHECK_INT(fake_fetch(&f, NULL), TURBOHTTP_ERR_URL_HOST);
+    fake_end(&f);
+}
+
+/* The seventeenth falls asleep while its requests are handed out, and drops the oldest that sleeps:
+ * the next one in the list, which is being looked at. */
+static void S_02_an_origin_may_fall_asleep_in_the_middle(void) {
+    fake_fixture f;
+    turbohttp_request running, waiting;
+    turbohttp_error error;
+    turbohttp_response response;
+    char url[64];
+    fake_describe(&f, closing);
+    f.desc.disable_pooling = true; /* each link is an allocation, which may fail */
+    f.desc.limits.connections_per_host = 1;
+    fake_start(&f);
+    for (int i = 0; i < 16; i++) {
+        sprintf(url, "https://host-%d.test/", i);
+        f.request.url = url;
+        CHECK_INT(fake_fetch(&f, NULL), TURBOHTTP_OK);
+    }
+    CHECK_INT(f.client->dormant_count, 16);
+    f.server.answer_length = 0; /* host-1 stays busy … */
+    f.request.url = "https://host-1.test/";
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &running, &error), TURBOHTTP_OK);
+    for (int i = 0; i < 5; i++) turbohttp_poll(f.client, 0);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &waiting, &error), TURBOHTTP_OK);
+    f.server.answer_length = strlen(closing); /* … while another one takes its place */
+    f.request.url = "https://host-16.test/";
+    CHECK_INT(fake_fetch(&f, NULL), TURBOHTTP_OK);
+    CHECK_INT(f.client->dormant_count, 16);
+    CHECK_INT(turbohttp_cancel(f.client, running), TURBOHTTP_OK);
+    f.memory.fail_at = f.memory.requests + 1;
+    turbohttp_poll(f.client, 0);
+    f.memory.fail_at = 0;
+    CHECK_INT(turbohttp_take(f.client, waiting, &response), TURBOHTTP_OK);
+    CHECK_INT(response.error.code, TURBOHTTP_ERR_OUT_OF_MEMORY);
+    turbohttp_response_free(&response);
+    CHECK_INT(f.client->dormant_count, 16);
+    f.request.url = "https://host-0.test/";
+    CHECK_INT(fake_fetch(&f, NULL), TURBOHTTP_OK);
+    fake_end(&f);
+}
+
+static void D5_a_key_without_its_certificate_is_an_error(void) {
+    fake_fixture f;
+    char text[256];
+    fake_describe(&f, plain);
+    f.desc.tls.key_file = "key.pem";
+    fake_start(&f);
+    CHECK_INT(fake_fetch(&f, text), TURBOHTTP_ERR_TLS_CLIENT_CERT);
+    CHECK(strstr(text, "tls.cert_file") != NULL);
+    CHECK_INT(fakes[0].creates, 0);
+    fake_end(&f);
+}
+
 static void D5_the_target_is_what_the_url_says(void) {
     static const struct {
         const char *url, *server_name, *host;
@@ -623,12 +721,16 @@ static const check_test tests[] = {
     CHECK_TEST(E9_every_allocation_may_fail),
     CHECK_TEST(S_01_the_table_above_knows_every_field),
     CHECK_TEST(S_01_other_options_use_another_connection),
+    CHECK_TEST(E4_unverified_requests_do_not_wait_for_each_other),
     CHECK_TEST(S_01_equal_options_at_another_place_are_equal),
     CHECK_TEST(S_01_another_host_or_port_uses_another_connection),
     CHECK_TEST(S_02_a_session_is_offered_only_to_its_equal),
     CHECK_TEST(S_02_a_session_is_for_its_host),
     CHECK_TEST(S_02_a_failed_handshake_forgets_the_session),
     CHECK_TEST(S_02_sessions_and_configs_are_bounded),
+    CHECK_TEST(S_71_a_name_that_no_certificate_can_have_is_refused),
+    CHECK_TEST(S_02_an_origin_may_fall_asleep_in_the_middle),
+    CHECK_TEST(D5_a_key_without_its_certificate_is_an_error),
     CHECK_TEST(D5_the_target_is_what_the_url_says),
 };
 CHECK_MAIN(tests)
