@@ -366,6 +366,7 @@ static void word_option(player *p, const script_line *line) {
     else if (!strcmp(name, "claim_length")) p->desc.body.length = (uint64_t)value;
     else if (!strcmp(name, "expect")) p->desc.expect_continue = true;
     else if (!strcmp(name, "http10")) p->desc.use_http10 = true;
+    else if (!strcmp(name, "priority")) p->desc.priority = (turbohttp_priority)value;
     else if (!strcmp(name, "no_reuse")) p->desc.disable_reuse = true;
     else if (!strcmp(name, "idempotent")) p->desc.is_idempotent = true;
     else if (!strcmp(name, "body_limit")) p->desc.body_limit = (uint64_t)value;
