@@ -11999,7 +11999,7 @@ struct tbh_mux_stream {
     tbh_mux_state state;
 
     /* sending */
-    int64_t send_window; /* negative after the peer has made its windows smaller (§6.9.2) */
+    int32_t send_window; /* negative after the peer has made its windows smaller (§6.9.2) */
     tbh_source *body;
     turbohttp_span small;    /* a body in the same block as the head */
     turbohttp_span trailers; /* field lines behind a body of unknown length */
@@ -12117,7 +12117,7 @@ struct tbh_mux {
     void *encoder_memory;
     size_t encoder_bytes;
     tbh_mux_common common;
-    int64_t send_window;
+    int32_t send_window;
     uint32_t window, taken;
     uint64_t late;      /* bytes that may still come for streams that we ended */
     uint32_t pieces;    /* of bodies, sent */
@@ -12255,7 +12255,7 @@ TBH_FN void tbh_mux_out_consume(tbh_mux *h, size_t n);
  * ever above 2^31-1.
  * Does not know: frames, who consumes. */
 
-#define TBH_MUX_LARGEST_WINDOW INT64_C(0x7fffffff)
+#define TBH_MUX_LARGEST_WINDOW INT32_C(0x7fffffff)
 
 /* ------------------------------------------------------------ token buckets */
 TBH_FN void tbh_mux_bucket_init(tbh_mux_bucket *bucket, uint32_t burst, uint32_t per_second,
@@ -12339,10 +12339,12 @@ TBH_FN void tbh_mux_write_credit(tbh_mux *h) {
 }
 
 /* ------------------------------------------------------------ what we send */
-/* False: the sum is no window any more (§6.9.1). */
-static bool tbh_mux_widen(int64_t *window, int64_t n) {
+/* False: the sum would be no window any more (§6.9.1). What was sent was once allowed, so a window is
+ * never below -(2^31-1). */
+static bool tbh_mux_widen(int32_t *window, int32_t n) {
+    if (n > 0 && *window > TBH_MUX_LARGEST_WINDOW - n) return false;
     *window += n;
-    return *window <= TBH_MUX_LARGEST_WINDOW;
+    return true;
 }
 
 static void tbh_mux_may_send(tbh_mux_stream *stream) {
@@ -12356,19 +12358,19 @@ TBH_FN void tbh_mux_on_window_update(tbh_mux *h, uint32_t stream_id, uint32_t in
     tbh_mux_stream *stream = stream_id ? tbh_mux_find(h, stream_id) : NULL;
     if (!tbh_mux_count_control(h)) return;
     if (stream_id == 0) {
-        if (!tbh_mux_widen(&h->send_window, increment))
+        if (!tbh_mux_widen(&h->send_window, (int32_t)increment))
             tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_FLOW_CONTROL_ERROR);
         return;
     }
     if (!stream || stream->state == TBH_MUX_CLOSED) return;
     tbh_mux_step(stream, TBH_MUX_IN_WINDOW);
-    if (tbh_mux_widen(&stream->send_window, increment)) tbh_mux_may_send(stream);
+    if (tbh_mux_widen(&stream->send_window, (int32_t)increment)) tbh_mux_may_send(stream);
     else tbh_mux_reset_stream(stream, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_FLOW_CONTROL_ERROR);
 }
 
 /* §6.9.2: the difference goes to every stream, and may make its window negative. */
 TBH_FN void tbh_mux_on_initial_window(tbh_mux *h, uint32_t window) {
-    int64_t difference = (int64_t)window - (int64_t)h->peer_window;
+    int32_t difference = (int32_t)window - (int32_t)h->peer_window;
     h->peer_window = window;
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
     for (; stream; stream = stream->nodes[TBH_MUX_LIVE].next) {
@@ -12381,7 +12383,7 @@ TBH_FN void tbh_mux_on_initial_window(tbh_mux *h, uint32_t window) {
 }
 
 TBH_FN size_t tbh_mux_allowance(const tbh_mux_stream *stream) {
-    int64_t n = stream->send_window;
+    int32_t n = stream->send_window;
     if (stream->mux->send_window < n) n = stream->mux->send_window;
     if (n > 16384) n = 16384; /* every peer takes frames of this size (§4.2) */
     return n > 0 ? (size_t)n : 0;
@@ -12389,8 +12391,8 @@ TBH_FN size_t tbh_mux_allowance(const tbh_mux_stream *stream) {
 
 /* Each frame of body earns the peer the updates that answer it. */
 TBH_FN void tbh_mux_spend_window(tbh_mux_stream *stream, size_t n) {
-    stream->send_window -= (int64_t)n;
-    stream->mux->send_window -= (int64_t)n;
+    stream->send_window -= (int32_t)n;
+    stream->mux->send_window -= (int32_t)n;
     tbh_mux_bucket_give(&stream->mux->control, 4);
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
@@ -12525,7 +12527,7 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     stream->mux = h;
     stream->owner = owner;
     stream->state = TBH_MUX_OPEN_HEAD;
-    stream->send_window = h->peer_window;
+    stream->send_window = (int32_t)h->peer_window;
     stream->window = h->options.stream_window;
     stream->is_head = request->is_head;
     stream->priority = request->priority;
@@ -13438,7 +13440,8 @@ TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
     h->next_id = h->options.first_id;
     h->peer_streams = UINT32_MAX;
     h->goaway_last = UINT32_MAX;
-    h->send_window = h->window = h->peer_window = 65535; /* §6.9.2 */
+    h->send_window = 65535; /* §6.9.2 */
+    h->window = h->peer_window = 65535;
     h->settings_due_us = now_us + h->options.settings_us;
     h->ping_at_us = h->ping_due_us = UINT64_MAX;
     tbh_mux_bucket_init(&h->control, TBH_SMALL ? 100 : 1000, TBH_SMALL ? 10 : 100, now_us);

@@ -61,7 +61,8 @@ TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
     h->next_id = h->options.first_id;
     h->peer_streams = UINT32_MAX;
     h->goaway_last = UINT32_MAX;
-    h->send_window = h->window = h->peer_window = 65535; /* §6.9.2 */
+    h->send_window = 65535; /* §6.9.2 */
+    h->window = h->peer_window = 65535;
     h->settings_due_us = now_us + h->options.settings_us;
     h->ping_at_us = h->ping_due_us = UINT64_MAX;
     tbh_mux_bucket_init(&h->control, TBH_SMALL ? 100 : 1000, TBH_SMALL ? 10 : 100, now_us);

@@ -94,7 +94,7 @@ struct tbh_mux_stream {
     tbh_mux_state state;
 
     /* sending */
-    int64_t send_window; /* negative after the peer has made its windows smaller (§6.9.2) */
+    int32_t send_window; /* negative after the peer has made its windows smaller (§6.9.2) */
     tbh_source *body;
     turbohttp_span small;    /* a body in the same block as the head */
     turbohttp_span trailers; /* field lines behind a body of unknown length */
@@ -212,7 +212,7 @@ struct tbh_mux {
     void *encoder_memory;
     size_t encoder_bytes;
     tbh_mux_common common;
-    int64_t send_window;
+    int32_t send_window;
     uint32_t window, taken;
     uint64_t late;      /* bytes that may still come for streams that we ended */
     uint32_t pieces;    /* of bodies, sent */

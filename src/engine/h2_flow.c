@@ -7,7 +7,7 @@
  * Does not know: frames, who consumes. */
 #include "conn_h2.h"
 
-#define TBH_MUX_LARGEST_WINDOW INT64_C(0x7fffffff)
+#define TBH_MUX_LARGEST_WINDOW INT32_C(0x7fffffff)
 
 /* ------------------------------------------------------------ token buckets */
 TBH_FN void tbh_mux_bucket_init(tbh_mux_bucket *bucket, uint32_t burst, uint32_t per_second,
@@ -91,10 +91,12 @@ TBH_FN void tbh_mux_write_credit(tbh_mux *h) {
 }
 
 /* ------------------------------------------------------------ what we send */
-/* False: the sum is no window any more (§6.9.1). */
-static bool tbh_mux_widen(int64_t *window, int64_t n) {
+/* False: the sum would be no window any more (§6.9.1). What was sent was once allowed, so a window is
+ * never below -(2^31-1). */
+static bool tbh_mux_widen(int32_t *window, int32_t n) {
+    if (n > 0 && *window > TBH_MUX_LARGEST_WINDOW - n) return false;
     *window += n;
-    return *window <= TBH_MUX_LARGEST_WINDOW;
+    return true;
 }
 
 static void tbh_mux_may_send(tbh_mux_stream *stream) {
@@ -108,19 +110,19 @@ TBH_FN void tbh_mux_on_window_update(tbh_mux *h, uint32_t stream_id, uint32_t in
     tbh_mux_stream *stream = stream_id ? tbh_mux_find(h, stream_id) : NULL;
     if (!tbh_mux_count_control(h)) return;
     if (stream_id == 0) {
-        if (!tbh_mux_widen(&h->send_window, increment))
+        if (!tbh_mux_widen(&h->send_window, (int32_t)increment))
             tbh_mux_fail(h, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_FLOW_CONTROL_ERROR);
         return;
     }
     if (!stream || stream->state == TBH_MUX_CLOSED) return;
     tbh_mux_step(stream, TBH_MUX_IN_WINDOW);
-    if (tbh_mux_widen(&stream->send_window, increment)) tbh_mux_may_send(stream);
+    if (tbh_mux_widen(&stream->send_window, (int32_t)increment)) tbh_mux_may_send(stream);
     else tbh_mux_reset_stream(stream, TURBOHTTP_ERR_H2_PROTOCOL, TURBOHTTP_H2_FLOW_CONTROL_ERROR);
 }
 
 /* §6.9.2: the difference goes to every stream, and may make its window negative. */
 TBH_FN void tbh_mux_on_initial_window(tbh_mux *h, uint32_t window) {
-    int64_t difference = (int64_t)window - (int64_t)h->peer_window;
+    int32_t difference = (int32_t)window - (int32_t)h->peer_window;
     h->peer_window = window;
     tbh_mux_stream *stream = h->queues[TBH_MUX_LIVE].first;
     for (; stream; stream = stream->nodes[TBH_MUX_LIVE].next) {
@@ -133,7 +135,7 @@ TBH_FN void tbh_mux_on_initial_window(tbh_mux *h, uint32_t window) {
 }
 
 TBH_FN size_t tbh_mux_allowance(const tbh_mux_stream *stream) {
-    int64_t n = stream->send_window;
+    int32_t n = stream->send_window;
     if (stream->mux->send_window < n) n = stream->mux->send_window;
     if (n > 16384) n = 16384; /* every peer takes frames of this size (§4.2) */
     return n > 0 ? (size_t)n : 0;
@@ -141,7 +143,7 @@ TBH_FN size_t tbh_mux_allowance(const tbh_mux_stream *stream) {
 
 /* Each frame of body earns the peer the updates that answer it. */
 TBH_FN void tbh_mux_spend_window(tbh_mux_stream *stream, size_t n) {
-    stream->send_window -= (int64_t)n;
-    stream->mux->send_window -= (int64_t)n;
+    stream->send_window -= (int32_t)n;
+    stream->mux->send_window -= (int32_t)n;
     tbh_mux_bucket_give(&stream->mux->control, 4);
 }

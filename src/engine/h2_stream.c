@@ -125,7 +125,7 @@ TBH_FN turbohttp_status tbh_mux_start(tbh_mux *h, tbh_mux_stream *stream,
     stream->mux = h;
     stream->owner = owner;
     stream->state = TBH_MUX_OPEN_HEAD;
-    stream->send_window = h->peer_window;
+    stream->send_window = (int32_t)h->peer_window;
     stream->window = h->options.stream_window;
     stream->is_head = request->is_head;
     stream->priority = request->priority;
