@@ -96,8 +96,11 @@ static turbohttp_status tbh_link2_head(tbh_request *request, const tbh_mux_strea
     return tbh_deliver_head(request, &head, 20);
 }
 
+/* A decoder may have taken all that came while its consumer refuses what it made: what comes then
+ * stays in the mux. */
 static turbohttp_status tbh_link2_put(tbh_link *link, tbh_request *request, turbohttp_span span) {
     size_t taken;
+    if (request->is_paused) return TURBOHTTP_PENDING;
     turbohttp_status status = tbh_deliver_put(request, span, &taken);
     tbh_mux_body_consume(tbh_link2_stream(request), taken);
     if (status == TURBOHTTP_OK) tbh_request_set_phase(request, TURBOHTTP_PHASE_BODY);
@@ -108,8 +111,9 @@ static turbohttp_status tbh_link2_put(tbh_link *link, tbh_request *request, turb
 }
 
 static turbohttp_status tbh_link2_end(tbh_link *link, tbh_request *request) {
-    turbohttp_status status = tbh_deliver_finish(request);
     request->is_ended = true;
+    if (request->is_paused) return TURBOHTTP_PENDING;
+    turbohttp_status status = tbh_deliver_finish(request);
     if (status != TURBOHTTP_OK) return status;
     tbh_link2_part(link, request);
     tbh_request_complete(request, TURBOHTTP_OK);
@@ -307,9 +311,17 @@ static bool tbh_link2_settle(tbh_link *link) {
     return may_rest;
 }
 
+/* An idle link has no turn of its own: what the budget of its last one left behind, the answer to a
+ * PING perhaps, goes when the socket says that it may. */
+static bool tbh_link2_wants_send(const tbh_link *link) {
+    bool is_owing = link->mux->out_at < link->mux->out.length;
+    return link->is_send_blocked || (is_owing && link->state == TBH_LINK_IDLE);
+}
+
 static void tbh_link2_update_wants(tbh_link *link) {
     bool wants_in = tbh_mux_in_wanted(link->mux);
-    int wants = (wants_in ? TBH_WANT_RECEIVE : 0) | (link->is_send_blocked ? TBH_WANT_SEND : 0);
+    int wants =
+        (wants_in ? TBH_WANT_RECEIVE : 0) | (tbh_link2_wants_send(link) ? TBH_WANT_SEND : 0);
     tbh_stream_wants(&link->stream, (uint8_t)wants);
     tbh_client_arm(link->client, tbh_mux_deadline(link->mux));
     bool is_cut_short = link->client->budget == 0;
@@ -360,9 +372,11 @@ static bool tbh_link2_is_doubtful(const tbh_link *link) {
     return is_silent || h->ping_due_us != UINT64_MAX;
 }
 
-/* SETTINGS, PING, GOAWAY and the end may come at any time. */
+/* SETTINGS, PING, GOAWAY and the end may come at any time, and the last frames of an exchange may
+ * still have to leave. */
 static void tbh_link2_on_idle_ready(tbh_link *link) {
     link->may_receive = true;
+    link->is_send_blocked = false;
     tbh_link2_pump(link, false);
 }
 

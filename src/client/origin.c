@@ -279,18 +279,26 @@ static bool tbh_origin_may_share(tbh_origin *origin, const tbh_request *request)
     return !is_doubtful && link->protocol->has_room(link);
 }
 
+/* A request whose connection died is not given one that rested, but one that others use: that was
+ * opened since, and a hundred of them need no more than one. */
+static bool tbh_origin_is_trusted(const tbh_origin *origin, const tbh_request *request) {
+    return !request->was_replayed || origin->shared->state == TBH_LINK_BUSY;
+}
+
 /* Is there a connection that this request should rather wait for than open one of its own? */
 static bool tbh_origin_should_wait(const tbh_origin *origin, const tbh_request *request) {
     if (request->disable_reuse || origin->key.policy == TBH_POLICY_H1) return false;
     if (tbh_origin_is_unverified(origin)) return false;
-    if (origin->shared && !request->was_replayed) return true; /* it is full */
+    if (origin->shared && tbh_origin_is_trusted(origin, request)) return true; /* it is full */
     return origin->opening > 0 && !origin->speaks_h1;
 }
 
 /* A live idle link for this request; those found dead are destroyed on the way. */
 static tbh_link *tbh_origin_find_idle(tbh_origin *origin, const tbh_request *request) {
-    if (request->was_replayed || request->disable_reuse) return NULL;
-    if (origin->shared) return tbh_origin_may_share(origin, request) ? origin->shared : NULL;
+    if (request->disable_reuse) return NULL;
+    if (origin->shared && tbh_origin_is_trusted(origin, request))
+        return tbh_origin_may_share(origin, request) ? origin->shared : NULL;
+    if (request->was_replayed) return NULL;
     while (origin->idle) {
         tbh_link *link = origin->idle;
         if (tbh_origin_may_reuse(link, request)) return link;

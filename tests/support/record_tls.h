@@ -49,6 +49,7 @@ typedef struct record_tls {
     size_t in_fill;
     unsigned char ready[RECORD_ROOM]; /* decrypted: [ready_at, ready_fill) */
     size_t ready_at, ready_fill;
+    char protocol[14]; /* ALPN */
     int steps; /* of the handshake, still to do after the answer */
     bool has_answer, is_up, is_closed, wants_step;
 } record_tls;
@@ -65,16 +66,29 @@ static void record_context_destroy(void *context) {
     (void)context;
 }
 
+/* What the server would like to speak; NULL: it knows no ALPN. */
+static const char *record_alpn;
+
+static void record_choose(record_tls *t, const turbohttp_tls_target *target) {
+    for (size_t i = 0; i < target->protocol_count && record_alpn; i++) {
+        const char *offered = target->protocols[i];
+        bool is_liked = !strcmp(offered, record_alpn);
+        if (is_liked || !strcmp(offered, "http/1.1")) memcpy(t->protocol, offered, strlen(offered) + 1);
+        if (is_liked) return;
+    }
+}
+
 static turbohttp_status record_open(void *context, const turbohttp_tls_target *target, void **tls,
                                     turbohttp_error *error) {
     const turbohttp_allocator *allocator = (const turbohttp_allocator *)context;
     record_tls *t = (record_tls *)allocator->allocate(allocator->user, sizeof *t);
-    (void)target, (void)error;
+    (void)error;
     if (!t) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     memset(t, 0, sizeof *t);
     t->allocator = allocator;
     t->out_fill = record_wrap(t->out, RECORD_HELLO, NULL, 0);
     t->steps = 3;
+    record_choose(t, target);
     *tls = t;
     return TURBOHTTP_OK;
 }
@@ -185,8 +199,8 @@ static void record_close(void *tls) {
 }
 
 static void record_info(const void *tls, turbohttp_tls_info *info) {
-    (void)tls;
     memset(info, 0, sizeof *info);
+    memcpy(info->protocol, ((const record_tls *)tls)->protocol, sizeof info->protocol);
     info->provider = "record";
 }
 

@@ -17,6 +17,7 @@ typedef struct script {
     script_line *lines;
     size_t count;
     char title[160];
+    int is_h2; /* C and S lines are frames */
 } script;
 
 /* \r \n \t \0 \\ \xNN */
@@ -90,6 +91,7 @@ static int script_load(script *s, const char *path) {
         script_add_line(s, raw, number);
     }
     fclose(f);
+    s->is_h2 = strstr(path, "/h2/") != NULL;
     return 1;
 }
 
