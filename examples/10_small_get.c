@@ -52,10 +52,11 @@ static bool ask(int s, const turbohttp_url *url) {
            put(s, end, sizeof end - 1);
 }
 
-static bool fill(int s) {
+/* Positive: there is more; 0: the server has closed; negative: the connection broke. */
+static ssize_t fill(int s) {
     ssize_t n = recv(s, block + filled, sizeof block - filled, 0);
     if (n > 0) filled += (size_t)n;
-    return n > 0;
+    return n;
 }
 
 /* The final head; what follows it moves to the front of the block. */
@@ -64,7 +65,7 @@ static turbohttp_status read_head(int s, turbohttp_h1_head *head) {
     for (;;) {
         turbohttp_status status =
             turbohttp_h1_head_parse(&parser, block, filled, false, NULL, table, HEADERS, head, NULL);
-        if (status == TURBOHTTP_PENDING && !fill(s)) return TURBOHTTP_ERR_HEAD_TRUNCATED;
+        if (status == TURBOHTTP_PENDING && fill(s) <= 0) return TURBOHTTP_ERR_HEAD_TRUNCATED;
         if (status == TURBOHTTP_PENDING) continue;
         if (status != TURBOHTTP_OK) return status;
         filled -= head->head_length;
@@ -105,7 +106,9 @@ int main(int argc, char **argv) {
     if (head.framing == TURBOHTTP_FRAMING_NONE) left = 0; /* 204, 304 */
     turbohttp_chunked_init(&chunked);
     turbohttp_status status = take(&head, &chunked, &left);
-    while (status == TURBOHTTP_PENDING && fill(s)) status = take(&head, &chunked, &left);
-    if (head.framing == TURBOHTTP_FRAMING_UNTIL_CLOSE) status = TURBOHTTP_DONE;
+    ssize_t more = 0;
+    while (status == TURBOHTTP_PENDING && (more = fill(s)) > 0) status = take(&head, &chunked, &left);
+    bool is_closed = status == TURBOHTTP_PENDING && more == 0;
+    if (is_closed && head.framing == TURBOHTTP_FRAMING_UNTIL_CLOSE) status = TURBOHTTP_DONE;
     return status == TURBOHTTP_DONE ? 0 : say("the body is cut short or malformed\n");
 }

@@ -1,6 +1,6 @@
 """The GET of examples/10: the codecs alone read every framing, and what is cut short is no success."""
 from checks import check, finish, run
-from servers import Raw, read_head
+from servers import Raw, read_head, reset
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWERS = [  # what the server sends before it closes → exit code, output
@@ -32,6 +32,14 @@ for sent, code, output in ANSWERS:
             result = run("10_small_get", server.url("/a?b"))
             check(result.returncode == code and result.stdout == output, f"{sent[:60]!r} in steps of {step}", result)
 
+def broken(connection, number):
+    read_head(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    reset(connection)
+
+
+with Raw(broken) as server:
+    check(run("10_small_get", server.url("/")).returncode == 1, "a reset is not the end of a body")
 for url in ("https://localhost/", "http://user@localhost/", "http://a b/", "localhost", "http://localhost:99999/"):
     check(run("10_small_get", url).returncode == 1, f"{url} is refused")
 check(run("10_small_get", "http://127.0.0.1:1/").returncode == 1, "nobody listens")
