@@ -12532,6 +12532,7 @@ static void tbh_mux_drop_held(tbh_mux_stream *stream) {
     tbh_mux *h = stream->mux;
     if (h->offered_to == stream && !h->is_held_offer) tbh_mux_credit(h, NULL, h->offered.length);
     if (h->offered_to == stream) h->offered_to = NULL;
+    if (!stream->held.first) return;
     tbh_mux_credit(h, NULL, stream->held.length);
     turbohttp_segments_reset(&stream->held);
 }
@@ -12712,10 +12713,11 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
     return line;
 }
 
-static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
-    const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
+/* `index` is the name's in the static table. */
+static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span name,
+                               turbohttp_span value) {
     turbohttp_hpack_field field;
-    field.name = tbh_span(row.name, row.name_length);
+    field.name = name;
     field.value = value;
     field.never_indexed = false;
     tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
@@ -12823,7 +12825,7 @@ static void tbh_mux_put_known(tbh_mux *h, turbohttp_span path) {
     const tbh_mux_common *common = &h->common;
     const char *wire = common->bytes + common->method_bytes + common->lines_bytes;
     tbh_writer_add(&h->out, wire, common->before_path);
-    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, tbh_span_of(":path"), path);
     tbh_writer_add(&h->out, wire + common->before_path, common->behind_path);
 }
 
@@ -12846,11 +12848,11 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
     bool is_kept = tbh_mux_keep_texts(h, method, lines);
     turbohttp_span host = tbh_mux_line(&lines);
     tbh_mux_split(host, &authority);
-    tbh_mux_put_pseudo(h, TBH_HPACK_METHOD, method);
-    tbh_mux_put_pseudo(h, TBH_HPACK_SCHEME, h->scheme);
-    tbh_mux_put_pseudo(h, TBH_HPACK_AUTHORITY, authority);
+    tbh_mux_put_pseudo(h, TBH_HPACK_METHOD, tbh_span_of(":method"), method);
+    tbh_mux_put_pseudo(h, TBH_HPACK_SCHEME, tbh_span_of(":scheme"), h->scheme);
+    tbh_mux_put_pseudo(h, TBH_HPACK_AUTHORITY, tbh_span_of(":authority"), authority);
     size_t before = h->out.length - start;
-    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, tbh_span_of(":path"), path);
     size_t after = h->out.length;
     tbh_mux_put_lines(h, lines);
     if (is_kept) tbh_mux_keep_wire(h, start, before, after);
@@ -13455,7 +13457,7 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
 
 TBH_FN bool tbh_mux_can_start(const tbh_mux *h) {
     uint32_t live = h->queues[TBH_MUX_LIVE].count;
-    return !h->is_failed && !h->is_draining && !h->is_ended && live < h->options.streams &&
+    return !(h->is_failed | h->is_draining | h->is_ended) && live < h->options.streams &&
            live < h->peer_streams;
 }
 
@@ -13508,7 +13510,7 @@ TBH_FN void tbh_mux_in_end(tbh_mux *h) {
 }
 
 TBH_FN bool tbh_mux_in_wanted(const tbh_mux *h) {
-    return !h->is_failed && !h->is_ended && h->at == h->fill && !h->end_is_due;
+    return h->at == h->fill && !(h->is_failed | h->is_ended | h->end_is_due);
 }
 
 /* ------------------------------------------------------------ which stream */
@@ -19430,7 +19432,7 @@ static void tbh_link2_pump(tbh_link *link, bool may_block) {
     tbh_link2_deliver(link);
     tbh_link2_receive(link);
     tbh_link2_send(link);
-    tbh_link2_receive(link); /* why sending failed */
+    if (link->send_status != TURBOHTTP_OK) tbh_link2_receive(link); /* why it failed */
     tbh_link2_deliver(link); /* a source that failed */
     if (tbh_link2_settle(link)) tbh_link2_update_wants(link);
 }
@@ -19888,11 +19890,12 @@ static void tbh_request_override_timeouts(turbohttp_timeouts *t, const turbohttp
 
 /* What the request leaves at 0 is the client's; mostly that is everything. */
 static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_timeouts *given) {
-    static const turbohttp_timeouts none = {0, 0, 0, 0, 0, 0, 0, 0, 0};
+    uint32_t any = given->resolve_ms | given->connect_ms | given->tls_ms | given->send_ms |
+                   given->first_byte_ms | given->idle_ms | given->continue_ms | given->total_ms;
     turbohttp_timeouts *t = &request->timeouts;
     bool is_streaming = request->on_body || request->body_path;
     *t = request->client->timeouts;
-    if (memcmp(given, &none, sizeof none) != 0) tbh_request_override_timeouts(t, given);
+    if (any) tbh_request_override_timeouts(t, given);
     if (!t->total_ms) t->total_ms = is_streaming ? TURBOHTTP_NO_TIMEOUT : 120000;
 }
 

@@ -335,7 +335,7 @@ static void tbh_link2_pump(tbh_link *link, bool may_block) {
     tbh_link2_deliver(link);
     tbh_link2_receive(link);
     tbh_link2_send(link);
-    tbh_link2_receive(link); /* why sending failed */
+    if (link->send_status != TURBOHTTP_OK) tbh_link2_receive(link); /* why it failed */
     tbh_link2_deliver(link); /* a source that failed */
     if (tbh_link2_settle(link)) tbh_link2_update_wants(link);
 }

@@ -24,11 +24,12 @@ static void tbh_request_override_timeouts(turbohttp_timeouts *t, const turbohttp
 
 /* What the request leaves at 0 is the client's; mostly that is everything. */
 static void tbh_request_take_timeouts(tbh_request *request, const turbohttp_timeouts *given) {
-    static const turbohttp_timeouts none = {0, 0, 0, 0, 0, 0, 0, 0, 0};
+    uint32_t any = given->resolve_ms | given->connect_ms | given->tls_ms | given->send_ms |
+                   given->first_byte_ms | given->idle_ms | given->continue_ms | given->total_ms;
     turbohttp_timeouts *t = &request->timeouts;
     bool is_streaming = request->on_body || request->body_path;
     *t = request->client->timeouts;
-    if (memcmp(given, &none, sizeof none) != 0) tbh_request_override_timeouts(t, given);
+    if (any) tbh_request_override_timeouts(t, given);
     if (!t->total_ms) t->total_ms = is_streaming ? TURBOHTTP_NO_TIMEOUT : 120000;
 }
 

@@ -101,7 +101,7 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
 
 TBH_FN bool tbh_mux_can_start(const tbh_mux *h) {
     uint32_t live = h->queues[TBH_MUX_LIVE].count;
-    return !h->is_failed && !h->is_draining && !h->is_ended && live < h->options.streams &&
+    return !(h->is_failed | h->is_draining | h->is_ended) && live < h->options.streams &&
            live < h->peer_streams;
 }
 
@@ -154,7 +154,7 @@ TBH_FN void tbh_mux_in_end(tbh_mux *h) {
 }
 
 TBH_FN bool tbh_mux_in_wanted(const tbh_mux *h) {
-    return !h->is_failed && !h->is_ended && h->at == h->fill && !h->end_is_due;
+    return h->at == h->fill && !(h->is_failed | h->is_ended | h->end_is_due);
 }
 
 /* ------------------------------------------------------------ which stream */

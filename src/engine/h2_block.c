@@ -20,10 +20,11 @@ static turbohttp_span tbh_mux_line(turbohttp_span *rest) {
     return line;
 }
 
-static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span value) {
-    const tbh_hpack_static_row row = tbh_hpack_static_row_at(index);
+/* `index` is the name's in the static table. */
+static void tbh_mux_put_pseudo(tbh_mux *h, uint32_t index, turbohttp_span name,
+                               turbohttp_span value) {
     turbohttp_hpack_field field;
-    field.name = tbh_span(row.name, row.name_length);
+    field.name = name;
     field.value = value;
     field.never_indexed = false;
     tbh_hpack_encode_named(&h->encoder, &field, index, &h->out);
@@ -131,7 +132,7 @@ static void tbh_mux_put_known(tbh_mux *h, turbohttp_span path) {
     const tbh_mux_common *common = &h->common;
     const char *wire = common->bytes + common->method_bytes + common->lines_bytes;
     tbh_writer_add(&h->out, wire, common->before_path);
-    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, tbh_span_of(":path"), path);
     tbh_writer_add(&h->out, wire + common->before_path, common->behind_path);
 }
 
@@ -154,11 +155,11 @@ static void tbh_mux_put_request_fields(tbh_mux *h, const tbh_conn_request *reque
     bool is_kept = tbh_mux_keep_texts(h, method, lines);
     turbohttp_span host = tbh_mux_line(&lines);
     tbh_mux_split(host, &authority);
-    tbh_mux_put_pseudo(h, TBH_HPACK_METHOD, method);
-    tbh_mux_put_pseudo(h, TBH_HPACK_SCHEME, h->scheme);
-    tbh_mux_put_pseudo(h, TBH_HPACK_AUTHORITY, authority);
+    tbh_mux_put_pseudo(h, TBH_HPACK_METHOD, tbh_span_of(":method"), method);
+    tbh_mux_put_pseudo(h, TBH_HPACK_SCHEME, tbh_span_of(":scheme"), h->scheme);
+    tbh_mux_put_pseudo(h, TBH_HPACK_AUTHORITY, tbh_span_of(":authority"), authority);
     size_t before = h->out.length - start;
-    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, path);
+    tbh_mux_put_pseudo(h, TBH_HPACK_PATH, tbh_span_of(":path"), path);
     size_t after = h->out.length;
     tbh_mux_put_lines(h, lines);
     if (is_kept) tbh_mux_keep_wire(h, start, before, after);

@@ -147,6 +147,7 @@ static void tbh_mux_drop_held(tbh_mux_stream *stream) {
     tbh_mux *h = stream->mux;
     if (h->offered_to == stream && !h->is_held_offer) tbh_mux_credit(h, NULL, h->offered.length);
     if (h->offered_to == stream) h->offered_to = NULL;
+    if (!stream->held.first) return;
     tbh_mux_credit(h, NULL, stream->held.length);
     turbohttp_segments_reset(&stream->held);
 }
