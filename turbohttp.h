@@ -12008,6 +12008,7 @@ struct tbh_mux_stream {
     turbohttp_content_coding coding;
     tbh_mux_section head, trailer;
     uint32_t head_bytes;     /* of the head's texts */
+    uint32_t field_bytes;    /* of all its blocks: interim heads, head and trailers share a limit */
     turbohttp_status reason; /* of a reset */
     uint32_t code;           /* the wire's */
     bool is_safe;            /* the peer did not process it: it may be repeated (§8.7) */
@@ -12253,12 +12254,13 @@ TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n) {
     bucket->level += n < missing ? n : missing;
 }
 
+/* Filling takes seconds, so more time than fits into 32 bits makes no difference. */
 static void tbh_mux_bucket_refill(tbh_mux_bucket *bucket, uint64_t now_us) {
     uint64_t elapsed = now_us > bucket->filled_us ? now_us - bucket->filled_us : 0;
-    uint64_t n = elapsed / bucket->interval_us;
+    uint32_t n = (elapsed < UINT32_MAX ? (uint32_t)elapsed : UINT32_MAX) / bucket->interval_us;
     if (n == 0) return;
-    bucket->filled_us += n * bucket->interval_us;
-    tbh_mux_bucket_give(bucket, n < bucket->burst ? (uint32_t)n : bucket->burst);
+    bucket->filled_us += (uint64_t)n * bucket->interval_us;
+    tbh_mux_bucket_give(bucket, n);
 }
 
 TBH_FN bool tbh_mux_bucket_take(tbh_mux_bucket *bucket, uint64_t now_us) {
@@ -13320,6 +13322,8 @@ static void tbh_mux_take_block(tbh_mux *h, tbh_mux_event *event) {
     tbh_mux_stream *stream = h->reading;
     tbh_mux_block *block = &h->head;
     bool had_head = stream->has_head;
+    stream->field_bytes += block->text_bytes;
+    if (stream->field_bytes > h->limits->head_bytes) block->status = TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (block->status == TURBOHTTP_OK) block->status = turbohttp_h2_fields_end(&block->fields);
     if (block->status != TURBOHTTP_OK) {
         tbh_mux_reset_stream(stream, block->status, tbh_mux_code_of(block->status));
@@ -16664,6 +16668,8 @@ TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants);
 TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream);
 /* False when the peer closed, failed, or sent something that nobody asked for (S-03). */
 TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream);
+/* False in a child of fork: goodbyes would end the parent's connection (S-85). */
+TBH_FN bool tbh_stream_is_ours(const tbh_stream *stream);
 TBH_FN void tbh_stream_shut(tbh_stream *stream);
 
 /* The wire under a secured stream, or the stream itself. */
@@ -16829,6 +16835,15 @@ TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
     uint8_t byte;
     size_t received;
     return tbh_stream_receive(stream, &byte, 1, &received) == TURBOHTTP_PENDING;
+}
+
+TBH_FN bool tbh_stream_is_ours(const tbh_stream *stream) {
+#if TBH_SOCKETS
+    return !tbh_os_birth_is_elsewhere(&stream->io->birth);
+#else
+    (void)stream;
+    return true;
+#endif
 }
 
 TBH_FN void tbh_stream_shut(tbh_stream *stream) {
@@ -17104,19 +17119,11 @@ TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t r
     return *received ? TURBOHTTP_OK : status;
 }
 
-/* The child of a fork must not end its parent's session (S-85). */
-static bool tbh_tls_may_say_goodbye(const tbh_stream *stream) {
-#if TBH_SOCKETS
-    if (tbh_os_birth_is_elsewhere(&stream->io->birth)) return false;
-#endif
-    return stream->tls.is_up && !stream->tls.is_ended;
-}
-
 /* close_notify is a courtesy: sent if the wire takes it at once. */
 TBH_FN void tbh_tls_shut(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
     if (!tls->provider) return;
-    if (tbh_tls_may_say_goodbye(stream)) {
+    if (tls->is_up && !tls->is_ended && tbh_stream_is_ours(stream)) {
         tls->provider->close(tls->session);
         tbh_tls_push(stream);
     }
@@ -17434,7 +17441,7 @@ typedef struct tbh_protocol {
     bool (*is_doubtful)(const tbh_link *link); /* nobody knows whether the peer is still there */
     void (*on_idle_ready)(tbh_link *link);     /* idle, look what there is; the link may be gone */
     void (*tick)(tbh_link *link);              /* deadlines of its own; an idle link may be gone */
-    void (*shut)(tbh_link *link);              /* returns what the protocol holds */
+    void (*shut)(tbh_link *link);              /* says goodbye, returns what it holds */
 } tbh_protocol;
 
 struct tbh_link {
@@ -18561,8 +18568,8 @@ TBH_FN void tbh_link_destroy(tbh_link *link) {
     tbh_link_unmark_dirty(link);
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
     tbh_link_delist(link);
-    tbh_stream_shut(&link->stream);
     if (link->protocol) link->protocol->shut(link);
+    tbh_stream_shut(&link->stream);
     turbohttp_object_pool_return(&client->link_pool, link);
     tbh_origin_drop_if_unused(client, origin);
 }
@@ -19433,7 +19440,7 @@ static void tbh_link2_pump(tbh_link *link, bool may_block) {
     tbh_link2_receive(link);
     tbh_link2_send(link);
     if (link->send_status != TURBOHTTP_OK) tbh_link2_receive(link); /* why it failed */
-    tbh_link2_deliver(link); /* a source that failed */
+    tbh_link2_deliver(link);                                        /* a source that failed */
     if (tbh_link2_settle(link)) tbh_link2_update_wants(link);
 }
 
@@ -19484,7 +19491,17 @@ static void tbh_link2_tick(tbh_link *link) {
     else if (link->mux->is_failed) tbh_link2_pump(link, false); /* nobody else would */
 }
 
+/* §5.4.1: a courtesy, said if the wire takes it at once. */
+static void tbh_link2_say_goodbye(tbh_link *link) {
+    tbh_mux *mux = link->mux;
+    bool is_over = mux->is_failed || mux->is_ended || link->send_status != TURBOHTTP_OK;
+    if (is_over || !tbh_stream_is_ours(&link->stream)) return;
+    turbohttp_h2_write_goaway(&mux->out, 0, TURBOHTTP_H2_NO_ERROR, tbh_span(NULL, 0));
+    if (tbh_link2_send_once(link) == TURBOHTTP_OK) tbh_stream_flush(&link->stream);
+}
+
 static void tbh_link2_shut(tbh_link *link) {
+    tbh_link2_say_goodbye(link);
     tbh_mux_reset(link->mux);
     turbohttp_byte_pool_return(&link->client->heap->blocks, link->mux, link->mux_bytes);
     link->mux = NULL;
@@ -19505,6 +19522,7 @@ TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
     turbohttp_status status = tbh_mux_init(link->mux, blocks, &client->limits, NULL,
                                            origin->key.tls != NULL, client->io.now_us);
     bool is_unverified = tbh_origin_is_unverified(origin);
+    link->send_status = status; /* without a preface nothing is sent */
     origin->speaks_h1 = false;
     if (status == TURBOHTTP_OK && !link->is_private && !is_unverified) origin->shared = link;
     return status;

@@ -148,7 +148,7 @@ typedef struct tbh_protocol {
     bool (*is_doubtful)(const tbh_link *link); /* nobody knows whether the peer is still there */
     void (*on_idle_ready)(tbh_link *link);     /* idle, look what there is; the link may be gone */
     void (*tick)(tbh_link *link);              /* deadlines of its own; an idle link may be gone */
-    void (*shut)(tbh_link *link);              /* returns what the protocol holds */
+    void (*shut)(tbh_link *link);              /* says goodbye, returns what it holds */
 } tbh_protocol;
 
 struct tbh_link {

@@ -66,8 +66,8 @@ TBH_FN void tbh_link_destroy(tbh_link *link) {
     tbh_link_unmark_dirty(link);
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
     tbh_link_delist(link);
-    tbh_stream_shut(&link->stream);
     if (link->protocol) link->protocol->shut(link);
+    tbh_stream_shut(&link->stream);
     turbohttp_object_pool_return(&client->link_pool, link);
     tbh_origin_drop_if_unused(client, origin);
 }

@@ -336,7 +336,7 @@ static void tbh_link2_pump(tbh_link *link, bool may_block) {
     tbh_link2_receive(link);
     tbh_link2_send(link);
     if (link->send_status != TURBOHTTP_OK) tbh_link2_receive(link); /* why it failed */
-    tbh_link2_deliver(link); /* a source that failed */
+    tbh_link2_deliver(link);                                        /* a source that failed */
     if (tbh_link2_settle(link)) tbh_link2_update_wants(link);
 }
 
@@ -387,7 +387,17 @@ static void tbh_link2_tick(tbh_link *link) {
     else if (link->mux->is_failed) tbh_link2_pump(link, false); /* nobody else would */
 }
 
+/* §5.4.1: a courtesy, said if the wire takes it at once. */
+static void tbh_link2_say_goodbye(tbh_link *link) {
+    tbh_mux *mux = link->mux;
+    bool is_over = mux->is_failed || mux->is_ended || link->send_status != TURBOHTTP_OK;
+    if (is_over || !tbh_stream_is_ours(&link->stream)) return;
+    turbohttp_h2_write_goaway(&mux->out, 0, TURBOHTTP_H2_NO_ERROR, tbh_span(NULL, 0));
+    if (tbh_link2_send_once(link) == TURBOHTTP_OK) tbh_stream_flush(&link->stream);
+}
+
 static void tbh_link2_shut(tbh_link *link) {
+    tbh_link2_say_goodbye(link);
     tbh_mux_reset(link->mux);
     turbohttp_byte_pool_return(&link->client->heap->blocks, link->mux, link->mux_bytes);
     link->mux = NULL;
@@ -408,6 +418,7 @@ TBH_FN turbohttp_status tbh_link_speak_h2(tbh_link *link) {
     turbohttp_status status = tbh_mux_init(link->mux, blocks, &client->limits, NULL,
                                            origin->key.tls != NULL, client->io.now_us);
     bool is_unverified = tbh_origin_is_unverified(origin);
+    link->send_status = status; /* without a preface nothing is sent */
     origin->speaks_h1 = false;
     if (status == TURBOHTTP_OK && !link->is_private && !is_unverified) origin->shared = link;
     return status;

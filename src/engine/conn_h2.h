@@ -120,6 +120,7 @@ struct tbh_mux_stream {
     turbohttp_content_coding coding;
     tbh_mux_section head, trailer;
     uint32_t head_bytes;     /* of the head's texts */
+    uint32_t field_bytes;    /* of all its blocks: interim heads, head and trailers share a limit */
     turbohttp_status reason; /* of a reset */
     uint32_t code;           /* the wire's */
     bool is_safe;            /* the peer did not process it: it may be repeated (§8.7) */

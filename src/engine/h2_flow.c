@@ -22,12 +22,13 @@ TBH_FN void tbh_mux_bucket_give(tbh_mux_bucket *bucket, uint32_t n) {
     bucket->level += n < missing ? n : missing;
 }
 
+/* Filling takes seconds, so more time than fits into 32 bits makes no difference. */
 static void tbh_mux_bucket_refill(tbh_mux_bucket *bucket, uint64_t now_us) {
     uint64_t elapsed = now_us > bucket->filled_us ? now_us - bucket->filled_us : 0;
-    uint64_t n = elapsed / bucket->interval_us;
+    uint32_t n = (elapsed < UINT32_MAX ? (uint32_t)elapsed : UINT32_MAX) / bucket->interval_us;
     if (n == 0) return;
-    bucket->filled_us += n * bucket->interval_us;
-    tbh_mux_bucket_give(bucket, n < bucket->burst ? (uint32_t)n : bucket->burst);
+    bucket->filled_us += (uint64_t)n * bucket->interval_us;
+    tbh_mux_bucket_give(bucket, n);
 }
 
 TBH_FN bool tbh_mux_bucket_take(tbh_mux_bucket *bucket, uint64_t now_us) {

@@ -228,6 +228,8 @@ static void tbh_mux_take_block(tbh_mux *h, tbh_mux_event *event) {
     tbh_mux_stream *stream = h->reading;
     tbh_mux_block *block = &h->head;
     bool had_head = stream->has_head;
+    stream->field_bytes += block->text_bytes;
+    if (stream->field_bytes > h->limits->head_bytes) block->status = TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (block->status == TURBOHTTP_OK) block->status = turbohttp_h2_fields_end(&block->fields);
     if (block->status != TURBOHTTP_OK) {
         tbh_mux_reset_stream(stream, block->status, tbh_mux_code_of(block->status));

@@ -142,6 +142,15 @@ TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream) {
     return tbh_stream_receive(stream, &byte, 1, &received) == TURBOHTTP_PENDING;
 }
 
+TBH_FN bool tbh_stream_is_ours(const tbh_stream *stream) {
+#if TBH_SOCKETS
+    return !tbh_os_birth_is_elsewhere(&stream->io->birth);
+#else
+    (void)stream;
+    return true;
+#endif
+}
+
 TBH_FN void tbh_stream_shut(tbh_stream *stream) {
     const turbohttp_transport *transport = stream->io ? stream->io->transport : NULL;
     if (!stream->io) return;

@@ -58,6 +58,8 @@ TBH_FN void tbh_stream_wants(tbh_stream *stream, uint8_t wants);
 TBH_FN uint8_t tbh_stream_take_ready(tbh_stream *stream);
 /* False when the peer closed, failed, or sent something that nobody asked for (S-03). */
 TBH_FN bool tbh_stream_is_quiet(tbh_stream *stream);
+/* False in a child of fork: goodbyes would end the parent's connection (S-85). */
+TBH_FN bool tbh_stream_is_ours(const tbh_stream *stream);
 TBH_FN void tbh_stream_shut(tbh_stream *stream);
 
 /* The wire under a secured stream, or the stream itself. */

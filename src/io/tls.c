@@ -257,19 +257,11 @@ TBH_FN turbohttp_status tbh_tls_receive(tbh_stream *stream, void *data, size_t r
     return *received ? TURBOHTTP_OK : status;
 }
 
-/* The child of a fork must not end its parent's session (S-85). */
-static bool tbh_tls_may_say_goodbye(const tbh_stream *stream) {
-#if TBH_SOCKETS
-    if (tbh_os_birth_is_elsewhere(&stream->io->birth)) return false;
-#endif
-    return stream->tls.is_up && !stream->tls.is_ended;
-}
-
 /* close_notify is a courtesy: sent if the wire takes it at once. */
 TBH_FN void tbh_tls_shut(tbh_stream *stream) {
     tbh_tls *tls = &stream->tls;
     if (!tls->provider) return;
-    if (tbh_tls_may_say_goodbye(stream)) {
+    if (tls->is_up && !tls->is_ended && tbh_stream_is_ours(stream)) {
         tls->provider->close(tls->session);
         tbh_tls_push(stream);
     }
