@@ -4333,7 +4333,10 @@ static TBH_NOINLINE turbohttp_status tbh_writer_grow(turbohttp_writer *writer, s
     size_t capacity;
     char *data = (char *)turbohttp_byte_pool_rent(writer->pool, wanted, &capacity);
     if (!data) return tbh_writer_fail(writer, TURBOHTTP_ERR_OUT_OF_MEMORY);
-    if (writer->length) memcpy(data, writer->data, writer->length);
+    if (writer->length) {
+        memcpy(data, writer->data, writer->length);
+        tbh_wipe(writer->data, writer->length); /* it may be a head with credentials */
+    }
     turbohttp_byte_pool_return(writer->pool, writer->data, writer->capacity);
     writer->data = data;
     writer->capacity = capacity;
@@ -12095,7 +12098,7 @@ struct tbh_mux {
 
     /* receiving: [at, fill) of the block is not yet understood */
     uint8_t *block, *at, *fill;
-    size_t block_bytes;
+    size_t block_bytes, block_used; /* used: the most that a receive put there */
     uint8_t full_receives;
     bool end_is_due; /* of the present frame */
     turbohttp_h2_reader reader;
@@ -12112,6 +12115,7 @@ struct tbh_mux {
     /* sending: [out_at, out.length) is to be sent */
     turbohttp_writer out;
     size_t out_at;
+    size_t out_secret;       /* where the last header block in there ends */
     uint32_t control_frames; /* in there */
     turbohttp_hpack_encoder encoder;
     void *encoder_memory;
@@ -12233,6 +12237,8 @@ TBH_FN void tbh_mux_forget_common(tbh_mux *h);
 TBH_FN void tbh_mux_drop_common(tbh_mux *h);
 
 /* ------------------------------------------------------------ h2_send.c */
+/* Before the out block is filled again or given back. */
+TBH_FN void tbh_mux_wipe_out(tbh_mux *h);
 TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h);
 TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
                                               const tbh_conn_request *request);
@@ -12505,6 +12511,10 @@ static void tbh_mux_forget(tbh_mux_stream *stream) {
 
 /* ------------------------------------------------------------ life */
 TBH_FN void tbh_mux_section_drop(turbohttp_byte_pool *pool, tbh_mux_section *section) {
+    if (section->count) { /* they may be cookies (RELIABILITY 3.6) */
+        char *values = (char *)(uintptr_t)section->table[0].value;
+        tbh_wipe(values, (size_t)(section->text - values));
+    }
     if (section->table) turbohttp_byte_pool_return(pool, section->table, section->bytes);
     memset(section, 0, sizeof *section);
 }
@@ -12926,6 +12936,7 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
     if (request) tbh_mux_put_priority(h, request);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
+    h->out_secret = h->out.length;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
@@ -13081,7 +13092,13 @@ static tbh_mux_stream *tbh_mux_next_sender(tbh_mux *h) {
 }
 
 /* ------------------------------------------------------------ the port */
+TBH_FN void tbh_mux_wipe_out(tbh_mux *h) {
+    if (h->out_secret) tbh_wipe(h->out.data, h->out_secret);
+    h->out_secret = 0;
+}
+
 static void tbh_mux_refill_out(tbh_mux *h) {
+    tbh_mux_wipe_out(h);
     if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
     else turbohttp_writer_reset(&h->out); /* an idle connection keeps no block */
     h->out_at = 0;
@@ -13450,7 +13467,11 @@ TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
 }
 
 static void tbh_mux_drop_block(tbh_mux *h) {
-    if (h->block) turbohttp_byte_pool_return(h->pool, h->block, h->block_bytes);
+    if (h->block) { /* it may hold cookies (RELIABILITY 3.6) */
+        tbh_wipe(h->block, h->block_used);
+        turbohttp_byte_pool_return(h->pool, h->block, h->block_bytes);
+    }
+    h->block_used = 0;
     h->block = h->at = h->fill = NULL;
 }
 
@@ -13469,6 +13490,7 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
         turbohttp_byte_pool_return(h->pool, h->encoder_memory, h->encoder_bytes);
     }
     h->decoder_memory = h->encoder_memory = NULL;
+    tbh_mux_wipe_out(h);
     turbohttp_writer_reset(&h->out);
 }
 
@@ -13516,6 +13538,7 @@ TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room) {
 
 TBH_FN void tbh_mux_in_commit(tbh_mux *h, size_t n) {
     h->fill += n;
+    h->block_used = tbh_max_size(h->block_used, n);
     if (h->is_failed) h->at = h->fill;
     if (n == h->block_bytes && tbh_mux_wanted_bytes(h) < h->limits->receive_bytes)
         h->full_receives++;
@@ -19853,6 +19876,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     if (status == TURBOHTTP_OK && w.out.status != TURBOHTTP_OK)
         status = tbh_head_refuse(&w, w.out.status, tbh_span(NULL, 0));
     if (status == TURBOHTTP_OK) status = turbohttp_writer_detach(&w.out, &request->text);
+    if (w.out.data) tbh_wipe(w.out.data, w.out.length); /* refused: it may hold credentials */
     turbohttp_writer_reset(&w.out);
     if (status != TURBOHTTP_OK) return status;
     tbh_head_place(request, desc, &layout);
@@ -20852,12 +20876,11 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     return text;
 }
 
-/* Values of HTTP/2 lie one behind the other, with names between them. */
-static void tbh_response_wipe_fields(const turbohttp_response *response) {
-    bool has_texts = response->http_version == 20 && response->header_count;
-    if (!has_texts) return;
-    const turbohttp_header *last = &response->headers[response->header_count - 1];
-    char *first = (char *)(uintptr_t)response->headers[0].value;
+/* Values of a section lie one behind the other, with names between them. */
+static void tbh_response_wipe_values(const turbohttp_header *rows, uint32_t count) {
+    if (!count) return;
+    const turbohttp_header *last = &rows[count - 1];
+    char *first = (char *)(uintptr_t)rows[0].value;
     tbh_wipe(first, (size_t)(last->value + last->value_length - first));
 }
 
@@ -20878,7 +20901,9 @@ static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *res
 TURBOHTTP_API void turbohttp_response_free(turbohttp_response *response) {
     tbh_heap *heap = response ? (tbh_heap *)response->owned.heap : NULL;
     if (!heap) return;
-    tbh_response_wipe_fields(response);
+    if (response->http_version == 20)
+        tbh_response_wipe_values(response->headers, response->header_count);
+    tbh_response_wipe_values(response->trailers, response->trailer_count);
     tbh_response_return_segments(heap, response);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.table, response->owned.table_bytes);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.trailer_block,
