@@ -158,7 +158,47 @@ static void a_url_that_was_seen_before_says_the_same(void) {
         for (unsigned options = 0; options < 64; options++) one_url(urls[i], options, options % 3 == 0);
 }
 
+static turbohttp_status try_url(turbohttp_client *client, const char *url) {
+    turbohttp_request_desc wanted;
+    turbohttp_request request;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.url = url;
+    return turbohttp_submit(client, &wanted, &request, NULL);
+}
+
+/* Every byte, at places where a parser has something to say about it. */
+static void what_a_new_origin_refuses_a_known_one_refuses(void) {
+    static const char *const shapes[] = {
+        "http://a.test%c",     "http://a.test%cx",     "http://a.test/%c",      "http://a.test/?a%cb",
+        "http://a.test/#%c",   "http://a.test/%%%c1",  "http://a.test/?%%4%c",  "http://a.test/a%c./b",
+        "http://a.test@%c/",   "http://a.test/x#%%%c",
+    };
+    canned_server server = canned_server_make("", 0);
+    turbohttp_transport transport = canned_transport(&server);
+    turbohttp_client_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.transport = &transport;
+    desc.clock.user = &server;
+    desc.clock.now_us = canned_now;
+    for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; shape++)
+        for (int byte = 1; byte < 256; byte++) {
+            char url[64];
+            turbohttp_status status[2];
+            snprintf(url, sizeof url, shapes[shape], byte);
+            for (int is_known = 0; is_known < 2; is_known++) {
+                turbohttp_client *client;
+                CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+                if (is_known) CHECK_INT(try_url(client, "http://a.test/"), TURBOHTTP_OK);
+                status[is_known] = try_url(client, url);
+                turbohttp_client_destroy(client);
+            }
+            if (status[0] != status[1]) printf("%s\n", url);
+            CHECK_INT(status[1], status[0]);
+        }
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(what_a_new_origin_refuses_a_known_one_refuses),
     CHECK_TEST(S_30_every_byte_at_every_place),
     CHECK_TEST(a_url_that_was_seen_before_says_the_same),
 };
