@@ -12513,7 +12513,7 @@ static void tbh_mux_forget(tbh_mux_stream *stream) {
 
 /* ------------------------------------------------------------ life */
 TBH_FN void tbh_mux_section_drop(turbohttp_byte_pool *pool, tbh_mux_section *section) {
-    if (section->count) { /* they may be cookies (RELIABILITY 3.6) */
+    if (section->table && section->count) { /* they may be cookies (RELIABILITY 3.6) */
         char *values = (char *)(uintptr_t)section->table[0].value;
         tbh_wipe(values, (size_t)(section->text - values));
     }
@@ -18033,8 +18033,8 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
- * starves; the caps per host
- * and in total are never exceeded; an idle link of another host makes room when the total is used.
+ * starves; the caps per host and in total are never exceeded; an idle link of another host makes room
+ * when the total is used.
  * Does not know: bytes, time limits. */
 
 #define TBH_LINK_LIFETIME_US 600000000u

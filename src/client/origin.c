@@ -2,8 +2,8 @@
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
- * starves; the caps per host
- * and in total are never exceeded; an idle link of another host makes room when the total is used.
+ * starves; the caps per host and in total are never exceeded; an idle link of another host makes room
+ * when the total is used.
  * Does not know: bytes, time limits. */
 #include "../format/url.h"
 #include "internal.h"

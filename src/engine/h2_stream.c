@@ -105,7 +105,7 @@ static void tbh_mux_forget(tbh_mux_stream *stream) {
 
 /* ------------------------------------------------------------ life */
 TBH_FN void tbh_mux_section_drop(turbohttp_byte_pool *pool, tbh_mux_section *section) {
-    if (section->count) { /* they may be cookies (RELIABILITY 3.6) */
+    if (section->table && section->count) { /* they may be cookies (RELIABILITY 3.6) */
         char *values = (char *)(uintptr_t)section->table[0].value;
         tbh_wipe(values, (size_t)(section->text - values));
     }
