@@ -4333,7 +4333,10 @@ static TBH_NOINLINE turbohttp_status tbh_writer_grow(turbohttp_writer *writer, s
     size_t capacity;
     char *data = (char *)turbohttp_byte_pool_rent(writer->pool, wanted, &capacity);
     if (!data) return tbh_writer_fail(writer, TURBOHTTP_ERR_OUT_OF_MEMORY);
-    if (writer->length) memcpy(data, writer->data, writer->length);
+    if (writer->length) {
+        memcpy(data, writer->data, writer->length);
+        tbh_wipe(writer->data, writer->length); /* it may be a head with credentials */
+    }
     turbohttp_byte_pool_return(writer->pool, writer->data, writer->capacity);
     writer->data = data;
     writer->capacity = capacity;
@@ -5137,8 +5140,8 @@ TBH_FN bool tbh_is_ipv4(const char *p, size_t n);
 TBH_FN bool tbh_is_ipv6(const char *p, size_t n);
 /* A name that may be looked up: labels of letters, digits, '-' and '_'; not a number. */
 TBH_FN bool tbh_is_host_name(const char *p, size_t n);
-/* Bytes of the request target that the terminated text begins with, up to its fragment or end, if
- * it can be sent as it stands; 0 if it must be parsed. */
+/* Bytes of the terminated text if it is a request target that can be sent as it stands, without a
+ * fragment; 0 if it must be parsed. */
 TBH_FN size_t tbh_url_plain_target(const char *p);
 TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url);
 
@@ -5208,16 +5211,18 @@ TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
     return tbh_address_parse_v6(tbh_span(p, n), bytes);
 }
 
-/* A target that may be sent as it stands: nothing to encode, no dot segment, not empty. */
+/* A target that may be sent as it stands: nothing to encode or to refuse, no dot segment, no fragment,
+ * not empty. */
 TBH_FN size_t tbh_url_plain_target(const char *p) {
     size_t n = 1;
     if (p[0] != '/') return 0;
     for (;; n++) { /* ends at the NUL at the latest */
         if ((uint8_t)((p[n] | 0x20) - 'a') < 26) continue;
         if (p[n] == '.' && p[n - 1] == '/') return 0;
+        if (p[n] == '%' && !tbh_url_is_escape(p + n, 3)) return 0;
         if (!tbh_url_in(&tbh_url_sent, p[n])) break;
     }
-    return p[n] == 0 || p[n] == '#' ? n : 0;
+    return p[n] == 0 ? n : 0;
 }
 
 /* A label that other parsers read as a number: decimal, octal or 0x. */
@@ -7739,7 +7744,7 @@ TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n) {
     size_t id = n < 4 ? tbh_header_id_short(name, n) : tbh_header_row(name, n);
-    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    if (n == 0 || tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
     return memcmp(name, tbh_header_text(id), n) == 0 ? (uint16_t)id : 0;
 }
 
@@ -12079,7 +12084,7 @@ struct tbh_mux {
 
     /* receiving: [at, fill) of the block is not yet understood */
     uint8_t *block, *at, *fill;
-    size_t block_bytes;
+    size_t block_bytes, block_used; /* used: the most that a receive put there */
     uint8_t full_receives;
     bool end_is_due; /* of the present frame */
     turbohttp_h2_reader reader;
@@ -12096,6 +12101,7 @@ struct tbh_mux {
     /* sending: [out_at, out.length) is to be sent */
     turbohttp_writer out;
     size_t out_at;
+    size_t out_secret;       /* where the last header block in there ends */
     uint32_t control_frames; /* in there */
     turbohttp_hpack_encoder encoder;
     void *encoder_memory;
@@ -12217,6 +12223,8 @@ TBH_FN void tbh_mux_forget_common(tbh_mux *h);
 TBH_FN void tbh_mux_drop_common(tbh_mux *h);
 
 /* ------------------------------------------------------------ h2_send.c */
+/* Before the out block is filled again or given back. */
+TBH_FN void tbh_mux_wipe_out(tbh_mux *h);
 TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h);
 TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
                                               const tbh_conn_request *request);
@@ -12492,6 +12500,10 @@ static void tbh_mux_forget(tbh_mux_stream *stream) {
 
 /* ------------------------------------------------------------ life */
 TBH_FN void tbh_mux_section_drop(turbohttp_byte_pool *pool, tbh_mux_section *section) {
+    if (section->table && section->count) { /* they may be cookies (RELIABILITY 3.6) */
+        char *values = (char *)(uintptr_t)section->table[0].value;
+        tbh_wipe(values, (size_t)(section->text - values));
+    }
     if (section->table) turbohttp_byte_pool_return(pool, section->table, section->bytes);
     memset(section, 0, sizeof *section);
 }
@@ -12907,6 +12919,7 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
     if (request) tbh_mux_put_priority(h, request);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
+    h->out_secret = h->out.length;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
 }
 #endif /* !defined(TURBOHTTP_NO_HTTP2) */
@@ -13062,7 +13075,13 @@ static tbh_mux_stream *tbh_mux_next_sender(tbh_mux *h) {
 }
 
 /* ------------------------------------------------------------ the port */
+TBH_FN void tbh_mux_wipe_out(tbh_mux *h) {
+    if (h->out_secret) tbh_wipe(h->out.data, h->out_secret);
+    h->out_secret = 0;
+}
+
 static void tbh_mux_refill_out(tbh_mux *h) {
+    tbh_mux_wipe_out(h);
     if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
     else turbohttp_writer_reset(&h->out); /* an idle connection keeps no block */
     h->out_at = 0;
@@ -13444,7 +13463,11 @@ TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
 }
 
 static void tbh_mux_drop_block(tbh_mux *h) {
-    if (h->block) turbohttp_byte_pool_return(h->pool, h->block, h->block_bytes);
+    if (h->block) { /* it may hold cookies (RELIABILITY 3.6) */
+        tbh_wipe(h->block, h->block_used);
+        turbohttp_byte_pool_return(h->pool, h->block, h->block_bytes);
+    }
+    h->block_used = 0;
     h->block = h->at = h->fill = NULL;
 }
 
@@ -13456,6 +13479,7 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
     tbh_mux_return_scratch(h);
     tbh_mux_return_table(h, &h->decoder_memory, h->decoder_bytes);
     tbh_mux_return_table(h, &h->encoder_memory, h->encoder_bytes);
+    tbh_mux_wipe_out(h);
     turbohttp_writer_reset(&h->out);
 }
 
@@ -13503,6 +13527,7 @@ TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room) {
 
 TBH_FN void tbh_mux_in_commit(tbh_mux *h, size_t n) {
     h->fill += n;
+    h->block_used = tbh_max_size(h->block_used, n);
     if (h->is_failed) h->at = h->fill;
     if (n == h->block_bytes && tbh_mux_wanted_bytes(h) < h->limits->receive_bytes)
         h->full_receives++;
@@ -17998,8 +18023,8 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
- * starves; the caps per host
- * and in total are never exceeded; an idle link of another host makes room when the total is used.
+ * starves; the caps per host and in total are never exceeded; an idle link of another host makes room
+ * when the total is used.
  * Does not know: bytes, time limits. */
 
 #define TBH_LINK_LIFETIME_US 600000000u
@@ -18045,10 +18070,13 @@ static turbohttp_span tbh_origin_prefix(const turbohttp_url *url) {
     return tbh_span(url->text.data, (size_t)(end - url->text.data));
 }
 
+/* The authority, if it is what turbohttp_url_put_host writes, but for upper case; else nothing. */
 static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
-    turbohttp_span authority = url->authority;
-    bool is_default = url->port == tbh_url_default_port(url) && url->port_text.length;
-    return url->has_userinfo || url->is_ipv6 || is_default ? tbh_span(NULL, 0) : authority;
+    turbohttp_span port = url->port_text;
+    bool is_default = url->port == tbh_url_default_port(url);
+    bool is_port_usual = !port.data || (port.length && port.data[0] != '0' && !is_default);
+    bool is_usual = is_port_usual && !url->has_userinfo && !url->is_ipv6;
+    return is_usual ? url->authority : tbh_span(NULL, 0);
 }
 
 #define TBH_ORIGIN_VERSION  " HTTP/1.1\r\nHost: "
@@ -19873,6 +19901,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     if (status == TURBOHTTP_OK && w.out.status != TURBOHTTP_OK)
         status = tbh_head_refuse(&w, w.out.status, tbh_span(NULL, 0));
     if (status == TURBOHTTP_OK) status = turbohttp_writer_detach(&w.out, &request->text);
+    if (w.out.data) tbh_wipe(w.out.data, w.out.length); /* refused: it may hold credentials */
     turbohttp_writer_reset(&w.out);
     if (status != TURBOHTTP_OK) return status;
     tbh_head_place(request, desc, &layout);
@@ -20873,12 +20902,11 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     return text;
 }
 
-/* Values of HTTP/2 lie one behind the other, with names between them. */
-static void tbh_response_wipe_fields(const turbohttp_response *response) {
-    bool has_texts = response->http_version == 20 && response->header_count;
-    if (!has_texts) return;
-    const turbohttp_header *last = &response->headers[response->header_count - 1];
-    char *first = (char *)(uintptr_t)response->headers[0].value;
+/* Values of a section lie one behind the other, with names between them. */
+static void tbh_response_wipe_values(const turbohttp_header *rows, uint32_t count) {
+    if (!count) return;
+    const turbohttp_header *last = &rows[count - 1];
+    char *first = (char *)(uintptr_t)rows[0].value;
     tbh_wipe(first, (size_t)(last->value + last->value_length - first));
 }
 
@@ -20899,7 +20927,9 @@ static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *res
 TURBOHTTP_API void turbohttp_response_free(turbohttp_response *response) {
     tbh_heap *heap = response ? (tbh_heap *)response->owned.heap : NULL;
     if (!heap) return;
-    tbh_response_wipe_fields(response);
+    if (response->http_version == 20)
+        tbh_response_wipe_values(response->headers, response->header_count);
+    tbh_response_wipe_values(response->trailers, response->trailer_count);
     tbh_response_return_segments(heap, response);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.table, response->owned.table_bytes);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.trailer_block,

@@ -2,8 +2,8 @@
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
- * starves; the caps per host
- * and in total are never exceeded; an idle link of another host makes room when the total is used.
+ * starves; the caps per host and in total are never exceeded; an idle link of another host makes room
+ * when the total is used.
  * Does not know: bytes, time limits. */
 #include "../format/url.h"
 #include "internal.h"
@@ -51,10 +51,13 @@ static turbohttp_span tbh_origin_prefix(const turbohttp_url *url) {
     return tbh_span(url->text.data, (size_t)(end - url->text.data));
 }
 
+/* The authority, if it is what turbohttp_url_put_host writes, but for upper case; else nothing. */
 static turbohttp_span tbh_origin_host_field(const turbohttp_url *url) {
-    turbohttp_span authority = url->authority;
-    bool is_default = url->port == tbh_url_default_port(url) && url->port_text.length;
-    return url->has_userinfo || url->is_ipv6 || is_default ? tbh_span(NULL, 0) : authority;
+    turbohttp_span port = url->port_text;
+    bool is_default = url->port == tbh_url_default_port(url);
+    bool is_port_usual = !port.data || (port.length && port.data[0] != '0' && !is_default);
+    bool is_usual = is_port_usual && !url->has_userinfo && !url->is_ipv6;
+    return is_usual ? url->authority : tbh_span(NULL, 0);
 }
 
 #define TBH_ORIGIN_VERSION  " HTTP/1.1\r\nHost: "

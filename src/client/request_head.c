@@ -342,6 +342,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     if (status == TURBOHTTP_OK && w.out.status != TURBOHTTP_OK)
         status = tbh_head_refuse(&w, w.out.status, tbh_span(NULL, 0));
     if (status == TURBOHTTP_OK) status = turbohttp_writer_detach(&w.out, &request->text);
+    if (w.out.data) tbh_wipe(w.out.data, w.out.length); /* refused: it may hold credentials */
     turbohttp_writer_reset(&w.out);
     if (status != TURBOHTTP_OK) return status;
     tbh_head_place(request, desc, &layout);

@@ -30,12 +30,11 @@ TURBOHTTP_API const char *turbohttp_response_text(turbohttp_response *response) 
     return text;
 }
 
-/* Values of HTTP/2 lie one behind the other, with names between them. */
-static void tbh_response_wipe_fields(const turbohttp_response *response) {
-    bool has_texts = response->http_version == 20 && response->header_count;
-    if (!has_texts) return;
-    const turbohttp_header *last = &response->headers[response->header_count - 1];
-    char *first = (char *)(uintptr_t)response->headers[0].value;
+/* Values of a section lie one behind the other, with names between them. */
+static void tbh_response_wipe_values(const turbohttp_header *rows, uint32_t count) {
+    if (!count) return;
+    const turbohttp_header *last = &rows[count - 1];
+    char *first = (char *)(uintptr_t)rows[0].value;
     tbh_wipe(first, (size_t)(last->value + last->value_length - first));
 }
 
@@ -56,7 +55,9 @@ static void tbh_response_return_segments(tbh_heap *heap, turbohttp_response *res
 TURBOHTTP_API void turbohttp_response_free(turbohttp_response *response) {
     tbh_heap *heap = response ? (tbh_heap *)response->owned.heap : NULL;
     if (!heap) return;
-    tbh_response_wipe_fields(response);
+    if (response->http_version == 20)
+        tbh_response_wipe_values(response->headers, response->header_count);
+    tbh_response_wipe_values(response->trailers, response->trailer_count);
     tbh_response_return_segments(heap, response);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.table, response->owned.table_bytes);
     turbohttp_byte_pool_return(&heap->blocks, response->owned.trailer_block,

@@ -26,7 +26,7 @@ TBH_FN uint16_t tbh_header_id(const char *name, size_t n) {
 
 TBH_FN uint16_t tbh_header_id_lower(const char *name, size_t n) {
     size_t id = n < 4 ? tbh_header_id_short(name, n) : tbh_header_row(name, n);
-    if (tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
+    if (n == 0 || tbh_header_length(id) != n) return TURBOHTTP_HEADER_OTHER;
     return memcmp(name, tbh_header_text(id), n) == 0 ? (uint16_t)id : 0;
 }
 

@@ -84,7 +84,11 @@ TBH_FN turbohttp_status tbh_mux_init(tbh_mux *h, turbohttp_byte_pool *pool,
 }
 
 static void tbh_mux_drop_block(tbh_mux *h) {
-    if (h->block) turbohttp_byte_pool_return(h->pool, h->block, h->block_bytes);
+    if (h->block) { /* it may hold cookies (RELIABILITY 3.6) */
+        tbh_wipe(h->block, h->block_used);
+        turbohttp_byte_pool_return(h->pool, h->block, h->block_bytes);
+    }
+    h->block_used = 0;
     h->block = h->at = h->fill = NULL;
 }
 
@@ -96,6 +100,7 @@ TBH_FN void tbh_mux_reset(tbh_mux *h) {
     tbh_mux_return_scratch(h);
     tbh_mux_return_table(h, &h->decoder_memory, h->decoder_bytes);
     tbh_mux_return_table(h, &h->encoder_memory, h->encoder_bytes);
+    tbh_mux_wipe_out(h);
     turbohttp_writer_reset(&h->out);
 }
 
@@ -143,6 +148,7 @@ TBH_FN uint8_t *tbh_mux_in_room(tbh_mux *h, size_t *room) {
 
 TBH_FN void tbh_mux_in_commit(tbh_mux *h, size_t n) {
     h->fill += n;
+    h->block_used = tbh_max_size(h->block_used, n);
     if (h->is_failed) h->at = h->fill;
     if (n == h->block_bytes && tbh_mux_wanted_bytes(h) < h->limits->receive_bytes)
         h->full_receives++;

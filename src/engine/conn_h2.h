@@ -191,7 +191,7 @@ struct tbh_mux {
 
     /* receiving: [at, fill) of the block is not yet understood */
     uint8_t *block, *at, *fill;
-    size_t block_bytes;
+    size_t block_bytes, block_used; /* used: the most that a receive put there */
     uint8_t full_receives;
     bool end_is_due; /* of the present frame */
     turbohttp_h2_reader reader;
@@ -208,6 +208,7 @@ struct tbh_mux {
     /* sending: [out_at, out.length) is to be sent */
     turbohttp_writer out;
     size_t out_at;
+    size_t out_secret;       /* where the last header block in there ends */
     uint32_t control_frames; /* in there */
     turbohttp_hpack_encoder encoder;
     void *encoder_memory;
@@ -329,6 +330,8 @@ TBH_FN void tbh_mux_forget_common(tbh_mux *h);
 TBH_FN void tbh_mux_drop_common(tbh_mux *h);
 
 /* ------------------------------------------------------------ h2_send.c */
+/* Before the out block is filled again or given back. */
+TBH_FN void tbh_mux_wipe_out(tbh_mux *h);
 TBH_FN turbohttp_status tbh_mux_write_preface(tbh_mux *h);
 TBH_FN turbohttp_status tbh_mux_write_request(tbh_mux_stream *stream,
                                               const tbh_conn_request *request);

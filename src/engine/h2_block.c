@@ -212,5 +212,6 @@ TBH_FN void tbh_mux_put_block(tbh_mux_stream *stream, const tbh_conn_request *re
     if (request) tbh_mux_put_priority(h, request);
     if (h->out.status == TURBOHTTP_OK) tbh_mux_part_block(h, start, frame);
     stream->sent_bytes += h->out.length - start;
+    h->out_secret = h->out.length;
     if (ends) tbh_mux_step(stream, TBH_MUX_SENT_END);
 }

@@ -146,7 +146,13 @@ static tbh_mux_stream *tbh_mux_next_sender(tbh_mux *h) {
 }
 
 /* ------------------------------------------------------------ the port */
+TBH_FN void tbh_mux_wipe_out(tbh_mux *h) {
+    if (h->out_secret) tbh_wipe(h->out.data, h->out_secret);
+    h->out_secret = 0;
+}
+
 static void tbh_mux_refill_out(tbh_mux *h) {
+    tbh_mux_wipe_out(h);
     if (h->queues[TBH_MUX_LIVE].count) turbohttp_writer_clear(&h->out);
     else turbohttp_writer_reset(&h->out); /* an idle connection keeps no block */
     h->out_at = 0;

@@ -105,6 +105,10 @@ static void tbh_mux_forget(tbh_mux_stream *stream) {
 
 /* ------------------------------------------------------------ life */
 TBH_FN void tbh_mux_section_drop(turbohttp_byte_pool *pool, tbh_mux_section *section) {
+    if (section->table && section->count) { /* they may be cookies (RELIABILITY 3.6) */
+        char *values = (char *)(uintptr_t)section->table[0].value;
+        tbh_wipe(values, (size_t)(section->text - values));
+    }
     if (section->table) turbohttp_byte_pool_return(pool, section->table, section->bytes);
     memset(section, 0, sizeof *section);
 }

@@ -62,16 +62,18 @@ TBH_FN bool tbh_is_ipv6(const char *p, size_t n) {
     return tbh_address_parse_v6(tbh_span(p, n), bytes);
 }
 
-/* A target that may be sent as it stands: nothing to encode, no dot segment, not empty. */
+/* A target that may be sent as it stands: nothing to encode or to refuse, no dot segment, no fragment,
+ * not empty. */
 TBH_FN size_t tbh_url_plain_target(const char *p) {
     size_t n = 1;
     if (p[0] != '/') return 0;
     for (;; n++) { /* ends at the NUL at the latest */
         if ((uint8_t)((p[n] | 0x20) - 'a') < 26) continue;
         if (p[n] == '.' && p[n - 1] == '/') return 0;
+        if (p[n] == '%' && !tbh_url_is_escape(p + n, 3)) return 0;
         if (!tbh_url_in(&tbh_url_sent, p[n])) break;
     }
-    return p[n] == 0 || p[n] == '#' ? n : 0;
+    return p[n] == 0 ? n : 0;
 }
 
 /* A label that other parsers read as a number: decimal, octal or 0x. */

@@ -9,7 +9,7 @@ TBH_FN bool tbh_is_ipv4(const char *p, size_t n);
 TBH_FN bool tbh_is_ipv6(const char *p, size_t n);
 /* A name that may be looked up: labels of letters, digits, '-' and '_'; not a number. */
 TBH_FN bool tbh_is_host_name(const char *p, size_t n);
-/* Bytes of the request target that the terminated text begins with, up to its fragment or end, if
- * it can be sent as it stands; 0 if it must be parsed. */
+/* Bytes of the terminated text if it is a request target that can be sent as it stands, without a
+ * fragment; 0 if it must be parsed. */
 TBH_FN size_t tbh_url_plain_target(const char *p);
 TBH_FN uint16_t tbh_url_default_port(const turbohttp_url *url);

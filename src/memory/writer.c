@@ -26,7 +26,10 @@ static TBH_NOINLINE turbohttp_status tbh_writer_grow(turbohttp_writer *writer, s
     size_t capacity;
     char *data = (char *)turbohttp_byte_pool_rent(writer->pool, wanted, &capacity);
     if (!data) return tbh_writer_fail(writer, TURBOHTTP_ERR_OUT_OF_MEMORY);
-    if (writer->length) memcpy(data, writer->data, writer->length);
+    if (writer->length) {
+        memcpy(data, writer->data, writer->length);
+        tbh_wipe(writer->data, writer->length); /* it may be a head with credentials */
+    }
     turbohttp_byte_pool_return(writer->pool, writer->data, writer->capacity);
     writer->data = data;
     writer->capacity = capacity;

@@ -1,6 +1,7 @@
 /* F6: a whole HTTP/2 session. What the server sends is understood the same whole and in pieces; no
  * allocation is left over; memory stays within the windows; the bytes that we send are frames that a
- * server's reader accepts.
+ * server's reader accepts. Errors of flow control depend on what we sent when, and are left out of the
+ * comparison.
  *
  * Input: a byte that chooses the pieces, one that chooses what consumers take, then frames. */
 #define TURBOHTTP_IMPLEMENTATION
@@ -23,6 +24,7 @@ typedef struct session {
     uint64_t digest[STREAMS + 1];
     uint64_t now;
     uint32_t steps;
+    bool is_timed; /* a window was left: what was sent before, and when, decides about that */
 } session;
 
 static void must(bool condition) {
@@ -87,6 +89,7 @@ static void handle(session *x, const tbh_mux_event *e, bool pauses) {
     if (e->kind == TBH_MUX_TRAILERS) note_section(x, i, &e->stream->trailer);
     if (e->kind == TBH_MUX_RESET) mix(x, i, (uint64_t)(uint32_t)e->stream->reason << 32 | e->stream->code);
     if (e->kind == TBH_MUX_FAILED) mix(x, i, (uint64_t)(uint32_t)x->h.status << 32 | x->h.code);
+    if (e->kind == TBH_MUX_RESET && e->stream->code == TURBOHTTP_H2_FLOW_CONTROL_ERROR) x->is_timed = true;
     if (e->kind == TBH_MUX_END || e->kind == TBH_MUX_RESET) tbh_mux_release(e->stream);
 }
 
@@ -163,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t piece = 1 + data[0] % 40;
     run(&whole, data + 2, size - 2, 0, data[1] & 1);
     run(&pieces, data + 2, size - 2, piece, data[1] & 2);
+    if (whole.is_timed || pieces.is_timed) return 0;
     must(memcmp(whole.digest, pieces.digest, sizeof whole.digest) == 0);
     return 0;
 }

@@ -6,10 +6,14 @@
  *   /reset      INTERNAL_ERROR               /away    GOAWAY that does not include it, then the end
  *   /die        the connection ends          /echo    200 with as many bytes as were posted
  *   /bad        a head against the rules     /h1      HTTP_1_1_REQUIRED
- *   /trailers   200, a byte, a trailer       /early   103, 200 at once, whatever is posted */
+ *   /trailers   200, a byte, a trailer       /early   103, 200 at once, whatever is posted
+ *   /cookie     200 with a cookie            /baked   a cookie in a head against the rules
+ *   /crumbs     200, a byte, a cookie behind it */
 #ifndef TEST_H2_SERVER_H
 #define TEST_H2_SERVER_H
 #include <stdlib.h>
+
+#define H2_SERVER_COOKIE "{{{{{{SECRET-COOKIE" /* shorter than in Huffman's code: it goes as it is */
 
 enum { H2_SERVER_STREAMS = 128, H2_SERVER_OUT = 1 << 22 };
 
@@ -134,16 +138,19 @@ static void h2_server_answer(h2_server_connection *c, h2_server_stream *s) {
     else if (!strcmp(path, "/h1")) h2_server_give_up(c, s, TURBOHTTP_H2_HTTP_1_1_REQUIRED);
     else if (!strcmp(path, "/bad")) h2_server_head(c, s->id, ":status", "200", "Connection", "close", true);
     else if (!strcmp(path, "/server")) h2_server_head(c, s->id, ":status", "200", "server", "s", true), memset(s, 0, sizeof *s);
+    else if (!strcmp(path, "/cookie")) h2_server_head(c, s->id, ":status", "200", "set-cookie", H2_SERVER_COOKIE, true), memset(s, 0, sizeof *s);
+    else if (!strcmp(path, "/baked")) h2_server_head(c, s->id, "set-cookie", H2_SERVER_COOKIE, ":status", "200", true), memset(s, 0, sizeof *s);
     else if (!strcmp(path, "/own")) h2_server_head(c, s->id, ":status", "200", "x-own", "o", true), memset(s, 0, sizeof *s);
     else if (!strcmp(path, "/die")) c->is_over = true;
     else if (!strcmp(path, "/away") && server->refusals-- > 0) {
         turbohttp_h2_write_goaway(&c->out, s->id > 2 ? s->id - 2 : 0, 0, tbh_span(NULL, 0));
         c->is_over = true;
     } else if (!strcmp(path, "/away")) h2_server_ok(c, s, 1);
-    else if (!strcmp(path, "/trailers")) {
+    else if (!strcmp(path, "/trailers") || !strcmp(path, "/crumbs")) {
+        bool is_cookie = path[1] == 'c';
         h2_server_head(c, s->id, ":status", "200", NULL, NULL, false);
         turbohttp_h2_write_data(&c->out, s->id, tbh_span_of("x"), false, 0);
-        h2_server_head(c, s->id, "check", "sum", NULL, NULL, true);
+        h2_server_head(c, s->id, is_cookie ? "set-cookie" : "check", is_cookie ? H2_SERVER_COOKIE : "sum", NULL, NULL, true);
         memset(s, 0, sizeof *s);
     }
 }

@@ -3,6 +3,7 @@
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "client_fixture.h"
+#include "pool_scan.h"
 
 static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Name: value\r\n\r\nhello";
 /* "hello hello hello hello\n", gzip -9 */
@@ -442,34 +443,7 @@ static void A10_running_out_is_an_error_of_that_request_only(void) {
     turbohttp_client_destroy(f.client);
 }
 
-/* O14: what rests in the pools holds no secret of the last request. Resting blocks are poisoned, so
- * this looks at them byte by byte, unseen by the sanitizer. */
-#if defined(__GNUC__) || defined(__clang__)
-#define UNSEEN __attribute__((no_sanitize("address"), noinline))
-#else
-#define UNSEEN
-#endif
-UNSEEN static char *block_next(char *const volatile *block) {
-    return *block; /* pools link what rests through its first word */
-}
-
-UNSEEN static bool block_contains(const volatile char *block, size_t size, const char *secret) {
-    for (size_t k = sizeof(void *); k < size; k++) {
-        size_t n = 0;
-        while (secret[n] && k + n < size && block[k + n] == secret[n]) n++;
-        if (!secret[n]) return true;
-    }
-    return false;
-}
-
-static bool pool_contains(turbohttp_byte_pool *pool, const char *secret) {
-    size_t size = 256;
-    for (int i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++, size *= 2)
-        for (char *block = (char *)pool->buckets[i].first; block; block = block_next((char **)(void *)block))
-            if (block_contains(block, size, secret)) return true;
-    return false;
-}
-
+/* O14 */
 static void O14_secrets_do_not_rest_in_pools(void) {
     static const char answer[] = "HTTP/1.1 200 OK\r\nSet-Cookie: id=SECRET-COOKIE\r\nContent-Length: 2\r\n\r\nok";
     turbohttp_header_field header = {"Authorization", "Bearer SECRET-TOKEN"};
@@ -483,6 +457,26 @@ static void O14_secrets_do_not_rest_in_pools(void) {
     CHECK(!pool_contains(&f.client->heap->blocks, "SECRET-TOKEN"));
     turbohttp_response_free(&response);
     CHECK(!pool_contains(&f.client->heap->blocks, "SECRET-COOKIE"));
+    fixture_close(&f);
+}
+
+/* A head that outgrows its first block, and one that is refused behind its token. */
+static void O14_heads_leave_nothing_on_their_way(void) {
+    static char longer[2000];
+    turbohttp_header_field fields[] = {{"Authorization", "Bearer SECRET-TOKEN"}, {"X-Long", longer}, {"X bad", "1"}};
+    fixture f;
+    turbohttp_request request;
+    turbohttp_response response;
+    fixture_open(&f, plain, sizeof plain - 1);
+    memset(longer, 'x', sizeof longer - 1);
+    f.request.headers = fields;
+    f.request.header_count = 2;
+    CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_OK);
+    CHECK(!pool_contains(&f.client->heap->blocks, "SECRET-TOKEN"));
+    turbohttp_response_free(&response);
+    f.request.header_count = 3;
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_ERR_HEADER_NAME);
+    CHECK(!pool_contains(&f.client->heap->blocks, "SECRET-TOKEN"));
     fixture_close(&f);
 }
 
@@ -744,6 +738,7 @@ static const check_test tests[] = {
     CHECK_TEST(A10_a_client_lives_in_one_block),
     CHECK_TEST(A10_running_out_is_an_error_of_that_request_only),
     CHECK_TEST(O14_secrets_do_not_rest_in_pools),
+    CHECK_TEST(O14_heads_leave_nothing_on_their_way),
     CHECK_TEST(E4_idle_connections_are_shut_when_they_are_old),
     CHECK_TEST(E4_caps_per_host_and_in_total_hold),
     CHECK_TEST(E4_an_idle_connection_of_another_host_makes_room),

@@ -113,7 +113,16 @@ static void the_status_is_read(void) {
     CHECK_INT(fields.status, 404);
 }
 
+static void a_field_without_anything_is_refused(void) {
+    turbohttp_h2_fields fields;
+    turbohttp_hpack_field field;
+    memset(&field, 0, sizeof field);
+    turbohttp_h2_fields_init(&fields, TURBOHTTP_H2_TRAILERS);
+    CHECK_INT(turbohttp_h2_fields_check(&fields, &field), TURBOHTTP_ERR_H2_FIELD);
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(a_field_without_anything_is_refused),
     CHECK_TEST(each_row),
     CHECK_TEST(the_status_is_read),
 };

@@ -101,8 +101,106 @@ static void S_30_every_byte_at_every_place(void) {
     }
 }
 
+/* ------------------------------------------------------------ origins that are recalled */
+static void submit_and_send(turbohttp_client *client, const char *url, unsigned options, bool is_head) {
+    static const turbohttp_header_field fields[] = {{"X-A", "1"}, {"Accept", NULL}};
+    turbohttp_request_desc wanted;
+    turbohttp_request request;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.url = url;
+    if (options & 1) wanted.host = "other.test";
+    if (options & 2) wanted.use_http10 = true;
+    if (options & 4) wanted.disable_decompression = true;
+    if (options & 8) wanted.disable_reuse = true;
+    if (options & 16) wanted.headers = fields, wanted.header_count = 2;
+    if (options & 32) wanted.body.data = "abc", wanted.body.length = 3;
+    if (is_head) wanted.method = "HEAD";
+    wire_length = 0;
+    CHECK_INT(turbohttp_submit(client, &wanted, &request, NULL), TURBOHTTP_OK);
+    for (int i = 0; i < 4; i++) turbohttp_poll(client, 0);
+    CHECK(wire_length > 0 && wire_length < sizeof wire);
+    wire[wire_length] = 0;
+}
+
+/* What a client says that has parsed this URL before, and what one says that has not. */
+static void one_url(const char *url, unsigned options, bool has_agent) {
+    static char first[sizeof wire];
+    canned_server server = canned_server_make("", 0);
+    turbohttp_transport transport = canned_transport(&server);
+    turbohttp_client_desc desc;
+    turbohttp_client *client;
+    memset(&desc, 0, sizeof desc);
+    transport.io_send = record_send;
+    server.is_silent = true;
+    desc.transport = &transport;
+    desc.clock.user = &server;
+    desc.clock.now_us = canned_now;
+    desc.user_agent = has_agent ? "agent" : NULL;
+    CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+    submit_and_send(client, url, options, false);
+    strcpy(first, wire);
+    submit_and_send(client, url, 0, true); /* in between, so that nothing but the origin stays */
+    submit_and_send(client, url, options, false);
+    if (strcmp(first, wire) != 0) printf("%s (%u): \"%s\" became \"%s\"\n", url, options, first, wire);
+    CHECK(strcmp(first, wire) == 0);
+    turbohttp_client_destroy(client);
+}
+
+static void a_url_that_was_seen_before_says_the_same(void) {
+    static const char *const urls[] = {
+        "http://a.test/x",         "http://A.Test/x?y=1#z",  "HTTP://a.test/x",     "http://a.test:80/x",
+        "http://a.test:/x",        "http://a.test:8080/x",   "http://a.test:08080/x", "http://a.test:00080/x",
+        "http://a.test./x",        "http://a.test.:81/x",    "http://u:p@a.test/x", "http://10.0.0.1:5/x",
+        "http://[2001:DB8::1]/x",  "http://[::1]:81/x",      "http://a.test",       "http://a.test?q",
+        "http://a.test/a/../b",    "http://a.test/%7Eb",     "http://a.test:443/x", "http://a.test/",
+    };
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
+        for (unsigned options = 0; options < 64; options++) one_url(urls[i], options, options % 3 == 0);
+}
+
+static turbohttp_status try_url(turbohttp_client *client, const char *url) {
+    turbohttp_request_desc wanted;
+    turbohttp_request request;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.url = url;
+    return turbohttp_submit(client, &wanted, &request, NULL);
+}
+
+/* Every byte, at places where a parser has something to say about it. */
+static void what_a_new_origin_refuses_a_known_one_refuses(void) {
+    static const char *const shapes[] = {
+        "http://a.test%c",     "http://a.test%cx",     "http://a.test/%c",      "http://a.test/?a%cb",
+        "http://a.test/#%c",   "http://a.test/%%%c1",  "http://a.test/?%%4%c",  "http://a.test/a%c./b",
+        "http://a.test@%c/",   "http://a.test/x#%%%c",
+    };
+    canned_server server = canned_server_make("", 0);
+    turbohttp_transport transport = canned_transport(&server);
+    turbohttp_client_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.transport = &transport;
+    desc.clock.user = &server;
+    desc.clock.now_us = canned_now;
+    for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; shape++)
+        for (int byte = 1; byte < 256; byte++) {
+            char url[64];
+            turbohttp_status status[2];
+            snprintf(url, sizeof url, shapes[shape], byte);
+            for (int is_known = 0; is_known < 2; is_known++) {
+                turbohttp_client *client;
+                CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+                if (is_known) CHECK_INT(try_url(client, "http://a.test/"), TURBOHTTP_OK);
+                status[is_known] = try_url(client, url);
+                turbohttp_client_destroy(client);
+            }
+            if (status[0] != status[1]) printf("%s\n", url);
+            CHECK_INT(status[1], status[0]);
+        }
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(what_a_new_origin_refuses_a_known_one_refuses),
     CHECK_TEST(S_30_every_byte_at_every_place),
+    CHECK_TEST(a_url_that_was_seen_before_says_the_same),
 };
 
 CHECK_MAIN(tests)
