@@ -337,7 +337,8 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
                                           const tbh_target *target, turbohttp_error *error) {
     tbh_head_writer w;
     tbh_head_layout layout;
-    if (tbh_head_is_plain(request, desc, target))
+    /* A small build does without the short way. */
+    if (!TBH_SMALL && tbh_head_is_plain(request, desc, target))
         return tbh_request_build_plain(request, target, error);
     memset(&w, 0, sizeof w);
     memset(&layout, 0, sizeof layout);
