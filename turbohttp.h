@@ -7135,7 +7135,7 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 #endif
 }
 
-/* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
+/* The four questions that each platform answers: which bytes are colons (`colons`), are control
  * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
  * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
  * before, since with bit 5 set CR is a dash). */
@@ -7153,8 +7153,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
     return (uint32_t)_mm256_movemask_epi8(v);
 }
 
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(':')));
 }
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
@@ -7186,8 +7186,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 #define TBH_BLOCK_SHIFT 0
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
+    tbh_lane low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v);
+    return tbh_lane_mask(_mm256_or_si256(low, _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f))));
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
@@ -7207,8 +7207,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
     return (uint32_t)_mm_movemask_epi8(v);
 }
 
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    return tbh_lane_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
 }
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
@@ -7239,8 +7239,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 #define TBH_BLOCK_SHIFT 0
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
-    tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm_or_si128(tbh_lane_range(v, 0, 0x1f), del));
+    tbh_lane low = _mm_cmpgt_epi8(_mm_set1_epi8(0x20), v);
+    return tbh_lane_mask(_mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
@@ -7263,8 +7263,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
     return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
 }
 
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(vceqq_u8(v, vdupq_n_u8((uint8_t)c)));
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    return tbh_lane_mask(vceqq_u8(v, vdupq_n_u8(':')));
 }
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, uint8_t low, uint8_t span) {
@@ -7302,8 +7302,8 @@ TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
     return (uint8_t)*p;
 }
 
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return v == (uint8_t)c;
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    return v == ':';
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
@@ -7341,8 +7341,8 @@ TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
 }
 
 /* The sums stay below 256 in each byte, so no byte disturbs its neighbour: all masks are exact. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    uint64_t x = v ^ tbh_lane_fill((uint8_t)c);
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    uint64_t x = v ^ tbh_lane_fill(':');
     return ~(((x & tbh_lane_fill(0x7f)) + tbh_lane_fill(0x7f)) | x) & tbh_lane_fill(0x80);
 }
 
@@ -7375,12 +7375,13 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 
 #define TBH_BLOCK       64
 #define TBH_BLOCK_SHIFT 0
-/* Borrows and carries may mark one byte too many, never one too few. The product gathers the high
+/* Bytes above 127 come out marked, and borrows and carries may mark one byte too many, never one too
+ * few. The product gathers the high
  * bits of all bytes in its highest byte. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     uint64_t v = tbh_lane_load(p);
     uint64_t low = v - tbh_lane_fill(0x20), del = v + tbh_lane_fill(1);
-    return ((low | del) & ~v & tbh_lane_fill(0x80)) * UINT64_C(0x0002040810204081) >> 56;
+    return ((low | del) & tbh_lane_fill(0x80)) * UINT64_C(0x0002040810204081) >> 56;
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
@@ -7407,30 +7408,35 @@ TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
     return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
+/* Are there no marks at the bytes 0 … last, last < TBH_LANE? */
+TBH_ALWAYS_INLINE bool tbh_lane_none_up_to(uint64_t mask, size_t last) {
+    return mask << (64 - (1u << TBH_LANE_SHIFT) - (last << TBH_LANE_SHIFT)) == 0;
+}
+
 /* ------------------------------------------------------------ marks
  * The places of control bytes in order, found a block ahead of whoever asks for them: masks of
  * neighbouring blocks do not wait for each other, and that is most of the speed. The first of a run
  * of control bytes is left out if another follows, so that a line that ends with CRLF has one mark,
  * its LF: who finds anything else there looks at the bytes and goes on behind them with
- * new marks. HTAB is marked too, a CR at the end of a block may be, and the portable lane may
- * mark a byte that follows a marked one or 0xff. */
+ * new marks. HTAB is marked too, bytes above 127 and a CR at the end of a block may be, and the
+ * portable lane may mark a byte that follows a marked one or 0xff. */
 typedef struct tbh_marks {
     const char *block; /* TBH_BLOCK bytes, fewer at the end */
     uint64_t mask;     /* the marks in it that were not asked for yet */
 } tbh_marks;
 
-/* The control bytes of a block that may end early. */
-TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end);
+/* The control bytes of a block that ends early. */
+TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, size_t left);
 
 /* The marks of a block; `follows` is 1 when the byte before it may be a control byte. */
-TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end,
+TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, size_t left,
                                         uint64_t follows) {
     const unsigned one = 1u << TBH_BLOCK_SHIFT, last = 64 - one;
     uint64_t control, followed;
-    if (TBH_UNLIKELY(end - block < TBH_BLOCK)) control = tbh_marks_of_tail(begin, block, end);
+    if (TBH_UNLIKELY(left < TBH_BLOCK)) control = tbh_marks_of_tail(begin, block, left);
     else control = tbh_block_marks(block);
     followed = control >> one;
-    if (TBH_UNLIKELY(control >> last) && end - block > TBH_BLOCK) /* CRLF across two blocks? */
+    if (TBH_UNLIKELY(control >> last) && left > TBH_BLOCK) /* CRLF across two blocks? */
         followed |= (uint64_t)(block[TBH_BLOCK - 1] == '\r' && block[TBH_BLOCK] == '\n') << last;
     return control & (~followed | control << one | follows);
 }
@@ -7438,16 +7444,17 @@ TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, co
 TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *p, const char *end) {
     tbh_marks m;
     m.block = p;
-    m.mask = tbh_marks_of(begin, p, end, 0);
+    m.mask = tbh_marks_of(begin, p, (size_t)(end - p), 0);
     return m;
 }
 
 /* The next marked byte, or the last byte of all. */
 TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
     while (m->mask == 0) {
-        if (end - m->block <= TBH_BLOCK) return end - 1;
+        const size_t left = (size_t)(end - m->block);
+        if (left <= TBH_BLOCK) return end - 1;
         m->block += TBH_BLOCK;
-        m->mask = tbh_marks_of(begin, m->block, end, (uint8_t)m->block[-1] < ' ');
+        m->mask = tbh_marks_of(begin, m->block, left - TBH_BLOCK, (uint8_t)m->block[-1] < ' ');
     }
     const char *at = m->block + (tbh_scan_lowest_bit(m->mask) >> TBH_BLOCK_SHIFT);
     m->mask &= m->mask - 1;
@@ -7457,7 +7464,7 @@ TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, co
 /* The last stretch of a scan, shorter than a lane. */
 TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end);
 TBH_FN bool tbh_scan_is_control(char c);
-TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c);
+TBH_FN const char *tbh_scan_colon_tail(const char *begin, const char *p, const char *end);
 
 /* First control byte other than HTAB in [p, end), or end. Bytes from begin on may be read. */
 TBH_ALWAYS_INLINE const char *tbh_scan_control(const char *begin, const char *p, const char *end) {
@@ -7469,15 +7476,14 @@ TBH_ALWAYS_INLINE const char *tbh_scan_control(const char *begin, const char *p,
     return tbh_scan_control_tail(begin, p, end);
 }
 
-/* First byte c in [p, end), or end. Bytes from begin on may be read. */
-TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, const char *end,
-                                            char c) {
+/* First colon in [p, end), or end. Bytes from begin on may be read. */
+TBH_ALWAYS_INLINE const char *tbh_scan_colon(const char *begin, const char *p, const char *end) {
     while ((size_t)(end - p) >= TBH_LANE) {
-        uint64_t mask = tbh_lane_equal(tbh_lane_load(p), c);
+        uint64_t mask = tbh_lane_colons(tbh_lane_load(p));
         if (mask) return p + tbh_lane_first(mask);
         p += TBH_LANE;
     }
-    return tbh_scan_byte_tail(begin, p, end, c);
+    return tbh_scan_colon_tail(begin, p, end);
 }
 
 /* The rule of tbh_lane_differ without a byte behind the name: two halves that overlap, and for long
@@ -7526,27 +7532,26 @@ TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const
     return p;
 }
 
-TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end) {
-    size_t left = (size_t)(end - block);
-    if (left >= TBH_BLOCK) return tbh_block_marks(block);
+TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, size_t left) {
+    const size_t beyond = TBH_BLOCK - left;
     if (left == 0) return 0;
-    if ((size_t)(end - begin) >= TBH_BLOCK)
-        return tbh_block_marks(end - TBH_BLOCK) >> ((TBH_BLOCK - left) << TBH_BLOCK_SHIFT);
+    if ((size_t)(block - begin) >= beyond)
+        return tbh_block_marks(block - beyond) >> (beyond << TBH_BLOCK_SHIFT);
     uint64_t mask = 0;
     for (size_t i = 0; i < left; i++)
         if (tbh_scan_is_control(block[i])) mask |= (uint64_t)1 << (i << TBH_BLOCK_SHIFT);
     return mask;
 }
 
-TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c) {
+TBH_FN const char *tbh_scan_colon_tail(const char *begin, const char *p, const char *end) {
     size_t left = (size_t)(end - p);
     if (left == 0) return end;
     if ((size_t)(end - begin) >= TBH_LANE) {
-        uint64_t mask = tbh_lane_equal(tbh_lane_load(end - TBH_LANE), c);
+        uint64_t mask = tbh_lane_colons(tbh_lane_load(end - TBH_LANE));
         mask = tbh_lane_skip(mask, TBH_LANE - left);
         return mask ? p + tbh_lane_first(mask) : end;
     }
-    while (p < end && *p != c) p++;
+    while (p < end && *p != ':') p++;
     return p;
 }
 
@@ -7663,40 +7668,40 @@ TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uin
     ROW(ORIGIN, "origin")                                                                          \
     ROW(REFERER, "referer")
 
-/* All names, in lower case with a colon and a NUL behind, and where each one begins. Whole lanes can
- * be read at any of them. */
+/* The ids by their hash; where each name begins; and all names, in lower case with a colon and a NUL
+ * behind. One object, so that one address is enough. Whole lanes can be read at any name. */
 #define TBH_HEADER_MEMBER(id, text) char name_##id[sizeof(text ":")];
 #define TBH_HEADER_TEXT(id, text)   text ":",
-#define TBH_HEADER_OFFSET(id, text) offsetof(tbh_header_texts, name_##id),
+#define TBH_HEADER_OFFSET(id, text) offsetof(tbh_header_table, name_##id),
 
-typedef struct tbh_header_texts {
+typedef struct tbh_header_table {
+    uint8_t slots[128];
+    uint16_t offsets[TBH_HEADER_NAMES + 1];
     char name_OTHER[2];
     TBH_HEADER_LIST(TBH_HEADER_MEMBER)
     char end[TBH_LANE];
-} tbh_header_texts;
-
-static TBH_UNUSED const tbh_header_texts tbh_header_constant = {
-    ":", TBH_HEADER_LIST(TBH_HEADER_TEXT) ""};
-static TBH_UNUSED const uint16_t tbh_header_offsets[TBH_HEADER_NAMES + 1] = {
-    0, TBH_HEADER_LIST(TBH_HEADER_OFFSET) offsetof(tbh_header_texts, end)};
-
-TBH_ALWAYS_INLINE const char *tbh_header_text(size_t id) {
-    return (const char *)&tbh_header_constant + tbh_header_offsets[id];
-}
-
-TBH_ALWAYS_INLINE size_t tbh_header_length(size_t id) {
-    return (size_t)tbh_header_offsets[id + 1] - tbh_header_offsets[id] - 2;
-}
+} tbh_header_table;
 
 /* clang-format off */
-static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
+static TBH_UNUSED const tbh_header_table tbh_headers = {
+    {
     0, 0, 38, 0, 0, 0, 49, 0, 0, 0, 0, 0, 0, 8, 17, 6, 0, 0, 0, 0, 2, 0, 0, 28, 0, 0, 0, 29,
     30, 22, 20, 33, 0, 13, 0, 32, 0, 0, 42, 5, 4, 25, 0, 0, 3, 56, 0, 0, 0, 14, 0, 26, 18, 0,
     0, 0, 0, 9, 0, 34, 57, 0, 0, 0, 10, 50, 0, 45, 47, 36, 52, 0, 0, 46, 48, 0, 43, 0, 0, 0,
     51, 0, 0, 23, 0, 40, 54, 0, 0, 0, 0, 0, 0, 0, 0, 35, 19, 0, 0, 0, 7, 59, 0, 11, 37, 21,
-    53, 24, 0, 12, 58, 0, 0, 55, 0, 16, 0, 31, 0, 0, 39, 1, 41, 0, 0, 0, 0, 0
-};
+    53, 24, 0, 12, 58, 0, 0, 55, 0, 16, 0, 31, 0, 0, 39, 1, 41, 0, 0, 0, 0, 0},
+    {offsetof(tbh_header_table, name_OTHER), TBH_HEADER_LIST(TBH_HEADER_OFFSET)
+     offsetof(tbh_header_table, end)},
+    ":", TBH_HEADER_LIST(TBH_HEADER_TEXT) ""};
 /* clang-format on */
+
+TBH_ALWAYS_INLINE const char *tbh_header_text(size_t id) {
+    return (const char *)&tbh_headers + tbh_headers.offsets[id];
+}
+
+TBH_ALWAYS_INLINE size_t tbh_header_length(size_t id) {
+    return (size_t)tbh_headers.offsets[id + 1] - tbh_headers.offsets[id] - 2;
+}
 
 /* tbh_header_id for names that are too short for the hash. */
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
@@ -7706,7 +7711,7 @@ TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
 
 TBH_ALWAYS_INLINE size_t tbh_header_slot(uint32_t first, uint32_t last, size_t n) {
     uint32_t ends = (first ^ last) | 0x20202020u;
-    return tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
+    return tbh_headers.slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
 }
 
 /* The only id that a name of at least four bytes with a colon behind it can have. */
@@ -7799,37 +7804,36 @@ TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name);
  * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits.
  * Does not know: connections, bodies, requests (but whether it was HEAD). */
 
-#define TBH_H1_HEAD_BYTES   65536u
-#define TBH_H1_LINE_BYTES   16384u
-#define TBH_H1_LINE_MAX     65535u /* name_length has 16 bits */
-#define TBH_H1_HEADER_COUNT 128u
+#define TBH_H1_HEAD_BYTES        65536u
+#define TBH_H1_LINE_BYTES        16384u
+#define TBH_H1_LINE_MAX          65535u /* name_length has 16 bits */
+#define TBH_H1_HEADER_COUNT      128u
 /* So few bytes are parsed at each call, so that the first wrong one is seen at once. */
-#define TBH_H1_EAGER_BYTES  16u
+#define TBH_H1_EAGER_BYTES       16u
 
-#define TBH_H1_BIT(name)    ((uint64_t)1 << TURBOHTTP_HEADER_##name)
+#define TBH_H1_BIT(name)         ((uint64_t)1 << TURBOHTTP_HEADER_##name)
 
-/* Headers with a meaning for the head itself. */
-#define TBH_H1_WATCHED_IN_HEAD                                                                     \
-    (TBH_H1_BIT(CONTENT_LENGTH) | TBH_H1_BIT(TRANSFER_ENCODING) | TBH_H1_BIT(CONNECTION) |         \
-     TBH_H1_BIT(CONTENT_ENCODING) | TBH_H1_BIT(LOCATION))
+/* Headers with a meaning for the head itself have the first numbers, up to this one. */
+#define TBH_H1_LAST_WITH_MEANING ((unsigned)TURBOHTTP_HEADER_LOCATION)
 /* RFC 9110 §6.5.1: framing, routing, authentication, response control and content format. */
 #define TBH_H1_REFUSED_IN_TRAILER                                                                  \
-    (TBH_H1_WATCHED_IN_HEAD | TBH_H1_BIT(KEEP_ALIVE) | TBH_H1_BIT(CONTENT_TYPE) |                  \
-     TBH_H1_BIT(CONTENT_RANGE) | TBH_H1_BIT(SET_COOKIE) | TBH_H1_BIT(CACHE_CONTROL) |              \
-     TBH_H1_BIT(EXPIRES) | TBH_H1_BIT(AGE) | TBH_H1_BIT(VARY) | TBH_H1_BIT(RETRY_AFTER) |          \
-     TBH_H1_BIT(WWW_AUTHENTICATE) | TBH_H1_BIT(PROXY_AUTHENTICATE) | TBH_H1_BIT(TRAILER) |         \
-     TBH_H1_BIT(UPGRADE) | TBH_H1_BIT(HOST) | TBH_H1_BIT(TE) | TBH_H1_BIT(AUTHORIZATION) |         \
-     TBH_H1_BIT(PROXY_AUTHORIZATION) | TBH_H1_BIT(PROXY_CONNECTION))
+    (TBH_H1_BIT(CONTENT_LENGTH) | TBH_H1_BIT(TRANSFER_ENCODING) | TBH_H1_BIT(CONNECTION) |         \
+     TBH_H1_BIT(CONTENT_ENCODING) | TBH_H1_BIT(LOCATION) | TBH_H1_BIT(KEEP_ALIVE) |                \
+     TBH_H1_BIT(CONTENT_TYPE) | TBH_H1_BIT(CONTENT_RANGE) | TBH_H1_BIT(SET_COOKIE) |               \
+     TBH_H1_BIT(CACHE_CONTROL) | TBH_H1_BIT(EXPIRES) | TBH_H1_BIT(AGE) | TBH_H1_BIT(VARY) |        \
+     TBH_H1_BIT(RETRY_AFTER) | TBH_H1_BIT(WWW_AUTHENTICATE) | TBH_H1_BIT(PROXY_AUTHENTICATE) |     \
+     TBH_H1_BIT(TRAILER) | TBH_H1_BIT(UPGRADE) | TBH_H1_BIT(HOST) | TBH_H1_BIT(TE) |               \
+     TBH_H1_BIT(AUTHORIZATION) | TBH_H1_BIT(PROXY_AUTHORIZATION) | TBH_H1_BIT(PROXY_CONNECTION))
 
 /* One run over the bytes, and what the watched headers said so far. */
 typedef struct tbh_h1_run {
     const char *begin, *end; /* the bytes, cut at the limit on the head */
     const char *fault;       /* the byte at fault */
     turbohttp_header *table;
-    uint64_t watched; /* one bit for each id that tbh_h1_meaning must see */
     uint32_t count, capacity;
     uint32_t line_bytes, head_bytes;
     turbohttp_status status; /* why a function returned NULL */
+    unsigned watched;        /* tbh_h1_meaning must see the ids 1 … watched */
     bool in_trailer;
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
@@ -7861,7 +7865,7 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     r->end = data + tbh_min_size(length, r->head_bytes);
     r->fault = data;
     r->status = TURBOHTTP_OK;
-    r->watched = TBH_H1_WATCHED_IN_HEAD;
+    r->watched = TBH_H1_LAST_WITH_MEANING;
     r->in_trailer = false;
     r->has_content_length = r->says_close = r->says_keep_alive = r->says_upgrade = false;
     r->coding_layers = 0;
@@ -7903,7 +7907,7 @@ static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *
 typedef struct tbh_h1_bounds {
     const char *begin, *end;
     const char *lane_end; /* from before it, a lane can be read */
-    ptrdiff_t line_bytes; /* with CRLF, but for one */
+    size_t line_most;     /* bytes of a line before its last one and CRLF */
 } tbh_h1_bounds;
 
 static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
@@ -7911,7 +7915,7 @@ static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
     b.begin = r->begin;
     b.end = r->end;
     b.lane_end = r->end - r->begin >= TBH_LANE ? r->end - TBH_LANE + 1 : r->begin;
-    b.line_bytes = (ptrdiff_t)r->line_bytes + 1;
+    b.line_most = (size_t)r->line_bytes - 1;
     return b;
 }
 
@@ -7926,9 +7930,9 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
     return found == crlf;
 }
 
-/* Does the line, which has at least two bytes up to `lf`, end there? */
+/* Does the line end at `lf`, and has at least one byte? Too few wrap around, and are too many. */
 TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *lf) {
-    return tbh_h1_is_crlf(lf - 1) && lf - line <= b->line_bytes;
+    return (size_t)(lf - line) - 2 <= b->line_most && tbh_h1_is_crlf(lf - 1);
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -7976,7 +7980,7 @@ static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, size_t n) {
 /* The same for names near the end, where a lane would reach beyond it. */
 static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *line,
                                                      const char *at) {
-    const char *colon = tbh_scan_byte(begin, line, at, ':');
+    const char *colon = tbh_scan_colon(begin, line, at);
     if (colon == at) return tbh_h1_named(0, -1);
     const size_t n = (size_t)(colon - line);
     uint16_t id = tbh_header_id_before_colon(line, n);
@@ -7987,7 +7991,7 @@ static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const ch
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *line,
                                                const char *at) {
     if (at - line <= TBH_LANE) return tbh_h1_named(0, -1);
-    const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
+    const char *colon = tbh_scan_colon(begin, line + TBH_LANE, at);
     if (colon == at) return tbh_h1_named(0, -1);
     const size_t n = (size_t)(colon - line);
     if (TBH_LANE < 4 && n < 4) return tbh_h1_odd_name(line, n);
@@ -7997,49 +8001,33 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
     return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
 
-/* The name of the line that ends at `at`. */
+/* The name of the line that ends at `at`. A colon behind that makes no name: CR and LF are odd, and
+ * differ from all that names have. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line,
                                              const char *at) {
     if (TBH_LANE > 1 && TBH_UNLIKELY(line >= b->lane_end))
         return tbh_h1_name_near_end(b->begin, line, at);
     const tbh_lane lane = tbh_lane_load(line);
-    const uint64_t colons = tbh_lane_equal(lane, ':');
+    const uint64_t colons = tbh_lane_colons(lane);
     if (TBH_UNLIKELY(colons == 0)) return tbh_h1_long_name(b->begin, line, at);
     const size_t n = tbh_lane_first(colons);
-    if (TBH_UNLIKELY(n >= (size_t)(at - line))) return tbh_h1_named(0, -1);
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
     const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
-    if (TBH_LIKELY(tbh_lane_none(differ, n + 1))) return tbh_h1_named(n, (int)id);
+    if (TBH_LIKELY(tbh_lane_none_up_to(differ, n))) return tbh_h1_named(n, (int)id);
     return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
                                        const char *at) {
     const char *value = tbh_h1_skip_blanks(line + name.length + 1, at), *value_end = at;
-    while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
+    if (TBH_UNLIKELY((uint8_t)at[-1] <= ' '))
+        while (value_end > value && (uint8_t)value_end[-1] <= ' ') value_end--;
     row->name = line;
     row->value = value;
     row->value_length = (uint32_t)(value_end - value);
     row->name_length = (uint16_t)name.length;
     row->id = (uint16_t)name.id;
-}
-
-/* Parses the header line from `line` to `lf`, its first mark, into a row; returns the next line,
- * or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const tbh_h1_bounds *b,
-                                                tbh_marks *marks, const char *line, const char *lf,
-                                                turbohttp_header *row) {
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, lf))) {
-        tbh_h1_place place = tbh_h1_line_goes_on(r, line);
-        lf = place.at;
-        *marks = place.marks;
-        if (!place.is_end) return tbh_h1_stop_in_field(r, line, lf);
-    }
-    tbh_h1_name name = tbh_h1_name_of(b, line, lf - 1);
-    if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, line, lf - 1);
-    tbh_h1_row_fill(row, line, name, lf - 1);
-    return lf + 1;
 }
 
 /* ------------------------------------------------------------ headers with a meaning */
@@ -8082,7 +8070,7 @@ static turbohttp_status tbh_h1_one_length(tbh_h1_run *r, uint64_t n) {
 }
 
 /* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
-static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
     uint64_t n = 0;
     turbohttp_span element;
     if (TBH_LIKELY(tbh_h1_number(rest, &n))) return tbh_h1_one_length(r, n);
@@ -8094,7 +8082,7 @@ static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest
 }
 
 /* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
-static turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
+static TBH_NOINLINE turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
     if (r->chunked || !tbh_h1_is(value, "chunked", 7)) return TURBOHTTP_ERR_TRANSFER_ENCODING;
     r->chunked = value.data;
     return TURBOHTTP_OK;
@@ -8107,7 +8095,7 @@ static bool tbh_h1_option(tbh_h1_run *r, turbohttp_span option) {
     return false;
 }
 
-static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
     turbohttp_span option;
     if (tbh_h1_option(r, rest)) return TURBOHTTP_OK;
     while (tbh_list_next(&rest, &option)) tbh_h1_option(r, option);
@@ -8121,7 +8109,7 @@ TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
     return TURBOHTTP_CODING_OTHER;
 }
 
-static turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
     turbohttp_span layer;
     while (tbh_list_next(&rest, &layer)) {
         if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
@@ -8132,7 +8120,7 @@ static turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span re
 }
 
 /* Two targets are no target: whoever picks one may pick the attacker's. */
-static turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *row) {
+static TBH_NOINLINE turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *row) {
     const turbohttp_header *first = r->location;
     r->location = row;
     if (!first) return TURBOHTTP_OK;
@@ -8143,7 +8131,8 @@ static turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *r
 
 static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turbohttp_header *row) {
     turbohttp_span value = tbh_span(row->value, row->value_length);
-    if (r->in_trailer) return TURBOHTTP_ERR_HEADER_LINE;
+    if (r->in_trailer)
+        return TBH_H1_REFUSED_IN_TRAILER >> row->id & 1 ? TURBOHTTP_ERR_HEADER_LINE : TURBOHTTP_OK;
     switch (row->id) {
     case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
     case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
@@ -8177,15 +8166,24 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
                                       const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
-    const uint64_t watched = r->watched;
+    const unsigned watched = r->watched;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
         const char *lf = tbh_marks_next(&marks, bounds.begin, bounds.end);
-        if (lf - p < 2) break;
+        const bool ends = tbh_h1_ends_line(&bounds, p, lf);
+        if (TBH_UNLIKELY(!ends) && lf - p < 2) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &bounds, &marks, p, lf, row);
-        if (!p) return r->status;
-        if (TBH_LIKELY(!(watched >> row->id & 1))) continue;
+        if (TBH_UNLIKELY(!ends)) {
+            tbh_h1_place place = tbh_h1_line_goes_on(r, p);
+            lf = place.at;
+            marks = place.marks;
+            if (!place.is_end) return tbh_h1_stop_in_field(r, p, lf), r->status;
+        }
+        const tbh_h1_name name = tbh_h1_name_of(&bounds, p, lf - 1);
+        if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, p, lf - 1), r->status;
+        tbh_h1_row_fill(row, p, name, lf - 1);
+        p = lf + 1;
+        if (TBH_LIKELY((unsigned)name.id - 1 >= watched)) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
@@ -8322,7 +8320,7 @@ static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_
                                            uint64_t *error_offset) {
     const char *after = NULL;
     r->in_trailer = true;
-    r->watched = TBH_H1_REFUSED_IN_TRAILER;
+    r->watched = TBH_HEADER_NAMES - 1;
     tbh_marks marks = tbh_marks_start(r->begin, r->begin, r->end);
     turbohttp_status status = tbh_h1_fields(r, marks, r->begin, &after);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
@@ -19798,22 +19796,8 @@ typedef struct tbh_head_layout {
     size_t head_end, trailers, trailers_end, path;
 } tbh_head_layout;
 
-/* Does it need nothing but what its origin has in store? */
-static bool tbh_head_is_plain(const tbh_head_writer *w, const tbh_request *request,
-                              const tbh_target *target) {
-    const turbohttp_request_desc *desc = w->desc;
-    return !target->url && !desc->method && !w->has_body && !desc->header_count && !desc->host &&
-           !desc->use_http10 && !desc->disable_decompression && !request->disable_reuse &&
-           !request->client->desc.user_agent;
-}
-
 static turbohttp_status tbh_head_lines(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target) {
-    if (tbh_head_is_plain(w, request, target)) { /* nearly always */
-        tbh_head_put(w, target->origin->head_end.data, target->origin->head_end.length);
-        request->decode = TBH_INFLATE;
-        return TURBOHTTP_OK;
-    }
     turbohttp_status status = tbh_head_line_end(w, target);
     if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
     if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
@@ -19877,10 +19861,42 @@ static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_
     request->is_replayable = !desc->body.path && !desc->body.read;
 }
 
+/* Is it a GET that asks for nothing but what its origin has in store? Nearly all are. */
+static bool tbh_head_is_plain(const tbh_request *request, const turbohttp_request_desc *desc,
+                              const tbh_target *target) {
+    const turbohttp_body *body = &desc->body;
+    bool has_body = body->data || body->path || body->read || body->length || body->is_unknown;
+    return !target->url && !desc->method && !has_body && !desc->header_count && !desc->host &&
+           !desc->use_http10 && !desc->disable_decompression && !desc->priority &&
+           !desc->body_path && !request->disable_reuse && !request->client->desc.user_agent;
+}
+
+/* Its text is the origin's but for the target, so that its length is known before. */
+static turbohttp_status tbh_request_build_plain(tbh_request *request, const tbh_target *target,
+                                                turbohttp_error *error) {
+    turbohttp_span path = target->path, rest = target->origin->head_end;
+    turbohttp_status status = turbohttp_buffer_rent(&request->text, &request->client->heap->blocks,
+                                                    4 + path.length + rest.length);
+    if (status != TURBOHTTP_OK) return tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
+    char *text = request->text.data;
+    memcpy(text, "GET ", 4);
+    memcpy(text + 4, path.data, path.length);
+    memcpy(text + 4 + path.length, rest.data, rest.length);
+    request->wire.head = turbohttp_buffer_span(&request->text);
+    request->wire.method_bytes = 3;
+    request->wire.target_bytes = path.length;
+    request->decode = TBH_INFLATE;
+    request->is_idempotent = request->is_replayable = true;
+    return TURBOHTTP_OK;
+}
+
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error) {
     tbh_head_writer w;
     tbh_head_layout layout;
+    /* A small build does without the short way. */
+    if (!TBH_SMALL && tbh_head_is_plain(request, desc, target))
+        return tbh_request_build_plain(request, target, error);
     memset(&w, 0, sizeof w);
     memset(&layout, 0, sizeof layout);
     w.desc = desc;
@@ -21085,10 +21101,10 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_EAGER_BYTES
 #undef TBH_H1_HEADER_COUNT
 #undef TBH_H1_HEAD_BYTES
+#undef TBH_H1_LAST_WITH_MEANING
 #undef TBH_H1_LINE_BYTES
 #undef TBH_H1_LINE_MAX
 #undef TBH_H1_REFUSED_IN_TRAILER
-#undef TBH_H1_WATCHED_IN_HEAD
 #undef TBH_H2_ID_MASK
 #undef TBH_H2_NOTE_GOOD
 #undef TBH_H2_NOTE_ID

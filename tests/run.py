@@ -58,6 +58,8 @@ def unit_steps():
         if "NO_SIMD" in text:
             yield compiled(f"{stem}.portable", source, [*SANITIZE, "-DTURBOHTTP_NO_SIMD"], libs=libs)
             yield compiled(f"{stem}.avx2", source, ["-O2", "-mavx2"], libs=libs)
+        if path.stem in ("test_scan", "test_h1_head", "test_url"):  # a byte at a time
+            yield compiled(f"{stem}.small", source, [*SANITIZE, "-Os", "-DTURBOHTTP_NO_SIMD"], libs=libs)
         if "pthread.h" in text:
             yield compiled(f"{stem}.threads", source, ["-g", "-O1", "-fsanitize=thread"], compiler="clang", libs=libs)
 

@@ -239,22 +239,8 @@ typedef struct tbh_head_layout {
     size_t head_end, trailers, trailers_end, path;
 } tbh_head_layout;
 
-/* Does it need nothing but what its origin has in store? */
-static bool tbh_head_is_plain(const tbh_head_writer *w, const tbh_request *request,
-                              const tbh_target *target) {
-    const turbohttp_request_desc *desc = w->desc;
-    return !target->url && !desc->method && !w->has_body && !desc->header_count && !desc->host &&
-           !desc->use_http10 && !desc->disable_decompression && !request->disable_reuse &&
-           !request->client->desc.user_agent;
-}
-
 static turbohttp_status tbh_head_lines(tbh_head_writer *w, tbh_request *request,
                                        const tbh_target *target) {
-    if (tbh_head_is_plain(w, request, target)) { /* nearly always */
-        tbh_head_put(w, target->origin->head_end.data, target->origin->head_end.length);
-        request->decode = TBH_INFLATE;
-        return TURBOHTTP_OK;
-    }
     turbohttp_status status = tbh_head_line_end(w, target);
     if (status == TURBOHTTP_OK) status = tbh_head_user_fields(w);
     if (status == TURBOHTTP_OK) status = tbh_head_defaults(w, request);
@@ -318,10 +304,42 @@ static void tbh_head_judge_replay(tbh_request *request, const turbohttp_request_
     request->is_replayable = !desc->body.path && !desc->body.read;
 }
 
+/* Is it a GET that asks for nothing but what its origin has in store? Nearly all are. */
+static bool tbh_head_is_plain(const tbh_request *request, const turbohttp_request_desc *desc,
+                              const tbh_target *target) {
+    const turbohttp_body *body = &desc->body;
+    bool has_body = body->data || body->path || body->read || body->length || body->is_unknown;
+    return !target->url && !desc->method && !has_body && !desc->header_count && !desc->host &&
+           !desc->use_http10 && !desc->disable_decompression && !desc->priority &&
+           !desc->body_path && !request->disable_reuse && !request->client->desc.user_agent;
+}
+
+/* Its text is the origin's but for the target, so that its length is known before. */
+static turbohttp_status tbh_request_build_plain(tbh_request *request, const tbh_target *target,
+                                                turbohttp_error *error) {
+    turbohttp_span path = target->path, rest = target->origin->head_end;
+    turbohttp_status status = turbohttp_buffer_rent(&request->text, &request->client->heap->blocks,
+                                                    4 + path.length + rest.length);
+    if (status != TURBOHTTP_OK) return tbh_error_set(error, status, TURBOHTTP_PHASE_NONE);
+    char *text = request->text.data;
+    memcpy(text, "GET ", 4);
+    memcpy(text + 4, path.data, path.length);
+    memcpy(text + 4 + path.length, rest.data, rest.length);
+    request->wire.head = turbohttp_buffer_span(&request->text);
+    request->wire.method_bytes = 3;
+    request->wire.target_bytes = path.length;
+    request->decode = TBH_INFLATE;
+    request->is_idempotent = request->is_replayable = true;
+    return TURBOHTTP_OK;
+}
+
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error) {
     tbh_head_writer w;
     tbh_head_layout layout;
+    /* A small build does without the short way. */
+    if (!TBH_SMALL && tbh_head_is_plain(request, desc, target))
+        return tbh_request_build_plain(request, target, error);
     memset(&w, 0, sizeof w);
     memset(&layout, 0, sizeof layout);
     w.desc = desc;

@@ -9,37 +9,36 @@
  * Does not know: connections, bodies, requests (but whether it was HEAD). */
 #include "h1_head.h"
 
-#define TBH_H1_HEAD_BYTES   65536u
-#define TBH_H1_LINE_BYTES   16384u
-#define TBH_H1_LINE_MAX     65535u /* name_length has 16 bits */
-#define TBH_H1_HEADER_COUNT 128u
+#define TBH_H1_HEAD_BYTES        65536u
+#define TBH_H1_LINE_BYTES        16384u
+#define TBH_H1_LINE_MAX          65535u /* name_length has 16 bits */
+#define TBH_H1_HEADER_COUNT      128u
 /* So few bytes are parsed at each call, so that the first wrong one is seen at once. */
-#define TBH_H1_EAGER_BYTES  16u
+#define TBH_H1_EAGER_BYTES       16u
 
-#define TBH_H1_BIT(name)    ((uint64_t)1 << TURBOHTTP_HEADER_##name)
+#define TBH_H1_BIT(name)         ((uint64_t)1 << TURBOHTTP_HEADER_##name)
 
-/* Headers with a meaning for the head itself. */
-#define TBH_H1_WATCHED_IN_HEAD                                                                     \
-    (TBH_H1_BIT(CONTENT_LENGTH) | TBH_H1_BIT(TRANSFER_ENCODING) | TBH_H1_BIT(CONNECTION) |         \
-     TBH_H1_BIT(CONTENT_ENCODING) | TBH_H1_BIT(LOCATION))
+/* Headers with a meaning for the head itself have the first numbers, up to this one. */
+#define TBH_H1_LAST_WITH_MEANING ((unsigned)TURBOHTTP_HEADER_LOCATION)
 /* RFC 9110 §6.5.1: framing, routing, authentication, response control and content format. */
 #define TBH_H1_REFUSED_IN_TRAILER                                                                  \
-    (TBH_H1_WATCHED_IN_HEAD | TBH_H1_BIT(KEEP_ALIVE) | TBH_H1_BIT(CONTENT_TYPE) |                  \
-     TBH_H1_BIT(CONTENT_RANGE) | TBH_H1_BIT(SET_COOKIE) | TBH_H1_BIT(CACHE_CONTROL) |              \
-     TBH_H1_BIT(EXPIRES) | TBH_H1_BIT(AGE) | TBH_H1_BIT(VARY) | TBH_H1_BIT(RETRY_AFTER) |          \
-     TBH_H1_BIT(WWW_AUTHENTICATE) | TBH_H1_BIT(PROXY_AUTHENTICATE) | TBH_H1_BIT(TRAILER) |         \
-     TBH_H1_BIT(UPGRADE) | TBH_H1_BIT(HOST) | TBH_H1_BIT(TE) | TBH_H1_BIT(AUTHORIZATION) |         \
-     TBH_H1_BIT(PROXY_AUTHORIZATION) | TBH_H1_BIT(PROXY_CONNECTION))
+    (TBH_H1_BIT(CONTENT_LENGTH) | TBH_H1_BIT(TRANSFER_ENCODING) | TBH_H1_BIT(CONNECTION) |         \
+     TBH_H1_BIT(CONTENT_ENCODING) | TBH_H1_BIT(LOCATION) | TBH_H1_BIT(KEEP_ALIVE) |                \
+     TBH_H1_BIT(CONTENT_TYPE) | TBH_H1_BIT(CONTENT_RANGE) | TBH_H1_BIT(SET_COOKIE) |               \
+     TBH_H1_BIT(CACHE_CONTROL) | TBH_H1_BIT(EXPIRES) | TBH_H1_BIT(AGE) | TBH_H1_BIT(VARY) |        \
+     TBH_H1_BIT(RETRY_AFTER) | TBH_H1_BIT(WWW_AUTHENTICATE) | TBH_H1_BIT(PROXY_AUTHENTICATE) |     \
+     TBH_H1_BIT(TRAILER) | TBH_H1_BIT(UPGRADE) | TBH_H1_BIT(HOST) | TBH_H1_BIT(TE) |               \
+     TBH_H1_BIT(AUTHORIZATION) | TBH_H1_BIT(PROXY_AUTHORIZATION) | TBH_H1_BIT(PROXY_CONNECTION))
 
 /* One run over the bytes, and what the watched headers said so far. */
 typedef struct tbh_h1_run {
     const char *begin, *end; /* the bytes, cut at the limit on the head */
     const char *fault;       /* the byte at fault */
     turbohttp_header *table;
-    uint64_t watched; /* one bit for each id that tbh_h1_meaning must see */
     uint32_t count, capacity;
     uint32_t line_bytes, head_bytes;
     turbohttp_status status; /* why a function returned NULL */
+    unsigned watched;        /* tbh_h1_meaning must see the ids 1 … watched */
     bool in_trailer;
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
@@ -71,7 +70,7 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     r->end = data + tbh_min_size(length, r->head_bytes);
     r->fault = data;
     r->status = TURBOHTTP_OK;
-    r->watched = TBH_H1_WATCHED_IN_HEAD;
+    r->watched = TBH_H1_LAST_WITH_MEANING;
     r->in_trailer = false;
     r->has_content_length = r->says_close = r->says_keep_alive = r->says_upgrade = false;
     r->coding_layers = 0;
@@ -113,7 +112,7 @@ static TBH_NOINLINE const char *tbh_h1_stop_in_field(tbh_h1_run *r, const char *
 typedef struct tbh_h1_bounds {
     const char *begin, *end;
     const char *lane_end; /* from before it, a lane can be read */
-    ptrdiff_t line_bytes; /* with CRLF, but for one */
+    size_t line_most;     /* bytes of a line before its last one and CRLF */
 } tbh_h1_bounds;
 
 static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
@@ -121,7 +120,7 @@ static tbh_h1_bounds tbh_h1_bounds_of(const tbh_h1_run *r) {
     b.begin = r->begin;
     b.end = r->end;
     b.lane_end = r->end - r->begin >= TBH_LANE ? r->end - TBH_LANE + 1 : r->begin;
-    b.line_bytes = (ptrdiff_t)r->line_bytes + 1;
+    b.line_most = (size_t)r->line_bytes - 1;
     return b;
 }
 
@@ -136,9 +135,9 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
     return found == crlf;
 }
 
-/* Does the line, which has at least two bytes up to `lf`, end there? */
+/* Does the line end at `lf`, and has at least one byte? Too few wrap around, and are too many. */
 TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *lf) {
-    return tbh_h1_is_crlf(lf - 1) && lf - line <= b->line_bytes;
+    return (size_t)(lf - line) - 2 <= b->line_most && tbh_h1_is_crlf(lf - 1);
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -186,7 +185,7 @@ static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, size_t n) {
 /* The same for names near the end, where a lane would reach beyond it. */
 static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *line,
                                                      const char *at) {
-    const char *colon = tbh_scan_byte(begin, line, at, ':');
+    const char *colon = tbh_scan_colon(begin, line, at);
     if (colon == at) return tbh_h1_named(0, -1);
     const size_t n = (size_t)(colon - line);
     uint16_t id = tbh_header_id_before_colon(line, n);
@@ -197,7 +196,7 @@ static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const ch
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *line,
                                                const char *at) {
     if (at - line <= TBH_LANE) return tbh_h1_named(0, -1);
-    const char *colon = tbh_scan_byte(begin, line + TBH_LANE, at, ':');
+    const char *colon = tbh_scan_colon(begin, line + TBH_LANE, at);
     if (colon == at) return tbh_h1_named(0, -1);
     const size_t n = (size_t)(colon - line);
     if (TBH_LANE < 4 && n < 4) return tbh_h1_odd_name(line, n);
@@ -207,49 +206,33 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *li
     return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
 
-/* The name of the line that ends at `at`. */
+/* The name of the line that ends at `at`. A colon behind that makes no name: CR and LF are odd, and
+ * differ from all that names have. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line,
                                              const char *at) {
     if (TBH_LANE > 1 && TBH_UNLIKELY(line >= b->lane_end))
         return tbh_h1_name_near_end(b->begin, line, at);
     const tbh_lane lane = tbh_lane_load(line);
-    const uint64_t colons = tbh_lane_equal(lane, ':');
+    const uint64_t colons = tbh_lane_colons(lane);
     if (TBH_UNLIKELY(colons == 0)) return tbh_h1_long_name(b->begin, line, at);
     const size_t n = tbh_lane_first(colons);
-    if (TBH_UNLIKELY(n >= (size_t)(at - line))) return tbh_h1_named(0, -1);
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
     const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
-    if (TBH_LIKELY(tbh_lane_none(differ, n + 1))) return tbh_h1_named(n, (int)id);
+    if (TBH_LIKELY(tbh_lane_none_up_to(differ, n))) return tbh_h1_named(n, (int)id);
     return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
                                        const char *at) {
     const char *value = tbh_h1_skip_blanks(line + name.length + 1, at), *value_end = at;
-    while ((uint8_t)value_end[-1] <= ' ' && value_end > value) value_end--;
+    if (TBH_UNLIKELY((uint8_t)at[-1] <= ' '))
+        while (value_end > value && (uint8_t)value_end[-1] <= ' ') value_end--;
     row->name = line;
     row->value = value;
     row->value_length = (uint32_t)(value_end - value);
     row->name_length = (uint16_t)name.length;
     row->id = (uint16_t)name.id;
-}
-
-/* Parses the header line from `line` to `lf`, its first mark, into a row; returns the next line,
- * or NULL with the status. */
-TBH_ALWAYS_INLINE const char *tbh_h1_field_line(tbh_h1_run *r, const tbh_h1_bounds *b,
-                                                tbh_marks *marks, const char *line, const char *lf,
-                                                turbohttp_header *row) {
-    if (TBH_UNLIKELY(!tbh_h1_ends_line(b, line, lf))) {
-        tbh_h1_place place = tbh_h1_line_goes_on(r, line);
-        lf = place.at;
-        *marks = place.marks;
-        if (!place.is_end) return tbh_h1_stop_in_field(r, line, lf);
-    }
-    tbh_h1_name name = tbh_h1_name_of(b, line, lf - 1);
-    if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, line, lf - 1);
-    tbh_h1_row_fill(row, line, name, lf - 1);
-    return lf + 1;
 }
 
 /* ------------------------------------------------------------ headers with a meaning */
@@ -292,7 +275,7 @@ static turbohttp_status tbh_h1_one_length(tbh_h1_run *r, uint64_t n) {
 }
 
 /* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
-static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
     uint64_t n = 0;
     turbohttp_span element;
     if (TBH_LIKELY(tbh_h1_number(rest, &n))) return tbh_h1_one_length(r, n);
@@ -304,7 +287,7 @@ static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest
 }
 
 /* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
-static turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
+static TBH_NOINLINE turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, turbohttp_span value) {
     if (r->chunked || !tbh_h1_is(value, "chunked", 7)) return TURBOHTTP_ERR_TRANSFER_ENCODING;
     r->chunked = value.data;
     return TURBOHTTP_OK;
@@ -317,7 +300,7 @@ static bool tbh_h1_option(tbh_h1_run *r, turbohttp_span option) {
     return false;
 }
 
-static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
     turbohttp_span option;
     if (tbh_h1_option(r, rest)) return TURBOHTTP_OK;
     while (tbh_list_next(&rest, &option)) tbh_h1_option(r, option);
@@ -331,7 +314,7 @@ TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
     return TURBOHTTP_CODING_OTHER;
 }
 
-static turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
     turbohttp_span layer;
     while (tbh_list_next(&rest, &layer)) {
         if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
@@ -342,7 +325,7 @@ static turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span re
 }
 
 /* Two targets are no target: whoever picks one may pick the attacker's. */
-static turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *row) {
+static TBH_NOINLINE turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *row) {
     const turbohttp_header *first = r->location;
     r->location = row;
     if (!first) return TURBOHTTP_OK;
@@ -353,7 +336,8 @@ static turbohttp_status tbh_h1_location(tbh_h1_run *r, const turbohttp_header *r
 
 static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turbohttp_header *row) {
     turbohttp_span value = tbh_span(row->value, row->value_length);
-    if (r->in_trailer) return TURBOHTTP_ERR_HEADER_LINE;
+    if (r->in_trailer)
+        return TBH_H1_REFUSED_IN_TRAILER >> row->id & 1 ? TURBOHTTP_ERR_HEADER_LINE : TURBOHTTP_OK;
     switch (row->id) {
     case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
     case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
@@ -387,15 +371,24 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 static turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
                                       const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
-    const uint64_t watched = r->watched;
+    const unsigned watched = r->watched;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
         const char *lf = tbh_marks_next(&marks, bounds.begin, bounds.end);
-        if (lf - p < 2) break;
+        const bool ends = tbh_h1_ends_line(&bounds, p, lf);
+        if (TBH_UNLIKELY(!ends) && lf - p < 2) break;
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        p = tbh_h1_field_line(r, &bounds, &marks, p, lf, row);
-        if (!p) return r->status;
-        if (TBH_LIKELY(!(watched >> row->id & 1))) continue;
+        if (TBH_UNLIKELY(!ends)) {
+            tbh_h1_place place = tbh_h1_line_goes_on(r, p);
+            lf = place.at;
+            marks = place.marks;
+            if (!place.is_end) return tbh_h1_stop_in_field(r, p, lf), r->status;
+        }
+        const tbh_h1_name name = tbh_h1_name_of(&bounds, p, lf - 1);
+        if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, p, lf - 1), r->status;
+        tbh_h1_row_fill(row, p, name, lf - 1);
+        p = lf + 1;
+        if (TBH_LIKELY((unsigned)name.id - 1 >= watched)) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
@@ -532,7 +525,7 @@ static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_
                                            uint64_t *error_offset) {
     const char *after = NULL;
     r->in_trailer = true;
-    r->watched = TBH_H1_REFUSED_IN_TRAILER;
+    r->watched = TBH_HEADER_NAMES - 1;
     tbh_marks marks = tbh_marks_start(r->begin, r->begin, r->end);
     turbohttp_status status = tbh_h1_fields(r, marks, r->begin, &after);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);

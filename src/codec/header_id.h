@@ -81,40 +81,40 @@ TBH_FN const turbohttp_header *tbh_header_find(const turbohttp_header *rows, uin
     ROW(ORIGIN, "origin")                                                                          \
     ROW(REFERER, "referer")
 
-/* All names, in lower case with a colon and a NUL behind, and where each one begins. Whole lanes can
- * be read at any of them. */
+/* The ids by their hash; where each name begins; and all names, in lower case with a colon and a NUL
+ * behind. One object, so that one address is enough. Whole lanes can be read at any name. */
 #define TBH_HEADER_MEMBER(id, text) char name_##id[sizeof(text ":")];
 #define TBH_HEADER_TEXT(id, text)   text ":",
-#define TBH_HEADER_OFFSET(id, text) offsetof(tbh_header_texts, name_##id),
+#define TBH_HEADER_OFFSET(id, text) offsetof(tbh_header_table, name_##id),
 
-typedef struct tbh_header_texts {
+typedef struct tbh_header_table {
+    uint8_t slots[128];
+    uint16_t offsets[TBH_HEADER_NAMES + 1];
     char name_OTHER[2];
     TBH_HEADER_LIST(TBH_HEADER_MEMBER)
     char end[TBH_LANE];
-} tbh_header_texts;
-
-static TBH_UNUSED const tbh_header_texts tbh_header_constant = {
-    ":", TBH_HEADER_LIST(TBH_HEADER_TEXT) ""};
-static TBH_UNUSED const uint16_t tbh_header_offsets[TBH_HEADER_NAMES + 1] = {
-    0, TBH_HEADER_LIST(TBH_HEADER_OFFSET) offsetof(tbh_header_texts, end)};
-
-TBH_ALWAYS_INLINE const char *tbh_header_text(size_t id) {
-    return (const char *)&tbh_header_constant + tbh_header_offsets[id];
-}
-
-TBH_ALWAYS_INLINE size_t tbh_header_length(size_t id) {
-    return (size_t)tbh_header_offsets[id + 1] - tbh_header_offsets[id] - 2;
-}
+} tbh_header_table;
 
 /* clang-format off */
-static TBH_UNUSED const uint8_t tbh_header_slots[128] = {
+static TBH_UNUSED const tbh_header_table tbh_headers = {
+    {
     0, 0, 38, 0, 0, 0, 49, 0, 0, 0, 0, 0, 0, 8, 17, 6, 0, 0, 0, 0, 2, 0, 0, 28, 0, 0, 0, 29,
     30, 22, 20, 33, 0, 13, 0, 32, 0, 0, 42, 5, 4, 25, 0, 0, 3, 56, 0, 0, 0, 14, 0, 26, 18, 0,
     0, 0, 0, 9, 0, 34, 57, 0, 0, 0, 10, 50, 0, 45, 47, 36, 52, 0, 0, 46, 48, 0, 43, 0, 0, 0,
     51, 0, 0, 23, 0, 40, 54, 0, 0, 0, 0, 0, 0, 0, 0, 35, 19, 0, 0, 0, 7, 59, 0, 11, 37, 21,
-    53, 24, 0, 12, 58, 0, 0, 55, 0, 16, 0, 31, 0, 0, 39, 1, 41, 0, 0, 0, 0, 0
-};
+    53, 24, 0, 12, 58, 0, 0, 55, 0, 16, 0, 31, 0, 0, 39, 1, 41, 0, 0, 0, 0, 0},
+    {offsetof(tbh_header_table, name_OTHER), TBH_HEADER_LIST(TBH_HEADER_OFFSET)
+     offsetof(tbh_header_table, end)},
+    ":", TBH_HEADER_LIST(TBH_HEADER_TEXT) ""};
 /* clang-format on */
+
+TBH_ALWAYS_INLINE const char *tbh_header_text(size_t id) {
+    return (const char *)&tbh_headers + tbh_headers.offsets[id];
+}
+
+TBH_ALWAYS_INLINE size_t tbh_header_length(size_t id) {
+    return (size_t)tbh_headers.offsets[id + 1] - tbh_headers.offsets[id] - 2;
+}
 
 /* tbh_header_id for names that are too short for the hash. */
 TBH_FN uint16_t tbh_header_id_short(const char *name, size_t n);
@@ -124,7 +124,7 @@ TBH_FN uint16_t tbh_header_id_before_colon(const char *name, size_t n);
 
 TBH_ALWAYS_INLINE size_t tbh_header_slot(uint32_t first, uint32_t last, size_t n) {
     uint32_t ends = (first ^ last) | 0x20202020u;
-    return tbh_header_slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
+    return tbh_headers.slots[((ends + (uint32_t)n) * TBH_HEADER_HASH) >> 25];
 }
 
 /* The only id that a name of at least four bytes with a colon behind it can have. */

@@ -19,27 +19,26 @@ TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const
     return p;
 }
 
-TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end) {
-    size_t left = (size_t)(end - block);
-    if (left >= TBH_BLOCK) return tbh_block_marks(block);
+TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, size_t left) {
+    const size_t beyond = TBH_BLOCK - left;
     if (left == 0) return 0;
-    if ((size_t)(end - begin) >= TBH_BLOCK)
-        return tbh_block_marks(end - TBH_BLOCK) >> ((TBH_BLOCK - left) << TBH_BLOCK_SHIFT);
+    if ((size_t)(block - begin) >= beyond)
+        return tbh_block_marks(block - beyond) >> (beyond << TBH_BLOCK_SHIFT);
     uint64_t mask = 0;
     for (size_t i = 0; i < left; i++)
         if (tbh_scan_is_control(block[i])) mask |= (uint64_t)1 << (i << TBH_BLOCK_SHIFT);
     return mask;
 }
 
-TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c) {
+TBH_FN const char *tbh_scan_colon_tail(const char *begin, const char *p, const char *end) {
     size_t left = (size_t)(end - p);
     if (left == 0) return end;
     if ((size_t)(end - begin) >= TBH_LANE) {
-        uint64_t mask = tbh_lane_equal(tbh_lane_load(end - TBH_LANE), c);
+        uint64_t mask = tbh_lane_colons(tbh_lane_load(end - TBH_LANE));
         mask = tbh_lane_skip(mask, TBH_LANE - left);
         return mask ? p + tbh_lane_first(mask) : end;
     }
-    while (p < end && *p != c) p++;
+    while (p < end && *p != ':') p++;
     return p;
 }
 

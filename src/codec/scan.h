@@ -21,7 +21,7 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 #endif
 }
 
-/* The four questions that each platform answers: which bytes equal a given one (`equal`), are control
+/* The four questions that each platform answers: which bytes are colons (`colons`), are control
  * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
  * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
  * before, since with bit 5 set CR is a dash). */
@@ -39,8 +39,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
     return (uint32_t)_mm256_movemask_epi8(v);
 }
 
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(':')));
 }
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
@@ -72,8 +72,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 #define TBH_BLOCK_SHIFT 0
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(tbh_lane_range(v, 0, 0x1f), del));
+    tbh_lane low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v);
+    return tbh_lane_mask(_mm256_or_si256(low, _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f))));
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
@@ -93,8 +93,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
     return (uint32_t)_mm_movemask_epi8(v);
 }
 
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    return tbh_lane_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
 }
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
@@ -125,8 +125,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 #define TBH_BLOCK_SHIFT 0
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     tbh_lane v = tbh_lane_load(p);
-    tbh_lane del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm_or_si128(tbh_lane_range(v, 0, 0x1f), del));
+    tbh_lane low = _mm_cmpgt_epi8(_mm_set1_epi8(0x20), v);
+    return tbh_lane_mask(_mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
@@ -149,8 +149,8 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
     return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
 }
 
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return tbh_lane_mask(vceqq_u8(v, vdupq_n_u8((uint8_t)c)));
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    return tbh_lane_mask(vceqq_u8(v, vdupq_n_u8(':')));
 }
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, uint8_t low, uint8_t span) {
@@ -188,8 +188,8 @@ TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
     return (uint8_t)*p;
 }
 
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    return v == (uint8_t)c;
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    return v == ':';
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
@@ -227,8 +227,8 @@ TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
 }
 
 /* The sums stay below 256 in each byte, so no byte disturbs its neighbour: all masks are exact. */
-TBH_ALWAYS_INLINE uint64_t tbh_lane_equal(tbh_lane v, char c) {
-    uint64_t x = v ^ tbh_lane_fill((uint8_t)c);
+TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
+    uint64_t x = v ^ tbh_lane_fill(':');
     return ~(((x & tbh_lane_fill(0x7f)) + tbh_lane_fill(0x7f)) | x) & tbh_lane_fill(0x80);
 }
 
@@ -261,12 +261,13 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 
 #define TBH_BLOCK       64
 #define TBH_BLOCK_SHIFT 0
-/* Borrows and carries may mark one byte too many, never one too few. The product gathers the high
+/* Bytes above 127 come out marked, and borrows and carries may mark one byte too many, never one too
+ * few. The product gathers the high
  * bits of all bytes in its highest byte. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
     uint64_t v = tbh_lane_load(p);
     uint64_t low = v - tbh_lane_fill(0x20), del = v + tbh_lane_fill(1);
-    return ((low | del) & ~v & tbh_lane_fill(0x80)) * UINT64_C(0x0002040810204081) >> 56;
+    return ((low | del) & tbh_lane_fill(0x80)) * UINT64_C(0x0002040810204081) >> 56;
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
@@ -293,30 +294,35 @@ TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
     return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
+/* Are there no marks at the bytes 0 … last, last < TBH_LANE? */
+TBH_ALWAYS_INLINE bool tbh_lane_none_up_to(uint64_t mask, size_t last) {
+    return mask << (64 - (1u << TBH_LANE_SHIFT) - (last << TBH_LANE_SHIFT)) == 0;
+}
+
 /* ------------------------------------------------------------ marks
  * The places of control bytes in order, found a block ahead of whoever asks for them: masks of
  * neighbouring blocks do not wait for each other, and that is most of the speed. The first of a run
  * of control bytes is left out if another follows, so that a line that ends with CRLF has one mark,
  * its LF: who finds anything else there looks at the bytes and goes on behind them with
- * new marks. HTAB is marked too, a CR at the end of a block may be, and the portable lane may
- * mark a byte that follows a marked one or 0xff. */
+ * new marks. HTAB is marked too, bytes above 127 and a CR at the end of a block may be, and the
+ * portable lane may mark a byte that follows a marked one or 0xff. */
 typedef struct tbh_marks {
     const char *block; /* TBH_BLOCK bytes, fewer at the end */
     uint64_t mask;     /* the marks in it that were not asked for yet */
 } tbh_marks;
 
-/* The control bytes of a block that may end early. */
-TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, const char *end);
+/* The control bytes of a block that ends early. */
+TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, size_t left);
 
 /* The marks of a block; `follows` is 1 when the byte before it may be a control byte. */
-TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, const char *end,
+TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, size_t left,
                                         uint64_t follows) {
     const unsigned one = 1u << TBH_BLOCK_SHIFT, last = 64 - one;
     uint64_t control, followed;
-    if (TBH_UNLIKELY(end - block < TBH_BLOCK)) control = tbh_marks_of_tail(begin, block, end);
+    if (TBH_UNLIKELY(left < TBH_BLOCK)) control = tbh_marks_of_tail(begin, block, left);
     else control = tbh_block_marks(block);
     followed = control >> one;
-    if (TBH_UNLIKELY(control >> last) && end - block > TBH_BLOCK) /* CRLF across two blocks? */
+    if (TBH_UNLIKELY(control >> last) && left > TBH_BLOCK) /* CRLF across two blocks? */
         followed |= (uint64_t)(block[TBH_BLOCK - 1] == '\r' && block[TBH_BLOCK] == '\n') << last;
     return control & (~followed | control << one | follows);
 }
@@ -324,16 +330,17 @@ TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, co
 TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *p, const char *end) {
     tbh_marks m;
     m.block = p;
-    m.mask = tbh_marks_of(begin, p, end, 0);
+    m.mask = tbh_marks_of(begin, p, (size_t)(end - p), 0);
     return m;
 }
 
 /* The next marked byte, or the last byte of all. */
 TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
     while (m->mask == 0) {
-        if (end - m->block <= TBH_BLOCK) return end - 1;
+        const size_t left = (size_t)(end - m->block);
+        if (left <= TBH_BLOCK) return end - 1;
         m->block += TBH_BLOCK;
-        m->mask = tbh_marks_of(begin, m->block, end, (uint8_t)m->block[-1] < ' ');
+        m->mask = tbh_marks_of(begin, m->block, left - TBH_BLOCK, (uint8_t)m->block[-1] < ' ');
     }
     const char *at = m->block + (tbh_scan_lowest_bit(m->mask) >> TBH_BLOCK_SHIFT);
     m->mask &= m->mask - 1;
@@ -343,7 +350,7 @@ TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, co
 /* The last stretch of a scan, shorter than a lane. */
 TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const char *end);
 TBH_FN bool tbh_scan_is_control(char c);
-TBH_FN const char *tbh_scan_byte_tail(const char *begin, const char *p, const char *end, char c);
+TBH_FN const char *tbh_scan_colon_tail(const char *begin, const char *p, const char *end);
 
 /* First control byte other than HTAB in [p, end), or end. Bytes from begin on may be read. */
 TBH_ALWAYS_INLINE const char *tbh_scan_control(const char *begin, const char *p, const char *end) {
@@ -355,15 +362,14 @@ TBH_ALWAYS_INLINE const char *tbh_scan_control(const char *begin, const char *p,
     return tbh_scan_control_tail(begin, p, end);
 }
 
-/* First byte c in [p, end), or end. Bytes from begin on may be read. */
-TBH_ALWAYS_INLINE const char *tbh_scan_byte(const char *begin, const char *p, const char *end,
-                                            char c) {
+/* First colon in [p, end), or end. Bytes from begin on may be read. */
+TBH_ALWAYS_INLINE const char *tbh_scan_colon(const char *begin, const char *p, const char *end) {
     while ((size_t)(end - p) >= TBH_LANE) {
-        uint64_t mask = tbh_lane_equal(tbh_lane_load(p), c);
+        uint64_t mask = tbh_lane_colons(tbh_lane_load(p));
         if (mask) return p + tbh_lane_first(mask);
         p += TBH_LANE;
     }
-    return tbh_scan_byte_tail(begin, p, end, c);
+    return tbh_scan_colon_tail(begin, p, end);
 }
 
 /* The rule of tbh_lane_differ without a byte behind the name: two halves that overlap, and for long

@@ -32,9 +32,9 @@ static void byte_scan_finds_the_first_one_only(void) {
         for (size_t at = 0; at < length; at++) {
             memset(g.data, ':' + 1, length);
             for (size_t i = at; i < length; i += 3) g.data[i] = ':';
-            CHECK_INT(tbh_scan_byte(p, p, p + length, ':') - p, at);
+            CHECK_INT(tbh_scan_colon(p, p, p + length) - p, at);
             for (size_t from = 0; from <= at; from++)
-                CHECK_INT(tbh_scan_byte(p, p + from, p + length, ':') - p, at);
+                CHECK_INT(tbh_scan_colon(p, p + from, p + length) - p, at);
         }
         guard_free(&g);
     }
@@ -48,7 +48,7 @@ static void scans_from_the_middle_ignore_what_is_before(void) {
             memset(g.data, '\r', from);
             memset(g.data + from, 'x', length - from);
             CHECK_INT(tbh_scan_control(p, p + from, p + length) - p, length);
-            CHECK_INT(tbh_scan_byte(p, p + from, p + length, '\r') - p, length);
+            CHECK_INT(tbh_scan_colon(p, p + from, p + length) - p, length);
         }
         guard_free(&g);
     }
@@ -75,7 +75,7 @@ static void token_scan_agrees_with_the_definition(void) {
 static void empty_scans_answer_the_end(void) {
     const char *p = "x";
     CHECK(tbh_scan_control(p, p, p) == p);
-    CHECK(tbh_scan_byte(p, p, p, 'x') == p);
+    CHECK(tbh_scan_colon(p, p, p) == p);
     CHECK(tbh_scan_token(p, p) == p);
 }
 
