@@ -11915,11 +11915,11 @@ typedef struct tbh_mux_options {
     uint32_t stream_window;     /* bytes that a stream may send ahead of its consumer; 1 MiB */
     uint32_t connection_window; /* all streams together; 4 MiB */
     uint32_t streams;           /* opened at once; 100, and what the peer allows */
-    uint64_t settings_us;       /* for the ACK of our SETTINGS; 10 s */
-    uint64_t ping_us;           /* silence before a PING, while streams are open; 30 s */
-    uint64_t ping_answer_us;    /* for its answer; 10 s */
-    uint64_t trust_us;          /* silence after which a request brings a PING along; 3 s */
-    uint64_t trust_answer_us;   /* for its answer; 5 s */
+    uint32_t settings_us;       /* for the ACK of our SETTINGS; 10 s */
+    uint32_t ping_us;           /* silence before a PING, while streams are open; 30 s */
+    uint32_t ping_answer_us;    /* for its answer; 10 s */
+    uint32_t trust_us;          /* silence after which a request brings a PING along; 3 s */
+    uint32_t trust_answer_us;   /* for its answer; 5 s */
     uint32_t first_id;          /* of the first stream; 1 */
 } tbh_mux_options;
 
