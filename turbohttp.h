@@ -19402,15 +19402,18 @@ static void tbh_link2_broke(tbh_link *link, turbohttp_status status) {
 }
 
 /* False: nothing more for now. */
-static bool tbh_link2_receive_once(tbh_link *link) {
+static bool tbh_link2_receive_once(tbh_link *link, bool may_block) {
     size_t room, n = 0;
+    bool waits = TBH_SOCKETS && may_block && !link->may_receive;
     uint8_t *place = tbh_mux_in_room(link->mux, &room);
     if (!place) {
         tbh_mux_fail(link->mux, TURBOHTTP_ERR_OUT_OF_MEMORY, TURBOHTTP_H2_INTERNAL_ERROR);
         return false;
     }
     room = tbh_min_size(room, link->client->budget);
-    turbohttp_status status = tbh_stream_receive(&link->stream, place, room, &n);
+    turbohttp_status status = waits ? tbh_stream_receive_wait(&link->stream, place, room, &n)
+                                    : tbh_stream_receive(&link->stream, place, room, &n);
+    if (waits) tbh_client_read_clock(link->client);
     link->may_receive = status == TURBOHTTP_OK && n == room;
     if (status == TURBOHTTP_PENDING) return false;
     if (status == TURBOHTTP_OK) {
@@ -19424,10 +19427,13 @@ static bool tbh_link2_receive_once(tbh_link *link) {
     return true;
 }
 
-static void tbh_link2_receive(tbh_link *link) {
-    while (tbh_mux_in_wanted(link->mux) && link->may_receive && link->client->budget > 0 &&
-           tbh_link2_receive_once(link))
+/* At most one wait: what came may have to be answered before the next one. */
+static void tbh_link2_receive(tbh_link *link, bool may_block) {
+    while (tbh_mux_in_wanted(link->mux) && (link->may_receive || may_block) &&
+           link->client->budget > 0 && tbh_link2_receive_once(link, may_block)) {
         tbh_link2_deliver(link);
+        may_block = false;
+    }
 }
 
 /* ------------------------------------------------------------ the pump */
@@ -19460,13 +19466,12 @@ static void tbh_link2_update_wants(tbh_link *link) {
 }
 
 static void tbh_link2_pump(tbh_link *link, bool may_block) {
-    (void)may_block;
     tbh_link2_go_on_all(link);
     tbh_link2_deliver(link);
-    tbh_link2_receive(link);
+    tbh_link2_receive(link, may_block);
     tbh_link2_send(link);
-    if (link->send_status != TURBOHTTP_OK) tbh_link2_receive(link); /* why it failed */
-    tbh_link2_deliver(link);                                        /* a source that failed */
+    if (link->send_status != TURBOHTTP_OK) tbh_link2_receive(link, false); /* why it failed */
+    tbh_link2_deliver(link); /* a source that failed */
     if (tbh_link2_settle(link)) tbh_link2_update_wants(link);
 }
 
@@ -19484,10 +19489,13 @@ static void tbh_link2_continue(tbh_request *request) {
     tbh_mux_continue(tbh_link2_stream(request));
 }
 
-/* A PING still has to be answered, so it never waits for one receive only. */
+/* Everything is sent; credit and answers to PINGs are owed only for what comes. */
 static bool tbh_link2_only_waits(const tbh_link *link) {
-    (void)link;
-    return false;
+    const tbh_mux *mux = link->mux;
+    if (!TBH_SOCKETS || tbh_link2_count(link) != 1) return false;
+    const tbh_request *request = (const tbh_request *)mux->queues[TBH_MUX_LIVE].first->owner;
+    bool is_sent = !link->uploads && !link->is_send_blocked && mux->out_at == mux->out.length;
+    return is_sent && !link->has_held && !request->is_paused && tbh_mux_in_wanted(mux);
 }
 
 static bool tbh_link2_has_room(const tbh_link *link) {
