@@ -18,7 +18,7 @@ static void test_freeaddrinfo(struct addrinfo *list);
 #include "counting_allocator.h"
 #include <poll.h>
 
-static sem_t entered, may_answer;
+static sem_t entered, may_answer, left;
 static bool has_gates;
 
 /* "fail…" fails for good, "later…" for now; every other name has one address of each family. */
@@ -28,6 +28,7 @@ static int test_getaddrinfo(const char *name, const char *service, const struct 
     sem_post(&entered);
     while (sem_wait(&may_answer) != 0) {
     }
+    sem_post(&left);
     if (strncmp(name, "fail", 4) == 0) return EAI_NONAME;
     if (strncmp(name, "later", 5) == 0) return EAI_AGAIN;
     struct addrinfo *both = (struct addrinfo *)calloc(2, sizeof *both);
@@ -66,9 +67,12 @@ static void setup(fixture *f) {
     if (!has_gates) { /* once: helpers of an earlier client may still stand at them */
         sem_init(&entered, 0, 0);
         sem_init(&may_answer, 0, 0);
+        sem_init(&left, 0, 0);
         has_gates = true;
     }
     while (sem_trywait(&entered) == 0) {
+    }
+    while (sem_trywait(&left) == 0) {
     }
     f->allocator = counting_allocator_hooks(&f->memory);
     f->desc.name_service = TURBOHTTP_NAMES_PLATFORM;
@@ -150,6 +154,7 @@ static void a_late_answer_is_dropped(void) {
     sem_post(&may_answer);
     sem_post(&may_answer);
     CHECK_INT(wait_for(&f, &second), TURBOHTTP_OK);
+    for (int i = 0; i < 2; i++) wait_until(&left); /* nobody takes an answer of the next test */
     teardown(&f);
 }
 
@@ -164,7 +169,8 @@ static void a_client_does_not_wait_for_its_helpers(void) {
     for (int i = 0; i < TBH_HELPERS + 2; i++) tbh_lookup_abandon(&lookups[i]);
     teardown(&f);
     for (int i = 0; i < TBH_HELPERS; i++) sem_post(&may_answer);
-    setup(&f); /* and another client starts at once */
+    for (int i = 0; i < TBH_HELPERS; i++) wait_until(&left);
+    setup(&f); /* and another client starts */
     teardown(&f);
 }
 
