@@ -8050,16 +8050,8 @@ static bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
     return a.length == n && tbh_scan_is_word(a.data, word, n);
 }
 
-/* Up to 18 digits cannot overflow; anything else is for the careful function. */
 static bool tbh_h1_number(turbohttp_span text, uint64_t *n) {
-    uint64_t value = 0;
-    if (text.length > 18) return tbh_parse_u64(text.data, text.length, INT64_MAX, n);
-    for (size_t i = 0; i < text.length; i++) {
-        if (!tbh_is_digit((uint8_t)text.data[i])) return false;
-        value = value * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    *n = value;
-    return text.length > 0;
+    return tbh_parse_u64(text.data, text.length, INT64_MAX, n);
 }
 
 static turbohttp_status tbh_h1_one_length(tbh_h1_run *r, uint64_t n) {
@@ -12743,7 +12735,8 @@ static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span va
     turbohttp_hpack_encode(&h->encoder, &field, &h->out);
 }
 
-/* §8.2.2: what speaks about an HTTP/1.1 connection. Users cannot set any of it, and we set these. */
+/* §8.2.2: what speaks about an HTTP/1.1 connection. Users may set the last of these and none of the
+ * others, which request_head.c refuses. */
 static bool tbh_mux_is_dropped(turbohttp_span name) {
     uint16_t id = tbh_header_id(name.data, name.length);
     return id == TURBOHTTP_HEADER_CONNECTION || id == TURBOHTTP_HEADER_TRANSFER_ENCODING ||
@@ -13277,9 +13270,8 @@ TBH_FN void tbh_mux_block_bytes(tbh_mux *h, turbohttp_span bytes) {
     size_t n = bytes.length;
     turbohttp_hpack_field field;
     turbohttp_status status;
-    while ((status = turbohttp_hpack_decode(&h->decoder, &in, &n, &field)) == TURBOHTTP_OK) {
+    while ((status = turbohttp_hpack_decode(&h->decoder, &in, &n, &field)) == TURBOHTTP_OK)
         if (h->head.status == TURBOHTTP_OK) h->head.status = tbh_mux_keep_field(h, &field);
-    }
     if (status == TURBOHTTP_ERR_HPACK) tbh_mux_fail(h, status, TURBOHTTP_H2_COMPRESSION_ERROR);
     else if (status < 0 && h->head.status == TURBOHTTP_OK) h->head.status = status;
 }
@@ -19910,8 +19902,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     w.desc = desc;
     w.error = error;
     w.has_body = desc->body.data || desc->body.path || desc->body.read;
-    if (!w.has_body &&
-        desc->body.length > 0) /* the server would wait for what never comes (S-04) */
+    if (!w.has_body && desc->body.length > 0) /* the server would wait for ever (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
     turbohttp_status status = tbh_head_prioritise(&w, request);

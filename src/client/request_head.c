@@ -345,8 +345,7 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     w.desc = desc;
     w.error = error;
     w.has_body = desc->body.data || desc->body.path || desc->body.read;
-    if (!w.has_body &&
-        desc->body.length > 0) /* the server would wait for what never comes (S-04) */
+    if (!w.has_body && desc->body.length > 0) /* the server would wait for ever (S-04) */
         return tbh_head_refuse(&w, TURBOHTTP_ERR_INVALID_ARGUMENT,
                                tbh_span_of("body.length without bytes"));
     turbohttp_status status = tbh_head_prioritise(&w, request);

@@ -255,16 +255,8 @@ static bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
     return a.length == n && tbh_scan_is_word(a.data, word, n);
 }
 
-/* Up to 18 digits cannot overflow; anything else is for the careful function. */
 static bool tbh_h1_number(turbohttp_span text, uint64_t *n) {
-    uint64_t value = 0;
-    if (text.length > 18) return tbh_parse_u64(text.data, text.length, INT64_MAX, n);
-    for (size_t i = 0; i < text.length; i++) {
-        if (!tbh_is_digit((uint8_t)text.data[i])) return false;
-        value = value * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    *n = value;
-    return text.length > 0;
+    return tbh_parse_u64(text.data, text.length, INT64_MAX, n);
 }
 
 static turbohttp_status tbh_h1_one_length(tbh_h1_run *r, uint64_t n) {

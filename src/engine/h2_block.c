@@ -38,7 +38,8 @@ static void tbh_mux_put_field(tbh_mux *h, turbohttp_span name, turbohttp_span va
     turbohttp_hpack_encode(&h->encoder, &field, &h->out);
 }
 
-/* §8.2.2: what speaks about an HTTP/1.1 connection. Users cannot set any of it, and we set these. */
+/* §8.2.2: what speaks about an HTTP/1.1 connection. Users may set the last of these and none of the
+ * others, which request_head.c refuses. */
 static bool tbh_mux_is_dropped(turbohttp_span name) {
     uint16_t id = tbh_header_id(name.data, name.length);
     return id == TURBOHTTP_HEADER_CONNECTION || id == TURBOHTTP_HEADER_TRANSFER_ENCODING ||
