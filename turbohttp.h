@@ -7139,62 +7139,11 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
  * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
  * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
  * before, since with bit 5 set CR is a dash). */
+#if TBH_SSE2
+#include <emmintrin.h>
 #if TBH_AVX2
 #include <immintrin.h>
-#define TBH_LANE       32
-#define TBH_LANE_SHIFT 0
-typedef __m256i tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(':')));
-}
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
-    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
-    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
-    tbh_lane common = _mm256_or_si256(_mm256_or_si256(alpha, digit), dash);
-    return tbh_lane_mask(common) ^ 0xffffffffu;
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    v = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
-    return ~tbh_lane_mask(_mm256_cmpeq_epi8(v, lower));
-}
-
-#define TBH_BLOCK       64 /* bytes that share a mask of marks */
-#define TBH_BLOCK_SHIFT 0
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    tbh_lane v = tbh_lane_load(p);
-    tbh_lane low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v);
-    return tbh_lane_mask(_mm256_or_si256(low, _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f))));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
-}
-#elif TBH_SSE2
-#include <emmintrin.h>
+#endif
 #define TBH_LANE        16
 #define TBH_LANE_SHIFT  0
 typedef __m128i tbh_lane;
@@ -7237,17 +7186,28 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 
 #define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    tbh_lane v = tbh_lane_load(p);
-    tbh_lane low = _mm_cmpgt_epi8(_mm_set1_epi8(0x20), v);
-    return tbh_lane_mask(_mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
+#if TBH_AVX2
+TBH_ALWAYS_INLINE uint64_t tbh_half_text(const char *p) {
+    __m256i next = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    next = _mm256_add_epi8(next, _mm256_set1_epi8(1)); /* DEL turns negative */
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(next, _mm256_set1_epi8(0x20)));
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    uint64_t low = tbh_lane_suspect(p) | tbh_lane_suspect(p + 16) << 16;
-    uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
-    return low | high << 32;
+    return ~(tbh_half_text(p) | tbh_half_text(p + 32) << 32);
 }
+#else
+TBH_ALWAYS_INLINE uint64_t tbh_lane_text(const char *p) {
+    tbh_lane next = _mm_add_epi8(tbh_lane_load(p), _mm_set1_epi8(1)); /* DEL turns negative */
+    return tbh_lane_mask(_mm_cmpgt_epi8(next, _mm_set1_epi8(0x20)));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t low = tbh_lane_text(p) | tbh_lane_text(p + 16) << 16;
+    uint64_t high = tbh_lane_text(p + 32) | tbh_lane_text(p + 48) << 16;
+    return ~(low | high << 32);
+}
+#endif
 #elif TBH_NEON
 #include <arm_neon.h>
 #define TBH_LANE        16
@@ -7408,9 +7368,9 @@ TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
     return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
-/* Are there no marks at the bytes 0 … last, last < TBH_LANE? */
-TBH_ALWAYS_INLINE bool tbh_lane_none_up_to(uint64_t mask, size_t last) {
-    return mask << (64 - (1u << TBH_LANE_SHIFT) - (last << TBH_LANE_SHIFT)) == 0;
+/* Are there no marks at any byte up to the first that `stop` marks, and at that one? */
+TBH_ALWAYS_INLINE bool tbh_lane_none_up_to(uint64_t mask, uint64_t stop) {
+    return (mask & (stop ^ (stop - 1))) == 0;
 }
 
 /* ------------------------------------------------------------ marks
@@ -7448,14 +7408,20 @@ TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *p, co
     return m;
 }
 
-/* The next marked byte, or the last byte of all. */
-TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
-    while (m->mask == 0) {
+/* Goes on to the next block with marks. False when there is none. */
+TBH_ALWAYS_INLINE bool tbh_marks_refill(tbh_marks *m, const char *begin, const char *end) {
+    do {
         const size_t left = (size_t)(end - m->block);
-        if (left <= TBH_BLOCK) return end - 1;
+        if (left <= TBH_BLOCK) return false;
         m->block += TBH_BLOCK;
         m->mask = tbh_marks_of(begin, m->block, left - TBH_BLOCK, (uint8_t)m->block[-1] < ' ');
-    }
+    } while (m->mask == 0);
+    return true;
+}
+
+/* The next marked byte, or the last byte of all. */
+TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
+    if (TBH_UNLIKELY(m->mask == 0) && !tbh_marks_refill(m, begin, end)) return end - 1;
     const char *at = m->block + (tbh_scan_lowest_bit(m->mask) >> TBH_BLOCK_SHIFT);
     m->mask &= m->mask - 1;
     return at;
@@ -7486,9 +7452,24 @@ TBH_ALWAYS_INLINE const char *tbh_scan_colon(const char *begin, const char *p, c
     return tbh_scan_colon_tail(begin, p, end);
 }
 
+TBH_ALWAYS_INLINE uint64_t tbh_scan_differ8(const char *p, const char *lower) {
+    return (tbh_load64(p) | UINT64_C(0x2020202020202020)) ^ tbh_load64(lower);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_scan_differ4(const char *p, const char *lower) {
+    return (tbh_load32(p) | 0x20202020u) ^ tbh_load32(lower);
+}
+
 /* The rule of tbh_lane_differ without a byte behind the name: two halves that overlap, and for long
- * names the words between them. */
-TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
+ * names the words between them. For a name of constant length little of this is left. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
+    if (TBH_SMALL || n < 4) return tbh_equal_nocase(p, lower, n);
+    if (n < 8)
+        return (tbh_scan_differ4(p, lower) | tbh_scan_differ4(p + n - 4, lower + n - 4)) == 0;
+    uint64_t differ = tbh_scan_differ8(p + n - 8, lower + n - 8);
+    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_scan_differ8(p + i, lower + i);
+    return differ == 0;
+}
 
 /* Is the name at p, n >= TBH_LANE bytes, equal to one in lower case, whatever the case of its letters? */
 TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *lower) {
@@ -7566,23 +7547,6 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
             if (!tbh_is_token_char((uint8_t)*p)) return p;
     }
     return p;
-}
-
-static uint64_t tbh_scan_differ8(const char *p, const char *lower) {
-    return (tbh_load64(p) | UINT64_C(0x2020202020202020)) ^ tbh_load64(lower);
-}
-
-static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
-    return (tbh_load32(p) | 0x20202020u) ^ tbh_load32(lower);
-}
-
-TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
-    if (TBH_SMALL || n < 4) return tbh_equal_nocase(p, lower, n);
-    if (n < 8)
-        return (tbh_scan_differ4(p, lower) | tbh_scan_differ4(p + n - 4, lower + n - 4)) == 0;
-    uint64_t differ = tbh_scan_differ8(p + n - 8, lower + n - 8);
-    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_scan_differ8(p + i, lower + i);
-    return differ == 0;
 }
 
 /* ========================================================================
@@ -7932,7 +7896,7 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
 
 /* Does the line end at `lf`, and has at least one byte? Too few wrap around, and are too many. */
 TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *lf) {
-    return (size_t)(lf - line) - 2 <= b->line_most && tbh_h1_is_crlf(lf - 1);
+    return TBH_LIKELY((size_t)(lf - line) - 2 <= b->line_most) && TBH_LIKELY(tbh_h1_is_crlf(lf - 1));
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -8014,7 +7978,7 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char 
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
     const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
-    if (TBH_LIKELY(tbh_lane_none_up_to(differ, n))) return tbh_h1_named(n, (int)id);
+    if (TBH_LIKELY(tbh_lane_none_up_to(differ, colons))) return tbh_h1_named(n, (int)id);
     return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
 
@@ -8046,7 +8010,7 @@ TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
 }
 
 /* Is it that word, in any case? */
-static bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
+TBH_ALWAYS_INLINE bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
     return a.length == n && tbh_scan_is_word(a.data, word, n);
 }
 
@@ -8062,15 +8026,32 @@ static turbohttp_status tbh_h1_one_length(tbh_h1_run *r, uint64_t n) {
 }
 
 /* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
-static TBH_NOINLINE turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_length_list(tbh_h1_run *r, turbohttp_span rest) {
     uint64_t n = 0;
     turbohttp_span element;
-    if (TBH_LIKELY(tbh_h1_number(rest, &n))) return tbh_h1_one_length(r, n);
     while (tbh_list_next(&rest, &element)) {
         if (!tbh_h1_number(element, &n)) return TURBOHTTP_ERR_CONTENT_LENGTH;
         if (tbh_h1_one_length(r, n) != TURBOHTTP_OK) return TURBOHTTP_ERR_CONTENT_LENGTH;
     }
     return TURBOHTTP_OK;
+}
+
+/* The value of up to 18 digits, as nearly every length is. */
+static bool tbh_h1_few_digits(turbohttp_span text, uint64_t *n) {
+    uint64_t value = 0;
+    if (text.length - 1 > 17) return false;
+    for (const char *p = text.data, *end = p + text.length; p < end; p++) {
+        const unsigned digit = (unsigned)(uint8_t)*p - '0';
+        if (digit > 9) return false;
+        value = value * 10 + digit;
+    }
+    return *n = value, true;
+}
+
+static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span value) {
+    uint64_t n;
+    if (TBH_LIKELY(tbh_h1_few_digits(value, &n))) return tbh_h1_one_length(r, n);
+    return tbh_h1_length_list(r, value);
 }
 
 /* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
@@ -8155,22 +8136,22 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 }
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
-static turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
+TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
                                       const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
     const unsigned watched = r->watched;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
         const char *lf = tbh_marks_next(&marks, bounds.begin, bounds.end);
-        const bool ends = tbh_h1_ends_line(&bounds, p, lf);
-        if (TBH_UNLIKELY(!ends) && lf - p < 2) break;
-        if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        if (TBH_UNLIKELY(!ends)) {
+        if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, lf))) {
+            if (lf - p < 2) break;
+            if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
             tbh_h1_place place = tbh_h1_line_goes_on(r, p);
             lf = place.at;
             marks = place.marks;
             if (!place.is_end) return tbh_h1_stop_in_field(r, p, lf), r->status;
         }
+        if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
         const tbh_h1_name name = tbh_h1_name_of(&bounds, p, lf - 1);
         if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, p, lf - 1), r->status;
         tbh_h1_row_fill(row, p, name, lf - 1);
@@ -8200,17 +8181,23 @@ static TBH_NOINLINE const char *tbh_h1_stop_at_status(tbh_h1_run *r) {
     return tbh_h1_stop_at_end(r, r->begin, p, TURBOHTTP_ERR_STATUS_LINE);
 }
 
-static bool tbh_h1_has_status(const tbh_h1_run *r) {
+/* A byte XOR '0' is below 10 for a digit and for nothing else. The status in three digits behind
+ * `HTTP/1.`, a digit and a blank; 0 where that is not what stands there. */
+static uint32_t tbh_h1_status_code(const tbh_h1_run *r) {
     const char *p = r->begin;
-    return r->end - p >= 14 && memcmp(p, "HTTP/1.", 7) == 0 && tbh_is_digit((uint8_t)p[7]) &&
-           p[8] == ' ' && (uint8_t)(p[9] - '1') < 9 && tbh_is_digit((uint8_t)p[10]) &&
-           tbh_is_digit((uint8_t)p[11]) && (p[12] == ' ' || p[12] == '\r');
+    if (r->end - p < 14 || (p[12] != ' ' && p[12] != '\r')) return 0;
+    const uint64_t version = tbh_load64_le(p) ^ tbh_load64_le("HTTP/1.0");
+    const uint32_t code = tbh_load32_le(p + 8) ^ tbh_load32_le(" 000");
+    if ((version << 8 | version >> 56) > 9) return 0;
+    if (((code + 0x76767600u) | code) & 0x808080ffu) return 0;
+    return (code >> 8 & 15) * 100 + (code >> 16 & 15) * 10 + (code >> 24);
 }
 
 /* The blank before an absent reason phrase is often left out, and means nothing. */
 static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp_h1_head *out) {
     const char *p = r->begin;
-    if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
+    const uint32_t status = tbh_h1_status_code(r);
+    if (status < 100) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
     *marks = tbh_marks_start(p, p, r->end);
@@ -8222,7 +8209,7 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp
         if (!place.is_end) return tbh_h1_stop_at_end(r, p, lf, TURBOHTTP_ERR_STATUS_LINE);
     }
     out->minor_version = p[7] != '0';
-    out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+    out->status = (uint16_t)status;
     out->reason = tbh_span(reason, (size_t)(lf - 1 - reason));
     return lf + 1;
 }

@@ -137,7 +137,7 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
 
 /* Does the line end at `lf`, and has at least one byte? Too few wrap around, and are too many. */
 TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *lf) {
-    return (size_t)(lf - line) - 2 <= b->line_most && tbh_h1_is_crlf(lf - 1);
+    return TBH_LIKELY((size_t)(lf - line) - 2 <= b->line_most) && TBH_LIKELY(tbh_h1_is_crlf(lf - 1));
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -219,7 +219,7 @@ TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char 
     if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
     const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
-    if (TBH_LIKELY(tbh_lane_none_up_to(differ, n))) return tbh_h1_named(n, (int)id);
+    if (TBH_LIKELY(tbh_lane_none_up_to(differ, colons))) return tbh_h1_named(n, (int)id);
     return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
 }
 
@@ -251,7 +251,7 @@ TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element) {
 }
 
 /* Is it that word, in any case? */
-static bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
+TBH_ALWAYS_INLINE bool tbh_h1_is(turbohttp_span a, const char *word, size_t n) {
     return a.length == n && tbh_scan_is_word(a.data, word, n);
 }
 
@@ -267,15 +267,32 @@ static turbohttp_status tbh_h1_one_length(tbh_h1_run *r, uint64_t n) {
 }
 
 /* RFC 9112 §6.3: a list of equal values counts as one; anything else that is not digits is refused. */
-static TBH_NOINLINE turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_length_list(tbh_h1_run *r, turbohttp_span rest) {
     uint64_t n = 0;
     turbohttp_span element;
-    if (TBH_LIKELY(tbh_h1_number(rest, &n))) return tbh_h1_one_length(r, n);
     while (tbh_list_next(&rest, &element)) {
         if (!tbh_h1_number(element, &n)) return TURBOHTTP_ERR_CONTENT_LENGTH;
         if (tbh_h1_one_length(r, n) != TURBOHTTP_OK) return TURBOHTTP_ERR_CONTENT_LENGTH;
     }
     return TURBOHTTP_OK;
+}
+
+/* The value of up to 18 digits, as nearly every length is. */
+static bool tbh_h1_few_digits(turbohttp_span text, uint64_t *n) {
+    uint64_t value = 0;
+    if (text.length - 1 > 17) return false;
+    for (const char *p = text.data, *end = p + text.length; p < end; p++) {
+        const unsigned digit = (unsigned)(uint8_t)*p - '0';
+        if (digit > 9) return false;
+        value = value * 10 + digit;
+    }
+    return *n = value, true;
+}
+
+static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span value) {
+    uint64_t n;
+    if (TBH_LIKELY(tbh_h1_few_digits(value, &n))) return tbh_h1_one_length(r, n);
+    return tbh_h1_length_list(r, value);
 }
 
 /* One `chunked` and nothing else: every other list is either unknown to us or ambiguous. */
@@ -360,22 +377,22 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 }
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
-static turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
+TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
                                       const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
     const unsigned watched = r->watched;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
         const char *lf = tbh_marks_next(&marks, bounds.begin, bounds.end);
-        const bool ends = tbh_h1_ends_line(&bounds, p, lf);
-        if (TBH_UNLIKELY(!ends) && lf - p < 2) break;
-        if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-        if (TBH_UNLIKELY(!ends)) {
+        if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, lf))) {
+            if (lf - p < 2) break;
+            if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
             tbh_h1_place place = tbh_h1_line_goes_on(r, p);
             lf = place.at;
             marks = place.marks;
             if (!place.is_end) return tbh_h1_stop_in_field(r, p, lf), r->status;
         }
+        if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
         const tbh_h1_name name = tbh_h1_name_of(&bounds, p, lf - 1);
         if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, p, lf - 1), r->status;
         tbh_h1_row_fill(row, p, name, lf - 1);
@@ -405,17 +422,23 @@ static TBH_NOINLINE const char *tbh_h1_stop_at_status(tbh_h1_run *r) {
     return tbh_h1_stop_at_end(r, r->begin, p, TURBOHTTP_ERR_STATUS_LINE);
 }
 
-static bool tbh_h1_has_status(const tbh_h1_run *r) {
+/* A byte XOR '0' is below 10 for a digit and for nothing else. The status in three digits behind
+ * `HTTP/1.`, a digit and a blank; 0 where that is not what stands there. */
+static uint32_t tbh_h1_status_code(const tbh_h1_run *r) {
     const char *p = r->begin;
-    return r->end - p >= 14 && memcmp(p, "HTTP/1.", 7) == 0 && tbh_is_digit((uint8_t)p[7]) &&
-           p[8] == ' ' && (uint8_t)(p[9] - '1') < 9 && tbh_is_digit((uint8_t)p[10]) &&
-           tbh_is_digit((uint8_t)p[11]) && (p[12] == ' ' || p[12] == '\r');
+    if (r->end - p < 14 || (p[12] != ' ' && p[12] != '\r')) return 0;
+    const uint64_t version = tbh_load64_le(p) ^ tbh_load64_le("HTTP/1.0");
+    const uint32_t code = tbh_load32_le(p + 8) ^ tbh_load32_le(" 000");
+    if ((version << 8 | version >> 56) > 9) return 0;
+    if (((code + 0x76767600u) | code) & 0x808080ffu) return 0;
+    return (code >> 8 & 15) * 100 + (code >> 16 & 15) * 10 + (code >> 24);
 }
 
 /* The blank before an absent reason phrase is often left out, and means nothing. */
 static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp_h1_head *out) {
     const char *p = r->begin;
-    if (!tbh_h1_has_status(r)) return tbh_h1_stop_at_status(r);
+    const uint32_t status = tbh_h1_status_code(r);
+    if (status < 100) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
     *marks = tbh_marks_start(p, p, r->end);
@@ -427,7 +450,7 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp
         if (!place.is_end) return tbh_h1_stop_at_end(r, p, lf, TURBOHTTP_ERR_STATUS_LINE);
     }
     out->minor_version = p[7] != '0';
-    out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+    out->status = (uint16_t)status;
     out->reason = tbh_span(reason, (size_t)(lf - 1 - reason));
     return lf + 1;
 }

@@ -54,20 +54,3 @@ TBH_FN const char *tbh_scan_token(const char *p, const char *end) {
     }
     return p;
 }
-
-static uint64_t tbh_scan_differ8(const char *p, const char *lower) {
-    return (tbh_load64(p) | UINT64_C(0x2020202020202020)) ^ tbh_load64(lower);
-}
-
-static uint32_t tbh_scan_differ4(const char *p, const char *lower) {
-    return (tbh_load32(p) | 0x20202020u) ^ tbh_load32(lower);
-}
-
-TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
-    if (TBH_SMALL || n < 4) return tbh_equal_nocase(p, lower, n);
-    if (n < 8)
-        return (tbh_scan_differ4(p, lower) | tbh_scan_differ4(p + n - 4, lower + n - 4)) == 0;
-    uint64_t differ = tbh_scan_differ8(p + n - 8, lower + n - 8);
-    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_scan_differ8(p + i, lower + i);
-    return differ == 0;
-}

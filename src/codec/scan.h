@@ -25,62 +25,11 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
  * bytes other than HTAB (`control`), are not letters, digits or '-' (`odd`), or differ from a word of
  * those in lower case by more than the case of letters (`differ`; control bytes must be excluded
  * before, since with bit 5 set CR is a dash). */
+#if TBH_SSE2
+#include <emmintrin.h>
 #if TBH_AVX2
 #include <immintrin.h>
-#define TBH_LANE       32
-#define TBH_LANE_SHIFT 0
-typedef __m256i tbh_lane;
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_mask(tbh_lane v) {
-    return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_colons(tbh_lane v) {
-    return tbh_lane_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(':')));
-}
-
-TBH_ALWAYS_INLINE tbh_lane tbh_lane_range(tbh_lane v, char low, char span) {
-    v = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(span)), v);
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_control(tbh_lane v) {
-    tbh_lane low = tbh_lane_range(v, 0, 0x1f);
-    tbh_lane tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
-    tbh_lane del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
-    return tbh_lane_mask(_mm256_or_si256(_mm256_andnot_si256(tab, low), del));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_odd(tbh_lane v) {
-    tbh_lane alpha = tbh_lane_range(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
-    tbh_lane digit = tbh_lane_range(v, '0', 9);
-    tbh_lane dash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-'));
-    tbh_lane common = _mm256_or_si256(_mm256_or_si256(alpha, digit), dash);
-    return tbh_lane_mask(common) ^ 0xffffffffu;
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
-    v = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
-    return ~tbh_lane_mask(_mm256_cmpeq_epi8(v, lower));
-}
-
-#define TBH_BLOCK       64 /* bytes that share a mask of marks */
-#define TBH_BLOCK_SHIFT 0
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    tbh_lane v = tbh_lane_load(p);
-    tbh_lane low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v);
-    return tbh_lane_mask(_mm256_or_si256(low, _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f))));
-}
-
-TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    return tbh_lane_suspect(p) | tbh_lane_suspect(p + 32) << 32;
-}
-#elif TBH_SSE2
-#include <emmintrin.h>
+#endif
 #define TBH_LANE        16
 #define TBH_LANE_SHIFT  0
 typedef __m128i tbh_lane;
@@ -123,17 +72,28 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 
 #define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
-TBH_ALWAYS_INLINE uint64_t tbh_lane_suspect(const char *p) {
-    tbh_lane v = tbh_lane_load(p);
-    tbh_lane low = _mm_cmpgt_epi8(_mm_set1_epi8(0x20), v);
-    return tbh_lane_mask(_mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
+#if TBH_AVX2
+TBH_ALWAYS_INLINE uint64_t tbh_half_text(const char *p) {
+    __m256i next = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    next = _mm256_add_epi8(next, _mm256_set1_epi8(1)); /* DEL turns negative */
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(next, _mm256_set1_epi8(0x20)));
 }
 
 TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
-    uint64_t low = tbh_lane_suspect(p) | tbh_lane_suspect(p + 16) << 16;
-    uint64_t high = tbh_lane_suspect(p + 32) | tbh_lane_suspect(p + 48) << 16;
-    return low | high << 32;
+    return ~(tbh_half_text(p) | tbh_half_text(p + 32) << 32);
 }
+#else
+TBH_ALWAYS_INLINE uint64_t tbh_lane_text(const char *p) {
+    tbh_lane next = _mm_add_epi8(tbh_lane_load(p), _mm_set1_epi8(1)); /* DEL turns negative */
+    return tbh_lane_mask(_mm_cmpgt_epi8(next, _mm_set1_epi8(0x20)));
+}
+
+TBH_ALWAYS_INLINE uint64_t tbh_block_marks(const char *p) {
+    uint64_t low = tbh_lane_text(p) | tbh_lane_text(p + 16) << 16;
+    uint64_t high = tbh_lane_text(p + 32) | tbh_lane_text(p + 48) << 16;
+    return ~(low | high << 32);
+}
+#endif
 #elif TBH_NEON
 #include <arm_neon.h>
 #define TBH_LANE        16
@@ -294,9 +254,9 @@ TBH_ALWAYS_INLINE bool tbh_lane_none(uint64_t mask, size_t n) {
     return mask << (64 - (n << TBH_LANE_SHIFT)) == 0;
 }
 
-/* Are there no marks at the bytes 0 … last, last < TBH_LANE? */
-TBH_ALWAYS_INLINE bool tbh_lane_none_up_to(uint64_t mask, size_t last) {
-    return mask << (64 - (1u << TBH_LANE_SHIFT) - (last << TBH_LANE_SHIFT)) == 0;
+/* Are there no marks at any byte up to the first that `stop` marks, and at that one? */
+TBH_ALWAYS_INLINE bool tbh_lane_none_up_to(uint64_t mask, uint64_t stop) {
+    return (mask & (stop ^ (stop - 1))) == 0;
 }
 
 /* ------------------------------------------------------------ marks
@@ -334,14 +294,20 @@ TBH_ALWAYS_INLINE tbh_marks tbh_marks_start(const char *begin, const char *p, co
     return m;
 }
 
-/* The next marked byte, or the last byte of all. */
-TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
-    while (m->mask == 0) {
+/* Goes on to the next block with marks. False when there is none. */
+TBH_ALWAYS_INLINE bool tbh_marks_refill(tbh_marks *m, const char *begin, const char *end) {
+    do {
         const size_t left = (size_t)(end - m->block);
-        if (left <= TBH_BLOCK) return end - 1;
+        if (left <= TBH_BLOCK) return false;
         m->block += TBH_BLOCK;
         m->mask = tbh_marks_of(begin, m->block, left - TBH_BLOCK, (uint8_t)m->block[-1] < ' ');
-    }
+    } while (m->mask == 0);
+    return true;
+}
+
+/* The next marked byte, or the last byte of all. */
+TBH_ALWAYS_INLINE const char *tbh_marks_next(tbh_marks *m, const char *begin, const char *end) {
+    if (TBH_UNLIKELY(m->mask == 0) && !tbh_marks_refill(m, begin, end)) return end - 1;
     const char *at = m->block + (tbh_scan_lowest_bit(m->mask) >> TBH_BLOCK_SHIFT);
     m->mask &= m->mask - 1;
     return at;
@@ -372,9 +338,24 @@ TBH_ALWAYS_INLINE const char *tbh_scan_colon(const char *begin, const char *p, c
     return tbh_scan_colon_tail(begin, p, end);
 }
 
+TBH_ALWAYS_INLINE uint64_t tbh_scan_differ8(const char *p, const char *lower) {
+    return (tbh_load64(p) | UINT64_C(0x2020202020202020)) ^ tbh_load64(lower);
+}
+
+TBH_ALWAYS_INLINE uint32_t tbh_scan_differ4(const char *p, const char *lower) {
+    return (tbh_load32(p) | 0x20202020u) ^ tbh_load32(lower);
+}
+
 /* The rule of tbh_lane_differ without a byte behind the name: two halves that overlap, and for long
- * names the words between them. */
-TBH_FN bool tbh_scan_is_word(const char *p, const char *lower, size_t n);
+ * names the words between them. For a name of constant length little of this is left. */
+TBH_ALWAYS_INLINE bool tbh_scan_is_word(const char *p, const char *lower, size_t n) {
+    if (TBH_SMALL || n < 4) return tbh_equal_nocase(p, lower, n);
+    if (n < 8)
+        return (tbh_scan_differ4(p, lower) | tbh_scan_differ4(p + n - 4, lower + n - 4)) == 0;
+    uint64_t differ = tbh_scan_differ8(p + n - 8, lower + n - 8);
+    for (size_t i = 0; i + 8 < n; i += 8) differ |= tbh_scan_differ8(p + i, lower + i);
+    return differ == 0;
+}
 
 /* Is the name at p, n >= TBH_LANE bytes, equal to one in lower case, whatever the case of its letters? */
 TBH_ALWAYS_INLINE bool tbh_scan_is_name(const char *p, size_t n, const char *lower) {
