@@ -302,18 +302,22 @@ static TBH_NOINLINE turbohttp_status tbh_h1_transfer_encoding(tbh_h1_run *r, tur
     return TURBOHTTP_OK;
 }
 
-static bool tbh_h1_option(tbh_h1_run *r, turbohttp_span option) {
+TBH_ALWAYS_INLINE bool tbh_h1_option(tbh_h1_run *r, turbohttp_span option) {
     if (tbh_h1_is(option, "keep-alive", 10)) return r->says_keep_alive = true;
     if (tbh_h1_is(option, "close", 5)) return r->says_close = true;
     if (tbh_h1_is(option, "upgrade", 7)) return r->says_upgrade = true;
     return false;
 }
 
-static TBH_NOINLINE turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span rest) {
+static TBH_NOINLINE turbohttp_status tbh_h1_options(tbh_h1_run *r, turbohttp_span rest) {
     turbohttp_span option;
-    if (tbh_h1_option(r, rest)) return TURBOHTTP_OK;
     while (tbh_list_next(&rest, &option)) tbh_h1_option(r, option);
     return TURBOHTTP_OK;
+}
+
+static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span value) {
+    if (TBH_LIKELY(tbh_h1_option(r, value))) return TURBOHTTP_OK;
+    return tbh_h1_options(r, value);
 }
 
 TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
