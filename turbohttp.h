@@ -7358,6 +7358,11 @@ TBH_ALWAYS_INLINE size_t tbh_lane_first(uint64_t mask) {
     return tbh_scan_lowest_bit(mask) >> TBH_LANE_SHIFT;
 }
 
+/* The marks behind the first n bytes, where a lane has so many. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_from(uint64_t mask, unsigned n) {
+    return n < TBH_LANE ? mask >> (n << TBH_LANE_SHIFT) << (n << TBH_LANE_SHIFT) : 0;
+}
+
 /* Drops the marks of the first n bytes, n < TBH_LANE; the next byte becomes the first. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
@@ -7923,63 +7928,55 @@ static TBH_NOINLINE tbh_h1_place tbh_h1_line_goes_on(const tbh_h1_run *r, const 
     return place;
 }
 
+#define TBH_H1_NO_NAME SIZE_MAX /* not a token before a colon */
+
 typedef struct tbh_h1_name {
     size_t length;
-    int id; /* -1: not a token before a colon */
+    size_t id; /* turbohttp_header_id, or TBH_H1_NO_NAME */
 } tbh_h1_name;
 
-TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(size_t length, int id) {
+TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_named(size_t length, size_t id) {
     tbh_h1_name name;
     name.length = length;
     name.id = id;
     return name;
 }
 
-/* A name of n bytes that is short or has characters that are rare. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_odd_name(const char *line, size_t n) {
-    bool token = n > 0 && tbh_scan_token(line, line + n) == line + n;
-    return tbh_h1_named(n, token ? tbh_header_id_before_colon(line, n) : -1);
-}
-
-/* The same for names near the end, where a lane would reach beyond it. */
-static TBH_NOINLINE tbh_h1_name tbh_h1_name_near_end(const char *begin, const char *line,
-                                                     const char *at) {
-    const char *colon = tbh_scan_colon(begin, line, at);
-    if (colon == at) return tbh_h1_named(0, -1);
+/* The name of any line that ends at `at`: for those that are short, near the end, or malformed. */
+static TBH_NOINLINE tbh_h1_name tbh_h1_any_name(const char *line, const char *at) {
+    const char *colon = tbh_scan_token(line, at);
     const size_t n = (size_t)(colon - line);
-    uint16_t id = tbh_header_id_before_colon(line, n);
-    return id ? tbh_h1_named(n, id) : tbh_h1_odd_name(line, n);
+    if (n == 0 || colon == at || *colon != ':') return tbh_h1_named(0, TBH_H1_NO_NAME);
+    return tbh_h1_named(n, tbh_header_id_before_colon(line, n));
 }
 
 /* A name that does not end in the first lane of the line. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_long_name(const char *begin, const char *line,
                                                const char *at) {
-    if (at - line <= TBH_LANE) return tbh_h1_named(0, -1);
+    if (at - line <= TBH_LANE) return tbh_h1_any_name(line, at);
     const char *colon = tbh_scan_colon(begin, line + TBH_LANE, at);
-    if (colon == at) return tbh_h1_named(0, -1);
     const size_t n = (size_t)(colon - line);
-    if (TBH_LANE < 4 && n < 4) return tbh_h1_odd_name(line, n);
+    if (colon == at || (TBH_LANE < 4 && n < 4)) return tbh_h1_any_name(line, at);
     const size_t id = tbh_header_candidate(line, n);
     if (tbh_header_length(id) == n && tbh_scan_is_name(line, n, tbh_header_text(id)))
-        return tbh_h1_named(n, (int)id);
-    return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
+        return tbh_h1_named(n, id);
+    return tbh_scan_is_common(line, n) ? tbh_h1_named(n, 0) : tbh_h1_any_name(line, at);
 }
 
 /* The name of the line that ends at `at`. A colon behind that makes no name: CR and LF are odd, and
- * differ from all that names have. */
+ * differ from all that names have. Nor does one behind a colon among the first four bytes, which are
+ * what the hash needs: that is odd, too. */
 TBH_ALWAYS_INLINE tbh_h1_name tbh_h1_name_of(const tbh_h1_bounds *b, const char *line,
                                              const char *at) {
-    if (TBH_LANE > 1 && TBH_UNLIKELY(line >= b->lane_end))
-        return tbh_h1_name_near_end(b->begin, line, at);
+    if (TBH_LANE > 1 && TBH_UNLIKELY(line >= b->lane_end)) return tbh_h1_any_name(line, at);
     const tbh_lane lane = tbh_lane_load(line);
-    const uint64_t colons = tbh_lane_colons(lane);
+    const uint64_t colons = tbh_lane_from(tbh_lane_colons(lane), 4);
     if (TBH_UNLIKELY(colons == 0)) return tbh_h1_long_name(b->begin, line, at);
     const size_t n = tbh_lane_first(colons);
-    if (TBH_UNLIKELY(n < 4)) return tbh_h1_odd_name(line, n);
     const size_t id = tbh_header_candidate(line, n); /* with the colon it can only be as long */
     const uint64_t differ = tbh_lane_differ(lane, tbh_lane_load(tbh_header_text(id)));
-    if (TBH_LIKELY(tbh_lane_none_up_to(differ, colons))) return tbh_h1_named(n, (int)id);
-    return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_odd_name(line, n);
+    if (TBH_LIKELY(tbh_lane_none_up_to(differ, colons))) return tbh_h1_named(n, id);
+    return tbh_lane_none(tbh_lane_odd(lane), n) ? tbh_h1_named(n, 0) : tbh_h1_any_name(line, at);
 }
 
 TBH_ALWAYS_INLINE void tbh_h1_row_fill(turbohttp_header *row, const char *line, tbh_h1_name name,
@@ -8143,7 +8140,7 @@ static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const cha
 TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
                                       const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
-    const unsigned watched = r->watched;
+    const size_t watched = r->watched;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
         const char *lf = tbh_marks_next(&marks, bounds.begin, bounds.end);
@@ -8157,10 +8154,10 @@ TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks,
         }
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
         const tbh_h1_name name = tbh_h1_name_of(&bounds, p, lf - 1);
-        if (TBH_UNLIKELY(name.id < 0)) return tbh_h1_stop_in_field(r, p, lf - 1), r->status;
+        if (TBH_UNLIKELY(name.id == TBH_H1_NO_NAME)) return tbh_h1_stop_in_field(r, p, lf - 1), r->status;
         tbh_h1_row_fill(row, p, name, lf - 1);
         p = lf + 1;
-        if (TBH_LIKELY((unsigned)name.id - 1 >= watched)) continue;
+        if (TBH_LIKELY(name.id - 1 >= watched)) continue;
         turbohttp_status status = tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
@@ -21094,6 +21091,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_LAST_WITH_MEANING
 #undef TBH_H1_LINE_BYTES
 #undef TBH_H1_LINE_MAX
+#undef TBH_H1_NO_NAME
 #undef TBH_H1_REFUSED_IN_TRAILER
 #undef TBH_H2_ID_MASK
 #undef TBH_H2_NOTE_GOOD

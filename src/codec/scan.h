@@ -244,6 +244,11 @@ TBH_ALWAYS_INLINE size_t tbh_lane_first(uint64_t mask) {
     return tbh_scan_lowest_bit(mask) >> TBH_LANE_SHIFT;
 }
 
+/* The marks behind the first n bytes, where a lane has so many. */
+TBH_ALWAYS_INLINE uint64_t tbh_lane_from(uint64_t mask, unsigned n) {
+    return n < TBH_LANE ? mask >> (n << TBH_LANE_SHIFT) << (n << TBH_LANE_SHIFT) : 0;
+}
+
 /* Drops the marks of the first n bytes, n < TBH_LANE; the next byte becomes the first. */
 TBH_ALWAYS_INLINE uint64_t tbh_lane_skip(uint64_t mask, size_t n) {
     return mask >> (n << TBH_LANE_SHIFT);
