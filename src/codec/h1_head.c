@@ -358,18 +358,14 @@ static turbohttp_status tbh_h1_fail(tbh_h1_run *r, const char *at, turbohttp_sta
     return status;
 }
 
-/* The line at p has a mark among its first two bytes: the empty line that ends the section, or a bad
- * one, or nothing is there yet. */
-static turbohttp_status tbh_h1_last_line(tbh_h1_run *r, const char *p, const char **after) {
+/* The line at p has a mark among its first two bytes, but is not the empty line that ends the section:
+ * a bad one, or nothing is there yet. */
+static TBH_NOINLINE turbohttp_status tbh_h1_no_last_line(tbh_h1_run *r, const char *p) {
     if (p == r->end || (*p == '\r' && p + 1 == r->end)) return TURBOHTTP_PENDING;
     if (*p != '\r' && r->count == r->capacity)
         return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
-    if (*p != '\r' || p[1] != '\n') {
-        tbh_h1_stop_in_field(r, p, tbh_scan_control(r->begin, p, r->end));
-        return r->status;
-    }
-    *after = p + 2;
-    return TURBOHTTP_OK;
+    tbh_h1_stop_in_field(r, p, tbh_scan_control(r->begin, p, r->end));
+    return r->status;
 }
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
@@ -398,7 +394,9 @@ TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks,
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
     r->count = (uint32_t)(row - r->table);
-    return tbh_h1_last_line(r, p, after);
+    if (TBH_UNLIKELY(bounds.end - p < 2 || !tbh_h1_is_crlf(p))) return tbh_h1_no_last_line(r, p);
+    *after = p + 2;
+    return TURBOHTTP_OK;
 }
 
 /* Finds the first byte that is not as RFC 9112 §4 says: '0' stands for any digit, '1' for 1 to 9. */
