@@ -363,8 +363,9 @@ def tls_download():
 # ------------------------------------------------------------------ questions: codecs
 @question
 def heads():
-    """Response heads with framing decided."""
-    for name, flags, least in [("portable", ["-DTURBOHTTP_NO_SIMD"], 4.5), ("SSE2", [], 6), ("AVX2", ["-mavx2"], 8)]:
+    """Response heads with framing decided. AVX2 is measured as the x86-64 level that it belongs to."""
+    builds = [("portable", ["-DTURBOHTTP_NO_SIMD"], 4.5), ("SSE2", [], 6), ("AVX2", ["-march=x86-64-v3"], 8)]
+    for name, flags, least in builds:
         out = sh(build(f"bench_h1_head.{name}", "bench/bench_h1_head.c", *flags, "-lhttp_parser"))
         for what in re.findall(r"(head, \d+ headers)", out):
             line = next(line for line in out.splitlines() if line.startswith(what))

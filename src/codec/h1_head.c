@@ -137,7 +137,8 @@ TBH_ALWAYS_INLINE bool tbh_h1_is_crlf(const char *p) {
 
 /* Does the line end at `lf`, and has at least one byte? Too few wrap around, and are too many. */
 TBH_ALWAYS_INLINE bool tbh_h1_ends_line(const tbh_h1_bounds *b, const char *line, const char *lf) {
-    return TBH_LIKELY((size_t)(lf - line) - 2 <= b->line_most) && TBH_LIKELY(tbh_h1_is_crlf(lf - 1));
+    return TBH_LIKELY((size_t)(lf - line) - 2 <= b->line_most) &&
+           TBH_LIKELY(tbh_h1_is_crlf(lf - 1));
 }
 
 /* One blank is how nearly every line looks. Two bytes can be read even at the end, the CRLF. */
@@ -370,7 +371,7 @@ static TBH_NOINLINE turbohttp_status tbh_h1_no_last_line(tbh_h1_run *r, const ch
 
 /* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
 TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
-                                      const char **after) {
+                                                 const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
     const size_t watched = r->watched;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
@@ -386,7 +387,8 @@ TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks,
         }
         if (row == table_end) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
         const tbh_h1_name name = tbh_h1_name_of(&bounds, p, lf - 1);
-        if (TBH_UNLIKELY(name.id == TBH_H1_NO_NAME)) return tbh_h1_stop_in_field(r, p, lf - 1), r->status;
+        if (TBH_UNLIKELY(name.id == TBH_H1_NO_NAME))
+            return tbh_h1_stop_in_field(r, p, lf - 1), r->status;
         tbh_h1_row_fill(row, p, name, lf - 1);
         p = lf + 1;
         if (TBH_LIKELY(name.id - 1 >= watched)) continue;

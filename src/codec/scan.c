@@ -19,14 +19,10 @@ TBH_FN const char *tbh_scan_control_tail(const char *begin, const char *p, const
     return p;
 }
 
-TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, size_t left) {
-    const size_t beyond = TBH_BLOCK - left;
-    if (left == 0) return 0;
-    if ((size_t)(block - begin) >= beyond)
-        return tbh_block_marks(block - beyond) >> (beyond << TBH_BLOCK_SHIFT);
+TBH_FN uint64_t tbh_marks_of_few(const char *p, size_t n) {
     uint64_t mask = 0;
-    for (size_t i = 0; i < left; i++)
-        if (tbh_scan_is_control(block[i])) mask |= (uint64_t)1 << (i << TBH_BLOCK_SHIFT);
+    for (size_t i = 0; i < n; i++)
+        if (tbh_scan_is_control(p[i])) mask |= (uint64_t)1 << (i << TBH_BLOCK_SHIFT);
     return mask;
 }
 

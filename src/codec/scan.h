@@ -30,8 +30,8 @@ TBH_ALWAYS_INLINE unsigned tbh_scan_lowest_bit(uint64_t v) {
 #if TBH_AVX2
 #include <immintrin.h>
 #endif
-#define TBH_LANE        16
-#define TBH_LANE_SHIFT  0
+#define TBH_LANE       16
+#define TBH_LANE_SHIFT 0
 typedef __m128i tbh_lane;
 
 TBH_ALWAYS_INLINE tbh_lane tbh_lane_load(const char *p) {
@@ -72,6 +72,7 @@ TBH_ALWAYS_INLINE uint64_t tbh_lane_differ(tbh_lane v, tbh_lane lower) {
 
 #define TBH_BLOCK       64 /* bytes that share a mask of marks */
 #define TBH_BLOCK_SHIFT 0
+/* Names fit into 16 bytes, and wider lanes would only meet the end earlier; blocks gain. */
 #if TBH_AVX2
 TBH_ALWAYS_INLINE uint64_t tbh_half_text(const char *p) {
     __m256i next = _mm256_loadu_si256((const __m256i *)(const void *)p);
@@ -276,8 +277,15 @@ typedef struct tbh_marks {
     uint64_t mask;     /* the marks in it that were not asked for yet */
 } tbh_marks;
 
-/* The control bytes of a block that ends early. */
-TBH_FN uint64_t tbh_marks_of_tail(const char *begin, const char *block, size_t left);
+/* The control bytes of fewer bytes than a block, byte by byte. */
+TBH_FN uint64_t tbh_marks_of_few(const char *p, size_t n);
+
+/* The control bytes of a block that ends early, looked at together with bytes before it. */
+TBH_ALWAYS_INLINE uint64_t tbh_marks_of_tail(const char *begin, const char *block, size_t left) {
+    const size_t beyond = TBH_BLOCK - left;
+    if ((size_t)(block - begin) < beyond || left == 0) return tbh_marks_of_few(block, left);
+    return tbh_block_marks(block - beyond) >> (beyond << TBH_BLOCK_SHIFT);
+}
 
 /* The marks of a block; `follows` is 1 when the byte before it may be a control byte. */
 TBH_ALWAYS_INLINE uint64_t tbh_marks_of(const char *begin, const char *block, size_t left,
