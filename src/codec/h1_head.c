@@ -38,8 +38,6 @@ typedef struct tbh_h1_run {
     uint32_t count, capacity;
     uint32_t line_bytes, head_bytes;
     turbohttp_status status; /* why a function returned NULL */
-    unsigned watched;        /* tbh_h1_meaning must see the ids 1 … watched */
-    bool in_trailer;
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
     uint8_t coding_layers;
@@ -70,8 +68,6 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     r->end = data + tbh_min_size(length, r->head_bytes);
     r->fault = data;
     r->status = TURBOHTTP_OK;
-    r->watched = TBH_H1_LAST_WITH_MEANING;
-    r->in_trailer = false;
     r->has_content_length = r->says_close = r->says_keep_alive = r->says_upgrade = false;
     r->coding_layers = 0;
     r->coding = TURBOHTTP_CODING_IDENTITY;
@@ -342,8 +338,6 @@ static TBH_NOINLINE turbohttp_status tbh_h1_location(tbh_h1_run *r, const turboh
 
 static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turbohttp_header *row) {
     turbohttp_span value = tbh_span(row->value, row->value_length);
-    if (r->in_trailer)
-        return TBH_H1_REFUSED_IN_TRAILER >> row->id & 1 ? TURBOHTTP_ERR_HEADER_LINE : TURBOHTTP_OK;
     switch (row->id) {
     case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
     case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
@@ -351,6 +345,10 @@ static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turboht
     case TURBOHTTP_HEADER_CONTENT_ENCODING: return tbh_h1_content_encoding(r, value);
     default: return tbh_h1_location(r, row);
     }
+}
+
+static turbohttp_status tbh_h1_meaning_in_trailer(const turbohttp_header *row) {
+    return TBH_H1_REFUSED_IN_TRAILER >> row->id & 1 ? TURBOHTTP_ERR_HEADER_LINE : TURBOHTTP_OK;
 }
 
 /* ------------------------------------------------------------ sections */
@@ -369,11 +367,12 @@ static TBH_NOINLINE turbohttp_status tbh_h1_no_last_line(tbh_h1_run *r, const ch
     return r->status;
 }
 
-/* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken. */
-TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks, const char *p,
-                                                 const char **after) {
+/* Header lines up to the empty one. Each turn takes one line and at most `capacity` are taken.
+ * The headers with the ids 1 … watched mean something here. */
+TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, bool in_trailer, tbh_marks marks,
+                                                 const char *p, const char **after) {
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
-    const size_t watched = r->watched;
+    const size_t watched = in_trailer ? TBH_HEADER_NAMES - 1 : TBH_H1_LAST_WITH_MEANING;
     turbohttp_header *row = r->table, *const table_end = row + r->capacity;
     for (;; row++) {
         const char *lf = tbh_marks_next(&marks, bounds.begin, bounds.end);
@@ -392,7 +391,8 @@ TBH_ALWAYS_INLINE turbohttp_status tbh_h1_fields(tbh_h1_run *r, tbh_marks marks,
         tbh_h1_row_fill(row, p, name, lf - 1);
         p = lf + 1;
         if (TBH_LIKELY(name.id - 1 >= watched)) continue;
-        turbohttp_status status = tbh_h1_meaning(r, row);
+        turbohttp_status status =
+            in_trailer ? tbh_h1_meaning_in_trailer(row) : tbh_h1_meaning(r, row);
         if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
     }
     r->count = (uint32_t)(row - r->table);
@@ -451,17 +451,23 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp
     return lf + 1;
 }
 
+static bool tbh_h1_may_have_body(uint16_t status) {
+    return status == 200 || (status > 200 && status != 204 && status != 304);
+}
+
+static turbohttp_body_framing tbh_h1_framing(const tbh_h1_run *r, bool request_was_head,
+                                             uint16_t status) {
+    if (request_was_head || !tbh_h1_may_have_body(status)) return TURBOHTTP_FRAMING_NONE;
+    if (r->chunked) return TURBOHTTP_FRAMING_CHUNKED;
+    return r->has_content_length ? TURBOHTTP_FRAMING_LENGTH : TURBOHTTP_FRAMING_UNTIL_CLOSE;
+}
+
 /* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
 static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
                                       turbohttp_h1_head *out) {
-    bool bodiless =
-        request_was_head || out->status < 200 || out->status == 204 || out->status == 304;
     if (r->chunked && (r->has_content_length || out->minor_version == 0))
         return tbh_h1_fail(r, r->chunked, TURBOHTTP_ERR_TRANSFER_ENCODING);
-    out->framing = bodiless                ? TURBOHTTP_FRAMING_NONE
-                   : r->chunked            ? TURBOHTTP_FRAMING_CHUNKED
-                   : r->has_content_length ? TURBOHTTP_FRAMING_LENGTH
-                                           : TURBOHTTP_FRAMING_UNTIL_CLOSE;
+    out->framing = tbh_h1_framing(r, request_was_head, out->status);
     out->keep_alive = !r->says_close && (out->minor_version || r->says_keep_alive) &&
                       out->framing != TURBOHTTP_FRAMING_UNTIL_CLOSE;
     out->connection_upgrade = r->says_upgrade;
@@ -525,7 +531,7 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
     tbh_marks marks;
     const char *after = NULL, *fields = tbh_h1_status_line(&r, &marks, out);
-    turbohttp_status status = fields ? tbh_h1_fields(&r, marks, fields, &after) : r.status;
+    turbohttp_status status = fields ? tbh_h1_fields(&r, false, marks, fields, &after) : r.status;
     if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, out);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(&r, status, error_offset);
     out->head_length = (uint32_t)(after - data);
@@ -535,10 +541,8 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
 static turbohttp_status tbh_h1_trailer_run(tbh_h1_run *r, uint32_t *count, size_t *consumed,
                                            uint64_t *error_offset) {
     const char *after = NULL;
-    r->in_trailer = true;
-    r->watched = TBH_HEADER_NAMES - 1;
     tbh_marks marks = tbh_marks_start(r->begin, r->begin, r->end);
-    turbohttp_status status = tbh_h1_fields(r, marks, r->begin, &after);
+    turbohttp_status status = tbh_h1_fields(r, true, marks, r->begin, &after);
     if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
     *count = r->count;
     *consumed = (size_t)(after - r->begin);
