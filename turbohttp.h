@@ -7761,8 +7761,10 @@ TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
 /* Takes the next element of a comma list (RFC 9110 §5.6.1), blanks trimmed, perhaps empty; false
  * after the last one. `rest` begins as the whole value. */
 TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element);
-/* The content coding of that name (RFC 9110 §8.4.1). */
-TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name);
+/* The content coding that the list names (RFC 9110 §8.4.1), behind those of earlier lines: identity
+ * means none so far, and more than one are not for us to undo. */
+TBH_FN turbohttp_content_coding tbh_content_coding(turbohttp_content_coding so_far,
+                                                   turbohttp_span rest);
 
 /* ========================================================================
  * src/codec/h1_head.c
@@ -7808,7 +7810,6 @@ typedef struct tbh_h1_run {
     turbohttp_status status; /* why a function returned NULL */
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
-    uint8_t coding_layers;
     turbohttp_content_coding coding;
     uint64_t content_length;
     const char *chunked; /* the value of Transfer-Encoding */
@@ -7837,7 +7838,6 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     r->fault = data;
     r->status = TURBOHTTP_OK;
     r->has_content_length = r->says_close = r->says_keep_alive = r->says_upgrade = false;
-    r->coding_layers = 0;
     r->coding = TURBOHTTP_CODING_IDENTITY;
     r->content_length = 0;
     r->chunked = NULL;
@@ -8077,21 +8077,22 @@ static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span value) {
     return tbh_h1_options(r, value);
 }
 
-TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
+static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
     if (tbh_h1_is(name, "gzip", 4)) return TURBOHTTP_CODING_GZIP;
     if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
     if (tbh_h1_is(name, "deflate", 7)) return TURBOHTTP_CODING_DEFLATE;
     return TURBOHTTP_CODING_OTHER;
 }
 
-static TBH_NOINLINE turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
+TBH_FN TBH_NOINLINE turbohttp_content_coding tbh_content_coding(turbohttp_content_coding so_far,
+                                                                turbohttp_span rest) {
     turbohttp_span layer;
     while (tbh_list_next(&rest, &layer)) {
         if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
-        r->coding = r->coding_layers ? TURBOHTTP_CODING_OTHER : tbh_h1_coding_of(layer);
-        r->coding_layers = 1;
+        bool is_first = so_far == TURBOHTTP_CODING_IDENTITY;
+        so_far = is_first ? tbh_h1_coding_of(layer) : TURBOHTTP_CODING_OTHER;
     }
-    return TURBOHTTP_OK;
+    return so_far;
 }
 
 /* Two targets are no target: whoever picks one may pick the attacker's. */
@@ -8110,7 +8111,9 @@ static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turboht
     case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
     case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
     case TURBOHTTP_HEADER_CONNECTION: return tbh_h1_connection(r, value);
-    case TURBOHTTP_HEADER_CONTENT_ENCODING: return tbh_h1_content_encoding(r, value);
+    case TURBOHTTP_HEADER_CONTENT_ENCODING:
+        r->coding = tbh_content_coding(r->coding, value);
+        return TURBOHTTP_OK;
     default: return tbh_h1_location(r, row);
     }
 }
@@ -8205,7 +8208,6 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp
     if (status < 100) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
-    *marks = tbh_marks_start(p, p, r->end);
     const char *lf = tbh_marks_next(marks, p, r->end);
     if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, lf))) {
         tbh_h1_place place = tbh_h1_line_goes_on(r, p);
@@ -8297,7 +8299,7 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     if (length == 0) return TURBOHTTP_PENDING;
     tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
-    tbh_marks marks;
+    tbh_marks marks = tbh_marks_start(r.begin, r.begin, r.end);
     const char *after = NULL, *fields = tbh_h1_status_line(&r, &marks, out);
     turbohttp_status status = fields ? tbh_h1_fields(&r, false, marks, fields, &after) : r.status;
     if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, out);
@@ -10002,6 +10004,8 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *e
  * ======================================================================= */
 /* HTTP/2 frames, for readers that have whole ones in one piece. */
 
+enum { TBH_H2_LEAST_FRAME = 16384 }; /* every peer takes frames of this size (RFC 9113 §4.2) */
+
 /* Takes the body of a frame whose FRAME was handed out, when all of it is there and has no padding;
  * its END is then not said. False: go on with turbohttp_h2_read. */
 TBH_FN bool tbh_h2_read_body(turbohttp_h2_reader *r, const uint8_t *at, const uint8_t *end,
@@ -10032,7 +10036,7 @@ enum { /* what comes next */
        TBH_H2_FAILED
 };
 
-enum { TBH_H2_MAX_LENGTH = 0xffffff, TBH_H2_LEAST_FRAME = 16384, TBH_H2_ENTRY_BYTES = 6 };
+enum { TBH_H2_MAX_LENGTH = 0xffffff, TBH_H2_ENTRY_BYTES = 6 };
 
 #define TBH_H2_ID_MASK 0x7fffffffu
 
@@ -12364,7 +12368,7 @@ TBH_FN void tbh_mux_on_initial_window(tbh_mux *h, uint32_t window) {
 TBH_FN size_t tbh_mux_allowance(const tbh_mux_stream *stream) {
     int32_t n = stream->send_window;
     if (stream->mux->send_window < n) n = stream->mux->send_window;
-    if (n > 16384) n = 16384; /* every peer takes frames of this size (§4.2) */
+    if (n > TBH_H2_LEAST_FRAME) n = TBH_H2_LEAST_FRAME;
     return n > 0 ? (size_t)n : 0;
 }
 
@@ -12701,7 +12705,7 @@ TBH_FN void tbh_mux_continue(tbh_mux_stream *stream) {
  * Input: a head that request_head.c has written or trailers of its kind, so no line is malformed.
  * Does not know: what a request means, windows, states. */
 
-enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = 1000 };
+enum { TBH_MUX_COMMON = 1000 };
 
 /* ------------------------------------------------------------ lines */
 /* The line up to its CRLF; `rest` moves behind it. */
@@ -12873,20 +12877,20 @@ static void tbh_mux_put_priority(tbh_mux *h, const tbh_conn_request *request) {
 static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame frame) {
     char *unused;
     size_t block = start + TURBOHTTP_H2_HEADER_BYTES, n = h->out.length - block;
-    size_t parts = n ? (n - 1) / TBH_MUX_FRAME : 0, extra = parts * TURBOHTTP_H2_HEADER_BYTES;
+    size_t parts = n ? (n - 1) / TBH_H2_LEAST_FRAME : 0, extra = parts * TURBOHTTP_H2_HEADER_BYTES;
     if (extra && turbohttp_writer_reserve(&h->out, extra, &unused) != TURBOHTTP_OK) return;
     h->out.length += extra;
     uint8_t *base = (uint8_t *)h->out.data + block;
     for (size_t i = parts; i > 0; i--) {
-        size_t from = i * TBH_MUX_FRAME, to = from + i * TURBOHTTP_H2_HEADER_BYTES;
+        size_t from = i * TBH_H2_LEAST_FRAME, to = from + i * TURBOHTTP_H2_HEADER_BYTES;
         turbohttp_h2_frame more = frame;
         more.type = TURBOHTTP_H2_CONTINUATION;
         more.flags = i == parts ? TURBOHTTP_H2_END_HEADERS : 0;
-        more.length = (uint32_t)(i == parts ? n - from : (size_t)TBH_MUX_FRAME);
+        more.length = (uint32_t)(i == parts ? n - from : (size_t)TBH_H2_LEAST_FRAME);
         memmove(base + to, base + from, more.length);
         turbohttp_h2_write_frame_header(base + to - TURBOHTTP_H2_HEADER_BYTES, &more);
     }
-    frame.length = (uint32_t)(parts ? (size_t)TBH_MUX_FRAME : n);
+    frame.length = (uint32_t)(parts ? (size_t)TBH_H2_LEAST_FRAME : n);
     if (parts) frame.flags = (uint8_t)(frame.flags & ~TURBOHTTP_H2_END_HEADERS);
     turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
 }
@@ -13191,22 +13195,13 @@ static turbohttp_status tbh_mux_content_length(tbh_mux_block *block, turbohttp_s
     return TURBOHTTP_OK;
 }
 
-static void tbh_mux_content_encoding(tbh_mux_block *block, turbohttp_span rest) {
-    turbohttp_span layer;
-    while (tbh_list_next(&rest, &layer)) {
-        if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
-        bool is_first = block->coding == TURBOHTTP_CODING_IDENTITY;
-        block->coding = is_first ? tbh_h1_coding_of(layer) : TURBOHTTP_CODING_OTHER;
-    }
-}
-
 static turbohttp_status tbh_mux_note(tbh_mux_block *block, const turbohttp_header *row) {
     bool is_length = row->id == TURBOHTTP_HEADER_CONTENT_LENGTH;
     if (!is_length && row->id != TURBOHTTP_HEADER_CONTENT_ENCODING) return TURBOHTTP_OK;
     if (block->fields.section != TURBOHTTP_H2_RESPONSE) return TURBOHTTP_OK;
     turbohttp_span value = tbh_span(row->value, row->value_length);
     if (is_length) return tbh_mux_content_length(block, value);
-    tbh_mux_content_encoding(block, value);
+    block->coding = tbh_content_coding(block->coding, value);
     return TURBOHTTP_OK;
 }
 

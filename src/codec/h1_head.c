@@ -40,7 +40,6 @@ typedef struct tbh_h1_run {
     turbohttp_status status; /* why a function returned NULL */
 
     bool has_content_length, says_close, says_keep_alive, says_upgrade;
-    uint8_t coding_layers;
     turbohttp_content_coding coding;
     uint64_t content_length;
     const char *chunked; /* the value of Transfer-Encoding */
@@ -69,7 +68,6 @@ static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
     r->fault = data;
     r->status = TURBOHTTP_OK;
     r->has_content_length = r->says_close = r->says_keep_alive = r->says_upgrade = false;
-    r->coding_layers = 0;
     r->coding = TURBOHTTP_CODING_IDENTITY;
     r->content_length = 0;
     r->chunked = NULL;
@@ -309,21 +307,22 @@ static turbohttp_status tbh_h1_connection(tbh_h1_run *r, turbohttp_span value) {
     return tbh_h1_options(r, value);
 }
 
-TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
+static turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name) {
     if (tbh_h1_is(name, "gzip", 4)) return TURBOHTTP_CODING_GZIP;
     if (tbh_span_equal_nocase(name, "x-gzip")) return TURBOHTTP_CODING_GZIP;
     if (tbh_h1_is(name, "deflate", 7)) return TURBOHTTP_CODING_DEFLATE;
     return TURBOHTTP_CODING_OTHER;
 }
 
-static TBH_NOINLINE turbohttp_status tbh_h1_content_encoding(tbh_h1_run *r, turbohttp_span rest) {
+TBH_FN TBH_NOINLINE turbohttp_content_coding tbh_content_coding(turbohttp_content_coding so_far,
+                                                                turbohttp_span rest) {
     turbohttp_span layer;
     while (tbh_list_next(&rest, &layer)) {
         if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
-        r->coding = r->coding_layers ? TURBOHTTP_CODING_OTHER : tbh_h1_coding_of(layer);
-        r->coding_layers = 1;
+        bool is_first = so_far == TURBOHTTP_CODING_IDENTITY;
+        so_far = is_first ? tbh_h1_coding_of(layer) : TURBOHTTP_CODING_OTHER;
     }
-    return TURBOHTTP_OK;
+    return so_far;
 }
 
 /* Two targets are no target: whoever picks one may pick the attacker's. */
@@ -342,7 +341,9 @@ static TBH_NOINLINE turbohttp_status tbh_h1_meaning(tbh_h1_run *r, const turboht
     case TURBOHTTP_HEADER_CONTENT_LENGTH: return tbh_h1_content_length(r, value);
     case TURBOHTTP_HEADER_TRANSFER_ENCODING: return tbh_h1_transfer_encoding(r, value);
     case TURBOHTTP_HEADER_CONNECTION: return tbh_h1_connection(r, value);
-    case TURBOHTTP_HEADER_CONTENT_ENCODING: return tbh_h1_content_encoding(r, value);
+    case TURBOHTTP_HEADER_CONTENT_ENCODING:
+        r->coding = tbh_content_coding(r->coding, value);
+        return TURBOHTTP_OK;
     default: return tbh_h1_location(r, row);
     }
 }
@@ -437,7 +438,6 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp
     if (status < 100) return tbh_h1_stop_at_status(r);
     const char *reason = p + (p[12] == ' ' ? 13 : 12);
     const tbh_h1_bounds bounds = tbh_h1_bounds_of(r);
-    *marks = tbh_marks_start(p, p, r->end);
     const char *lf = tbh_marks_next(marks, p, r->end);
     if (TBH_UNLIKELY(!tbh_h1_ends_line(&bounds, p, lf))) {
         tbh_h1_place place = tbh_h1_line_goes_on(r, p);
@@ -529,7 +529,7 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     if (length == 0) return TURBOHTTP_PENDING;
     tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
-    tbh_marks marks;
+    tbh_marks marks = tbh_marks_start(r.begin, r.begin, r.end);
     const char *after = NULL, *fields = tbh_h1_status_line(&r, &marks, out);
     turbohttp_status status = fields ? tbh_h1_fields(&r, false, marks, fields, &after) : r.status;
     if (status == TURBOHTTP_OK) status = tbh_h1_decide(&r, request_was_head, out);

@@ -15,5 +15,7 @@ TBH_FN turbohttp_status tbh_h1_fields_parse(const char *data, size_t length,
 /* Takes the next element of a comma list (RFC 9110 §5.6.1), blanks trimmed, perhaps empty; false
  * after the last one. `rest` begins as the whole value. */
 TBH_FN bool tbh_list_next(turbohttp_span *rest, turbohttp_span *element);
-/* The content coding of that name (RFC 9110 §8.4.1). */
-TBH_FN turbohttp_content_coding tbh_h1_coding_of(turbohttp_span name);
+/* The content coding that the list names (RFC 9110 §8.4.1), behind those of earlier lines: identity
+ * means none so far, and more than one are not for us to undo. */
+TBH_FN turbohttp_content_coding tbh_content_coding(turbohttp_content_coding so_far,
+                                                   turbohttp_span rest);

@@ -19,7 +19,7 @@ enum { /* what comes next */
        TBH_H2_FAILED
 };
 
-enum { TBH_H2_MAX_LENGTH = 0xffffff, TBH_H2_LEAST_FRAME = 16384, TBH_H2_ENTRY_BYTES = 6 };
+enum { TBH_H2_MAX_LENGTH = 0xffffff, TBH_H2_ENTRY_BYTES = 6 };
 
 #define TBH_H2_ID_MASK 0x7fffffffu
 

@@ -8,7 +8,7 @@
 #include "../memory/writer.h"
 #include "conn_h2.h"
 
-enum { TBH_MUX_FRAME = 16384, TBH_MUX_COMMON = 1000 };
+enum { TBH_MUX_COMMON = 1000 };
 
 /* ------------------------------------------------------------ lines */
 /* The line up to its CRLF; `rest` moves behind it. */
@@ -180,20 +180,20 @@ static void tbh_mux_put_priority(tbh_mux *h, const tbh_conn_request *request) {
 static void tbh_mux_part_block(tbh_mux *h, size_t start, turbohttp_h2_frame frame) {
     char *unused;
     size_t block = start + TURBOHTTP_H2_HEADER_BYTES, n = h->out.length - block;
-    size_t parts = n ? (n - 1) / TBH_MUX_FRAME : 0, extra = parts * TURBOHTTP_H2_HEADER_BYTES;
+    size_t parts = n ? (n - 1) / TBH_H2_LEAST_FRAME : 0, extra = parts * TURBOHTTP_H2_HEADER_BYTES;
     if (extra && turbohttp_writer_reserve(&h->out, extra, &unused) != TURBOHTTP_OK) return;
     h->out.length += extra;
     uint8_t *base = (uint8_t *)h->out.data + block;
     for (size_t i = parts; i > 0; i--) {
-        size_t from = i * TBH_MUX_FRAME, to = from + i * TURBOHTTP_H2_HEADER_BYTES;
+        size_t from = i * TBH_H2_LEAST_FRAME, to = from + i * TURBOHTTP_H2_HEADER_BYTES;
         turbohttp_h2_frame more = frame;
         more.type = TURBOHTTP_H2_CONTINUATION;
         more.flags = i == parts ? TURBOHTTP_H2_END_HEADERS : 0;
-        more.length = (uint32_t)(i == parts ? n - from : (size_t)TBH_MUX_FRAME);
+        more.length = (uint32_t)(i == parts ? n - from : (size_t)TBH_H2_LEAST_FRAME);
         memmove(base + to, base + from, more.length);
         turbohttp_h2_write_frame_header(base + to - TURBOHTTP_H2_HEADER_BYTES, &more);
     }
-    frame.length = (uint32_t)(parts ? (size_t)TBH_MUX_FRAME : n);
+    frame.length = (uint32_t)(parts ? (size_t)TBH_H2_LEAST_FRAME : n);
     if (parts) frame.flags = (uint8_t)(frame.flags & ~TURBOHTTP_H2_END_HEADERS);
     turbohttp_h2_write_frame_header((uint8_t *)h->out.data + start, &frame);
 }

@@ -138,7 +138,7 @@ TBH_FN void tbh_mux_on_initial_window(tbh_mux *h, uint32_t window) {
 TBH_FN size_t tbh_mux_allowance(const tbh_mux_stream *stream) {
     int32_t n = stream->send_window;
     if (stream->mux->send_window < n) n = stream->mux->send_window;
-    if (n > 16384) n = 16384; /* every peer takes frames of this size (§4.2) */
+    if (n > TBH_H2_LEAST_FRAME) n = TBH_H2_LEAST_FRAME;
     return n > 0 ? (size_t)n : 0;
 }
 

@@ -91,22 +91,13 @@ static turbohttp_status tbh_mux_content_length(tbh_mux_block *block, turbohttp_s
     return TURBOHTTP_OK;
 }
 
-static void tbh_mux_content_encoding(tbh_mux_block *block, turbohttp_span rest) {
-    turbohttp_span layer;
-    while (tbh_list_next(&rest, &layer)) {
-        if (layer.length == 0 || tbh_span_equal_nocase(layer, "identity")) continue;
-        bool is_first = block->coding == TURBOHTTP_CODING_IDENTITY;
-        block->coding = is_first ? tbh_h1_coding_of(layer) : TURBOHTTP_CODING_OTHER;
-    }
-}
-
 static turbohttp_status tbh_mux_note(tbh_mux_block *block, const turbohttp_header *row) {
     bool is_length = row->id == TURBOHTTP_HEADER_CONTENT_LENGTH;
     if (!is_length && row->id != TURBOHTTP_HEADER_CONTENT_ENCODING) return TURBOHTTP_OK;
     if (block->fields.section != TURBOHTTP_H2_RESPONSE) return TURBOHTTP_OK;
     turbohttp_span value = tbh_span(row->value, row->value_length);
     if (is_length) return tbh_mux_content_length(block, value);
-    tbh_mux_content_encoding(block, value);
+    block->coding = tbh_content_coding(block->coding, value);
     return TURBOHTTP_OK;
 }
 
