@@ -69,7 +69,8 @@ TBH_FN size_t tbh_url_plain_target(const char *p) {
     if (p[0] != '/') return 0;
     for (;; n++) { /* ends at the NUL at the latest */
         if ((uint8_t)((p[n] | 0x20) - 'a') < 26) continue;
-        if (p[n] == '.' && p[n - 1] == '/') return 0;
+        bool may_be_dots = p[n] == '.' || p[n] == '%'; /* also written %2e */
+        if (may_be_dots && p[n - 1] == '/') return 0;
         if (p[n] == '%' && !tbh_url_is_escape(p + n, 3)) return 0;
         if (!tbh_url_in(&tbh_url_sent, p[n])) break;
     }

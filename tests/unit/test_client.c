@@ -3,6 +3,7 @@
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "client_fixture.h"
+#include "guard.h"
 #include "pool_scan.h"
 
 static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Name: value\r\n\r\nhello";
@@ -391,31 +392,72 @@ static void A9_without_pools_everything_goes_to_the_allocator(void) {
     fixture_close(&f);
 }
 
+/* A client in fixed memory: `bytes` bytes that begin at an odd address and end at a page nobody may
+ * touch. */
+static guard fixture_fixed(fixture *f, size_t bytes, uint32_t requests, uint32_t connections,
+                           uint32_t block_bytes, uint32_t header_count) {
+    guard g = guard_alloc(bytes | 1);
+    memset(&f->desc.allocator, 0, sizeof f->desc.allocator);
+    f->desc.memory = g.data;
+    f->desc.memory_bytes = g.length;
+    f->desc.limits.requests = requests;
+    f->desc.limits.connections = f->desc.limits.connections_per_host = connections;
+    f->desc.limits.block_bytes = f->desc.limits.receive_bytes = block_bytes;
+    f->desc.limits.header_count = header_count;
+    CHECK_INT(turbohttp_client_create(&f->client, &f->desc), TURBOHTTP_OK);
+    return g;
+}
+
+static void fixed_rounds(fixture *f, uint32_t requests, int rounds) {
+    turbohttp_response response[16];
+    turbohttp_request handles[16];
+    for (int i = 0; i < rounds; i++) {
+        for (uint32_t k = 0; k < requests; k++) handles[k] = submit(f);
+        poll_often(f);
+        for (uint32_t k = 0; k < requests; k++) { /* all of them are held at once */
+            CHECK_INT(turbohttp_take(f->client, handles[k], &response[k]), TURBOHTTP_OK);
+            CHECK_INT(response[k].error.code, TURBOHTTP_OK);
+        }
+        for (uint32_t k = 0; k < requests; k++) turbohttp_response_free(&response[k]);
+    }
+}
+
 static void A10_a_client_lives_in_one_block(void) {
-    static uint64_t block[TURBOHTTP_FIXED_BYTES(4, 2, 2048, 32) / 8 + 1];
-    fixture f;
-    turbohttp_response response;
-    fixture_describe(&f, zipped, sizeof zipped - 1);
-    memset(&f.desc.allocator, 0, sizeof f.desc.allocator);
-    f.desc.memory = block;
-    f.desc.memory_bytes = sizeof block;
-    f.desc.limits.requests = 4;
-    f.desc.limits.connections = f.desc.limits.connections_per_host = 2;
-    f.desc.limits.block_bytes = f.desc.limits.receive_bytes = 2048;
-    f.desc.limits.header_count = 32;
-    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
-    for (int i = 0; i < 100; i++) {
-        turbohttp_request requests[4];
-        for (int k = 0; k < 4; k++) requests[k] = submit(&f);
-        poll_often(&f);
-        for (int k = 0; k < 4; k++) {
-            CHECK_INT(turbohttp_take(f.client, requests[k], &response), TURBOHTTP_OK);
-            CHECK_INT(response.error.code, TURBOHTTP_OK);
-            turbohttp_response_free(&response);
+    static const uint32_t requests[] = {1, 2, 4, 16}, connections[] = {1, 2, 8};
+    static const uint32_t blocks[] = {512, 2048, 16384}, headers[] = {2, 32, 128};
+    for (size_t i = 0; i < 4 * 3 * 3 * 3; i++) {
+        uint32_t r = requests[i % 4], c = connections[i / 4 % 3], b = blocks[i / 12 % 3], h = headers[i / 36];
+        for (int with_gzip = 0; with_gzip < 2; with_gzip++) {
+            fixture f;
+            if (with_gzip) fixture_describe(&f, zipped, sizeof zipped - 1);
+            else fixture_describe(&f, plain, sizeof plain - 1);
+            guard g = fixture_fixed(&f, TURBOHTTP_FIXED_BYTES(r, c, b, h), r, c, b, h);
+            fixed_rounds(&f, r, 5);
+            if (check_failed_here) printf("%u requests, %u connections, blocks of %u, %u headers\n", r, c, b, h);
+            CHECK_INT(f.memory.requests, 0);
+            turbohttp_client_destroy(f.client);
+            guard_free(&g);
         }
     }
-    CHECK_INT(f.memory.requests, 0);
+}
+
+/* Each host takes another number of bytes while it is known. */
+static void A10_hosts_of_any_length_come_and_go(void) {
+    fixture f;
+    char url[300];
+    fixture_describe(&f, plain, sizeof plain - 1);
+    guard g = fixture_fixed(&f, TURBOHTTP_FIXED_BYTES(4, 2, 2048, 32), 4, 2, 2048, 32);
+    f.request.url = url;
+    for (size_t i = 0; i < 1000; i++) {
+        size_t length = 1 + i * 37 % 240;
+        memset(url, 'a', sizeof url);
+        memcpy(url, "http://", 7);
+        for (size_t k = 50; k < length; k += 50) url[7 + k] = '.';
+        memcpy(url + 7 + length, "b/", 3);
+        fixed_rounds(&f, 1 + (uint32_t)i % 4, 1);
+    }
     turbohttp_client_destroy(f.client);
+    guard_free(&g);
 }
 
 static void A10_running_out_is_an_error_of_that_request_only(void) {
@@ -736,6 +778,7 @@ static const check_test tests[] = {
     CHECK_TEST(A11_no_allocation_with_16_requests_in_flight),
     CHECK_TEST(A9_without_pools_everything_goes_to_the_allocator),
     CHECK_TEST(A10_a_client_lives_in_one_block),
+    CHECK_TEST(A10_hosts_of_any_length_come_and_go),
     CHECK_TEST(A10_running_out_is_an_error_of_that_request_only),
     CHECK_TEST(O14_secrets_do_not_rest_in_pools),
     CHECK_TEST(O14_heads_leave_nothing_on_their_way),

@@ -153,6 +153,8 @@ static void a_url_that_was_seen_before_says_the_same(void) {
         "http://a.test./x",        "http://a.test.:81/x",    "http://u:p@a.test/x", "http://10.0.0.1:5/x",
         "http://[2001:DB8::1]/x",  "http://[::1]:81/x",      "http://a.test",       "http://a.test?q",
         "http://a.test/a/../b",    "http://a.test/%7Eb",     "http://a.test:443/x", "http://a.test/",
+        "http://a.test/%2e%2E/x",  "http://a.test/a/%2e/b",  "http://a.test/a/%2E.", "http://a.test/.%2e/x",
+        "http://a.test/a%2e/b",    "http://a.test/?a=/%2e/b", "http://a.test/a/%2eb",
     };
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
         for (unsigned options = 0; options < 64; options++) one_url(urls[i], options, options % 3 == 0);
