@@ -88,7 +88,6 @@ typedef struct turbohttp_object_pool {
     uint32_t cap;         /**< retained at most */
     uint32_t count;       /**< retained now */
     uint32_t lock;        /**< spin lock */
-    bool disable_pooling; /**< retain nothing */
 } turbohttp_object_pool;
 
 /**
@@ -176,7 +175,6 @@ typedef struct turbohttp_byte_pool {
     uint32_t cap_per_bucket;     /**< retained at most, each size */
     uint32_t lock;               /**< spin lock */
     turbohttp_clearing clearing; /**< policy */
-    bool disable_pooling;        /**< retain nothing */
 } turbohttp_byte_pool;
 
 /**
