@@ -23,7 +23,7 @@ typedef struct turbohttp_request {
 /** Limits; zero means the default in the comment. Nothing that a peer
  *  announces sizes an allocation. */
 typedef struct turbohttp_limits {
-    uint32_t head_bytes;       /**< response head, all lines; 65536 */
+    uint32_t head_bytes;       /**< all heads and trailers of a response; 65536 */
     uint32_t line_bytes;       /**< one header line; 16384 */
     uint32_t header_count;     /**< headers in one response; 128 */
     uint32_t interim_count;    /**< 1xx responses; 8 */

@@ -259,9 +259,12 @@ TBH_FN bool tbh_conn_in_wanted(const tbh_conn_h1 *h) {
 }
 
 /* ------------------------------------------------------------ receiving: the head */
+/* One bound for all heads and the trailers of a response (RELIABILITY 3.1): what is left of it, and
+ * never 0, which would mean the default. */
 static turbohttp_head_limits tbh_conn_head_limits(const tbh_conn_h1 *h) {
     turbohttp_head_limits limits;
-    limits.head_bytes = h->limits->head_bytes;
+    bool is_used_up = h->head_total >= h->limits->head_bytes;
+    limits.head_bytes = is_used_up ? 1 : h->limits->head_bytes - h->head_total;
     limits.line_bytes = h->limits->line_bytes;
     limits.header_count = h->limits->header_count;
     return limits;
@@ -316,8 +319,7 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     turbohttp_head_limits limits = tbh_conn_head_limits(h);
     size_t n = (size_t)(h->fill - h->at);
     if (n == 0) return TURBOHTTP_PENDING;
-    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
-    if (limits.head_bytes == 0) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
+    if (h->head_total >= h->limits->head_bytes) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
     return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
                                    h->table, h->limits->header_count, &h->head, offset);
