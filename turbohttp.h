@@ -247,7 +247,8 @@ typedef struct turbohttp_error {
     turbohttp_phase phase;  /**< where in the exchange */
     int32_t system_code;    /**< errno or the platform's code; 0 if none */
     bool request_sent;      /**< was any byte of the request handed over? */
-    uint64_t offset;        /**< byte of the response at fault, if it has one */
+    uint64_t offset;        /**< byte at fault, or where it ended: of the
+                                 response with all its framing, or the URL */
     char text[TURBOHTTP_ERROR_TEXT_BYTES]; /**< what happened, what to do */
 } turbohttp_error;
 
@@ -3062,7 +3063,8 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n);
     ROW(ERR_POOL_EMPTY, "a pool's cap is reached: return elements or raise the cap")               \
     ROW(ERR_URL, "malformed URL: write it as http://host[:port]/path")                             \
     ROW(ERR_URL_SCHEME, "URL scheme not supported: use http:// or https://")                       \
-    ROW(ERR_URL_HOST, "malformed host in the URL: use a name, a.b.c.d or [IPv6]")                  \
+    ROW(ERR_URL_HOST, "malformed host in the URL: use a name (international ones as xn--...), "    \
+                      "a.b.c.d or [IPv6]")                                                         \
     ROW(ERR_URL_PORT, "malformed port in the URL: use 1 to 65535")                                 \
     ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes")                                      \
     ROW(ERR_INFLATE_DATA, "corrupt compressed data")                                               \
@@ -11386,7 +11388,7 @@ typedef struct tbh_conn_h1 {
     turbohttp_chunked chunked;
     turbohttp_h1_head_parser parser;
     uint32_t interims, head_total; /* 1xx seen; head bytes of all of them */
-    uint64_t offset;               /* bytes understood before `at`, for errors */
+    uint64_t offset; /* of `at` in the response, framing included; in the end of the fault */
 
     /* results */
     turbohttp_h1_head head;
@@ -11741,8 +11743,9 @@ static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
 }
 
 static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
-    bool is_empty = h->at == h->fill && h->interims == 0;
-    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
+    size_t n = (size_t)(h->fill - h->at);
+    bool is_empty = n == 0 && h->interims == 0;
+    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, n);
 }
 
 /* When nothing more will come, a parser at its start looks at every line of what there is: the
@@ -11820,7 +11823,8 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
                                    h->limits->header_count, &h->trailer_count, &consumed, &offset);
     if (status < 0) return tbh_conn_fail(h, status, offset);
     if (status == TURBOHTTP_PENDING)
-        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
+        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, h->trailer_fill)
+                           : TBH_CONN_NOTHING;
     /* What follows the trailers belongs to no response (S-04): there is no way back from it. */
     if (consumed != h->trailer_fill) h->keep_alive = false;
     return tbh_conn_end(h);
@@ -11831,7 +11835,6 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
 static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n,
                                     turbohttp_span *span) {
     *span = tbh_span((const char *)data, n);
-    h->offset += n;
     if (!h->is_collecting) return TBH_CONN_BODY;
     uint8_t *place = h->block->data + h->block->length;
     if (place != data) memmove(place, data, n);
@@ -11855,6 +11858,7 @@ static tbh_conn_event tbh_conn_next_plain(tbh_conn_h1 *h, turbohttp_span *span) 
     }
     const uint8_t *data = h->at;
     h->at += n;
+    h->offset += n;
     h->remaining -= has_length ? n : 0;
     return tbh_conn_give(h, data, n, span);
 }
@@ -11864,13 +11868,15 @@ static tbh_conn_event tbh_conn_next_chunk(tbh_conn_h1 *h, turbohttp_span *span) 
     size_t length = (size_t)(h->fill - h->at);
     turbohttp_chunked before = h->chunked;
     turbohttp_status status = turbohttp_chunked_next(&h->chunked, &in, &length, span);
-    if (status < 0) return tbh_conn_fail(h, status, (uint64_t)(in - h->at));
+    size_t used = (size_t)(in - h->at);
+    if (status < 0) return tbh_conn_fail(h, status, used - 1); /* the last byte is the bad one */
     if (status == TURBOHTTP_OK && !h->is_collecting) {
         /* Not taken yet: body_consume decodes it again, as far as it was taken. */
         h->chunked = before;
         return TBH_CONN_BODY;
     }
-    h->at += in - h->at;
+    h->at += used;
+    h->offset += used;
     if (status == TURBOHTTP_OK)
         return tbh_conn_give(h, (const uint8_t *)span->data, span->length, span);
     if (status == TURBOHTTP_DONE) {
@@ -11893,17 +11899,18 @@ static void tbh_conn_consume_chunk(tbh_conn_h1 *h, size_t n) {
     in = h->at;
     length = skipped + n;
     turbohttp_chunked_next(&h->chunked, &in, &length, &span);
+    h->offset += (size_t)(in - h->at);
     h->at += in - h->at;
 }
 
 TBH_FN void tbh_conn_body_consume(tbh_conn_h1 *h, size_t n) {
     if (n == 0) return;
-    h->offset += n;
     if (h->rx == TBH_RX_CHUNKED) {
         tbh_conn_consume_chunk(h, n);
         return;
     }
     h->at += n;
+    h->offset += n;
     if (h->rx == TBH_RX_LENGTH) h->remaining -= n;
 }
 

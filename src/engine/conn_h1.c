@@ -309,8 +309,9 @@ static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
 }
 
 static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
-    bool is_empty = h->at == h->fill && h->interims == 0;
-    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
+    size_t n = (size_t)(h->fill - h->at);
+    bool is_empty = n == 0 && h->interims == 0;
+    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, n);
 }
 
 /* When nothing more will come, a parser at its start looks at every line of what there is: the
@@ -388,7 +389,8 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
                                    h->limits->header_count, &h->trailer_count, &consumed, &offset);
     if (status < 0) return tbh_conn_fail(h, status, offset);
     if (status == TURBOHTTP_PENDING)
-        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
+        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, h->trailer_fill)
+                           : TBH_CONN_NOTHING;
     /* What follows the trailers belongs to no response (S-04): there is no way back from it. */
     if (consumed != h->trailer_fill) h->keep_alive = false;
     return tbh_conn_end(h);
@@ -399,7 +401,6 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
 static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n,
                                     turbohttp_span *span) {
     *span = tbh_span((const char *)data, n);
-    h->offset += n;
     if (!h->is_collecting) return TBH_CONN_BODY;
     uint8_t *place = h->block->data + h->block->length;
     if (place != data) memmove(place, data, n);
@@ -423,6 +424,7 @@ static tbh_conn_event tbh_conn_next_plain(tbh_conn_h1 *h, turbohttp_span *span) 
     }
     const uint8_t *data = h->at;
     h->at += n;
+    h->offset += n;
     h->remaining -= has_length ? n : 0;
     return tbh_conn_give(h, data, n, span);
 }
@@ -432,13 +434,15 @@ static tbh_conn_event tbh_conn_next_chunk(tbh_conn_h1 *h, turbohttp_span *span) 
     size_t length = (size_t)(h->fill - h->at);
     turbohttp_chunked before = h->chunked;
     turbohttp_status status = turbohttp_chunked_next(&h->chunked, &in, &length, span);
-    if (status < 0) return tbh_conn_fail(h, status, (uint64_t)(in - h->at));
+    size_t used = (size_t)(in - h->at);
+    if (status < 0) return tbh_conn_fail(h, status, used - 1); /* the last byte is the bad one */
     if (status == TURBOHTTP_OK && !h->is_collecting) {
         /* Not taken yet: body_consume decodes it again, as far as it was taken. */
         h->chunked = before;
         return TBH_CONN_BODY;
     }
-    h->at += in - h->at;
+    h->at += used;
+    h->offset += used;
     if (status == TURBOHTTP_OK)
         return tbh_conn_give(h, (const uint8_t *)span->data, span->length, span);
     if (status == TURBOHTTP_DONE) {
@@ -461,17 +465,18 @@ static void tbh_conn_consume_chunk(tbh_conn_h1 *h, size_t n) {
     in = h->at;
     length = skipped + n;
     turbohttp_chunked_next(&h->chunked, &in, &length, &span);
+    h->offset += (size_t)(in - h->at);
     h->at += in - h->at;
 }
 
 TBH_FN void tbh_conn_body_consume(tbh_conn_h1 *h, size_t n) {
     if (n == 0) return;
-    h->offset += n;
     if (h->rx == TBH_RX_CHUNKED) {
         tbh_conn_consume_chunk(h, n);
         return;
     }
     h->at += n;
+    h->offset += n;
     if (h->rx == TBH_RX_LENGTH) h->remaining -= n;
 }
 

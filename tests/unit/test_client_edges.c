@@ -341,7 +341,62 @@ static void a_resolver_that_gives_no_family_or_too_many_is_survived(void) {
     look_up(1000, 0);
 }
 
+/* ------------------------------------------------------------ where the fault is */
+typedef struct fault_case {
+    const char *answer; /* the server closes behind it */
+    turbohttp_status status;
+    size_t offset;
+} fault_case;
+
+static turbohttp_status receive_to_the_end(void *user, void *connection, void *data, size_t room,
+                                           size_t *received) {
+    turbohttp_status status = canned_receive(user, connection, data, room, received);
+    return status == TURBOHTTP_PENDING ? TURBOHTTP_DONE : status;
+}
+
+static turbohttp_status take_all(void *user, const void *data, size_t length) {
+    (void)user, (void)data, (void)length;
+    return TURBOHTTP_OK;
+}
+
+#define FAULT_CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" /* 47 bytes */
+
+static void the_record_names_the_byte_at_fault_at_any_split(void) {
+    static const fault_case cases[] = {
+        {"HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", TURBOHTTP_ERR_HEADER_LINE, 18},
+        {"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\nA B: c\r\n\r\n", TURBOHTTP_ERR_HEADER_LINE, 40},
+        {"HTTP/1.1 200 OK\r\nA: b\r\n", TURBOHTTP_ERR_HEAD_TRUNCATED, 23},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12345", TURBOHTTP_ERR_BODY_TRUNCATED, 43},
+        {FAULT_CHUNKED "X", TURBOHTTP_ERR_CHUNK, 47},
+        {FAULT_CHUNKED "5\r\nhello\r\n3;a\r\nabc\r\nX56\r\n", TURBOHTTP_ERR_CHUNK, 67},
+        {FAULT_CHUNKED "5\r\nhelloX\r\n0\r\n\r\n", TURBOHTTP_ERR_CHUNK, 55},
+        {FAULT_CHUNKED "5\r\nhello\rX", TURBOHTTP_ERR_CHUNK, 56},
+        {FAULT_CHUNKED "5\r\nhello\r\n5\nhello", TURBOHTTP_ERR_CHUNK, 58},
+        {FAULT_CHUNKED "5\r\nhello\r\n0\r\nA: b\r\nX Y: z\r\n\r\n", TURBOHTTP_ERR_HEADER_LINE, 67},
+        {FAULT_CHUNKED "5\r\nhello\r\n0\r\nA: b\r\n", TURBOHTTP_ERR_BODY_TRUNCATED, 66},
+        {FAULT_CHUNKED "5\r\nhel", TURBOHTTP_ERR_BODY_TRUNCATED, 53},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t length = strlen(cases[i].answer);
+        for (size_t portion = 0; portion < 2 * length; portion++) {
+            fixture f;
+            turbohttp_response response;
+            fixture_describe(&f, cases[i].answer, length);
+            f.server.portion = portion / 2;
+            if (portion % 2) f.request.on_body = take_all;
+            f.transport.io_receive = receive_to_the_end;
+            fixture_create(&f);
+            CHECK_INT(turbohttp_send(f.client, &f.request, &response), cases[i].status);
+            if (response.error.offset != cases[i].offset) printf("%s, %zu:\n", cases[i].answer, portion);
+            CHECK_INT(response.error.offset, cases[i].offset);
+            turbohttp_response_free(&response);
+            fixture_close(&f);
+        }
+    }
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(the_record_names_the_byte_at_fault_at_any_split),
     CHECK_TEST(a_transport_that_receives_more_than_its_room_is_refused),
     CHECK_TEST(a_transport_that_sends_more_than_it_got_is_refused),
     CHECK_TEST(a_transport_that_sends_nothing_and_says_ok_does_not_hang_the_poll),
