@@ -136,6 +136,19 @@ static void S_70_everything_else_is_refused_where_it_goes_wrong(void) {
         {"http://a../", TURBOHTTP_ERR_URL_HOST, 7},
         {"http://" L63 "a.com/", TURBOHTTP_ERR_URL_HOST, 7},
         {"http://" L63 "." L63 "." L63 "." L63 "/", TURBOHTTP_ERR_URL_HOST, 7},
+        {"http://[", TURBOHTTP_ERR_URL_HOST, 7},
+        {"http://[::1", TURBOHTTP_ERR_URL_HOST, 7},
+        {"http://[::1/]", TURBOHTTP_ERR_URL_HOST, 7}, /* the bracket is in the path */
+        {"http://[::1?]", TURBOHTTP_ERR_URL_HOST, 7},
+        {"http://u@[::1#]", TURBOHTTP_ERR_URL_HOST, 9},
+        {"http://[]/", TURBOHTTP_ERR_URL_HOST, 8},
+        {"http://[::g]/", TURBOHTTP_ERR_URL_HOST, 8},
+        {"http://[::1]x", TURBOHTTP_ERR_URL_HOST, 12},
+        {"http://[::1]:x", TURBOHTTP_ERR_URL_PORT, 13},
+        {"http://[fe80::1%2]", TURBOHTTP_ERR_URL_HOST, 15},
+        {"http://[fe80::1%25]", TURBOHTTP_ERR_URL_HOST, 15},
+        {"http://[fe80::1%25a$]", TURBOHTTP_ERR_URL_HOST, 19},
+        {"http://[fe80::1%25ab%41]", TURBOHTTP_ERR_URL_HOST, 20},
         {"http://h:0/", TURBOHTTP_ERR_URL_PORT, 9},
         {"http://h:65536/", TURBOHTTP_ERR_URL_PORT, 9},
         {"http://h:000080/", TURBOHTTP_ERR_URL_PORT, 9},
@@ -330,6 +343,16 @@ static const pair resolve_cases[] = {
     {"ftp://h/", NULL},
     {"http://a@b@c", NULL},
     {"mailto:x@y", NULL},
+    {"svn+ssh://h/", NULL},
+    {"h2c:x", NULL},
+    {"a-b:x", NULL},
+    {"a.b:x", NULL},
+    {"1a:x", "http://a/b/c/1a:x"}, /* no scheme begins so */
+    {"+a:x", "http://a/b/c/+a:x"},
+    {":x", "http://a/b/c/:x"},
+    {"./g:h", "http://a/b/c/g:h"},
+    {"g/a:b", "http://a/b/c/g/a:b"},
+    {"g?a:b", "http://a/b/c/g?a:b"},
     {"/caf\xc3\xa9", NULL},
 };
 
@@ -348,6 +371,27 @@ static void references_resolve_as_in_rfc_3986(void) {
         CHECK_WRITTEN(expected);
         shut_writer();
         guard_free(&g);
+    }
+}
+
+/* What resolves holds nothing but printable ASCII, wherever a byte stands in the reference. */
+static void S_12_every_byte_in_a_reference_is_refused_or_harmless(void) {
+    static const char *const shapes[] = {"%cx/y", "x%c/y", "/%c", "//h%c/", "?a%cb", "#%c", "../%c", "//u%c@h/", "http:%c/h/", "http://h%c"};
+    turbohttp_url base, result;
+    parse("https://a/b/c/d;p?q", &base, NULL);
+    for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; shape++) {
+        for (int byte = 0; byte < 256; byte++) {
+            char text[32];
+            int n = snprintf(text, sizeof text, shapes[shape], byte);
+            open_writer(0);
+            turbohttp_status status = turbohttp_url_resolve(&base, text, (size_t)n, 0, &w);
+            if (byte <= 0x20 || byte >= 0x7f || byte == '\\') CHECK(status != TURBOHTTP_OK);
+            if (status != TURBOHTTP_OK) CHECK_INT(w.length, 0);
+            if (status == TURBOHTTP_OK)
+                CHECK_INT(turbohttp_url_parse(&result, w.data, w.length, 0, NULL), TURBOHTTP_OK);
+            for (size_t i = 0; i < w.length; i++) CHECK(w.data[i] > 0x20 && w.data[i] < 0x7f && w.data[i] != '\\');
+            shut_writer();
+        }
     }
 }
 
@@ -496,6 +540,7 @@ static const check_test tests[] = {
     CHECK_TEST(S_71_only_dotted_quads_are_numbers),
     CHECK_TEST(S_71_ipv6_literals),
     CHECK_TEST(references_resolve_as_in_rfc_3986),
+    CHECK_TEST(S_12_every_byte_in_a_reference_is_refused_or_harmless),
     CHECK_TEST(bases_without_a_path_or_with_dots_resolve_too),
     CHECK_TEST(S_12_resolved_urls_obey_the_limit),
     CHECK_TEST(S_81_out_of_memory_appends_nothing),
