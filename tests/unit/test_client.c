@@ -36,6 +36,37 @@ static void a_response_has_everything(void) {
     fixture_close(&f);
 }
 
+/* What the user holds is never given to anybody else, whatever runs meanwhile. */
+static void C5_a_response_in_hand_is_not_touched_by_later_requests(void) {
+    fixture f;
+    turbohttp_response held[3], other;
+    fixture_open(&f, plain, sizeof plain - 1);
+    CHECK_INT(turbohttp_send(f.client, &f.request, &held[0]), TURBOHTTP_OK);
+    f.server.answer = zipped;
+    f.server.answer_length = sizeof zipped - 1;
+    CHECK_INT(turbohttp_send(f.client, &f.request, &held[1]), TURBOHTTP_OK);
+    f.server.answer = "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\nX-Tail: end\r\n\r\n";
+    f.server.answer_length = strlen(f.server.answer);
+    CHECK_INT(turbohttp_send(f.client, &f.request, &held[2]), TURBOHTTP_OK);
+    for (int i = 0; i < 50; i++) {
+        f.server.answer = i % 2 ? plain : zipped;
+        f.server.answer_length = i % 2 ? sizeof plain - 1 : sizeof zipped - 1;
+        CHECK_INT(turbohttp_send(f.client, &f.request, &other), TURBOHTTP_OK);
+        turbohttp_response_free(&other);
+    }
+    CHECK(strcmp(turbohttp_response_header(&held[0], "X-Name"), "value") == 0);
+    CHECK(strcmp(turbohttp_response_text(&held[0]), "hello") == 0);
+    CHECK(strcmp(turbohttp_response_header(&held[1], "Content-Encoding"), "gzip") == 0);
+    CHECK(strcmp(turbohttp_response_text(&held[1]), "hello hello hello hello\n") == 0);
+    CHECK_INT(held[2].status, 404);
+    CHECK_TEXT(held[2].reason.data, held[2].reason.length, "No");
+    CHECK(strcmp(turbohttp_response_text(&held[2]), "xyz") == 0);
+    CHECK_INT(held[2].trailer_count, 1);
+    CHECK(strcmp(held[2].trailers[0].name, "X-Tail") == 0 && strcmp(held[2].trailers[0].value, "end") == 0);
+    for (int i = 0; i < 3; i++) turbohttp_response_free(&held[i]);
+    fixture_close(&f);
+}
+
 static void a_response_may_outlive_its_client(void) {
     fixture f;
     turbohttp_response response;
@@ -764,6 +795,7 @@ static void the_most_urgent_gets_the_next_connection(void) {
 static const check_test tests[] = {
     CHECK_TEST(the_most_urgent_gets_the_next_connection),
     CHECK_TEST(a_response_has_everything),
+    CHECK_TEST(C5_a_response_in_hand_is_not_touched_by_later_requests),
     CHECK_TEST(a_response_may_outlive_its_client),
     CHECK_TEST(C4_a_handle_is_taken_once_and_then_stale),
     CHECK_TEST(C4_every_step_of_a_slot_but_the_right_one_is_refused),

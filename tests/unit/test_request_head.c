@@ -160,6 +160,62 @@ static void a_url_that_was_seen_before_says_the_same(void) {
         for (unsigned options = 0; options < 64; options++) one_url(urls[i], options, options % 3 == 0);
 }
 
+/* ------------------------------------------------------------ requests one after the other */
+static turbohttp_status ignore_body(void *user, const void *data, size_t length) {
+    (void)user, (void)data, (void)length;
+    return TURBOHTTP_OK;
+}
+
+static void send_and_take(turbohttp_client *client, unsigned options) {
+    static const turbohttp_header_field fields[] = {{"X-Secret", "1"}, {"Accept", NULL}, {"User-Agent", "other"}};
+    turbohttp_request_desc wanted;
+    turbohttp_response response;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.url = options ? "http://u:p@server.test/other?x" : "http://server.test/";
+    wanted.method = options & 1 ? "PUT" : NULL;
+    wanted.host = options & 2 ? "other.test" : NULL;
+    wanted.use_http10 = options & 4;
+    wanted.disable_decompression = options & 8;
+    wanted.headers = fields;
+    wanted.header_count = options & 16 ? 3 : 0;
+    wanted.body.data = options & 32 ? "secret" : NULL;
+    wanted.body.length = options & 32 ? 6 : 0;
+    wanted.body.content_type = "text/secret";
+    wanted.expect_continue = options & 64;
+    wanted.on_body = options & 128 ? ignore_body : NULL;
+    wanted.priority = options & 256 ? TURBOHTTP_PRIORITY_HIGH : TURBOHTTP_PRIORITY_NORMAL;
+    wanted.is_idempotent = options & 512;
+    wire_length = 0;
+    CHECK_INT(turbohttp_send(client, &wanted, &response), TURBOHTTP_OK);
+    turbohttp_response_free(&response);
+    wire[wire_length] = 0;
+}
+
+/* C5: request objects, connections and blocks come from pools; none of what they held comes along. */
+static void S_06_a_used_client_says_what_a_fresh_one_says(void) {
+    static char fresh[sizeof wire];
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    canned_server server = canned_server_make(answer, sizeof answer - 1);
+    turbohttp_transport transport = canned_transport(&server);
+    turbohttp_client_desc desc;
+    turbohttp_client *client;
+    memset(&desc, 0, sizeof desc);
+    transport.io_send = record_send;
+    desc.transport = &transport;
+    desc.clock.user = &server;
+    desc.clock.now_us = canned_now;
+    for (unsigned options = 1; options < 1024; options++) {
+        CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+        send_and_take(client, 0);
+        memcpy(fresh, wire, sizeof wire);
+        send_and_take(client, options);
+        send_and_take(client, 0);
+        if (strcmp(wire, fresh) != 0) printf("after %u: \"%s\" instead of \"%s\"\n", options, wire, fresh);
+        CHECK(strcmp(wire, fresh) == 0);
+        turbohttp_client_destroy(client);
+    }
+}
+
 static turbohttp_status try_url(turbohttp_client *client, const char *url) {
     turbohttp_request_desc wanted;
     turbohttp_request request;
@@ -201,6 +257,7 @@ static void what_a_new_origin_refuses_a_known_one_refuses(void) {
 
 static const check_test tests[] = {
     CHECK_TEST(what_a_new_origin_refuses_a_known_one_refuses),
+    CHECK_TEST(S_06_a_used_client_says_what_a_fresh_one_says),
     CHECK_TEST(S_30_every_byte_at_every_place),
     CHECK_TEST(a_url_that_was_seen_before_says_the_same),
 };
