@@ -230,6 +230,13 @@ static bool tbh_conn_body_room(tbh_conn_h1 *h) {
     return true;
 }
 
+/* Nothing is received that no head could hold, but for one block that may be body (S-34). */
+static size_t tbh_conn_head_room(const tbh_conn_h1 *h) {
+    size_t kept = (size_t)(h->fill - h->at), left = h->limits->head_bytes - h->head_total;
+    size_t most = left > kept ? left - kept : 0;
+    return tbh_min_size(tbh_conn_block_room(h), most + h->limits->block_bytes);
+}
+
 TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     bool ok = true;
     *room = 0;
@@ -237,7 +244,7 @@ TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     else if (h->rx == TBH_RX_HEAD) ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
     else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END) ok = tbh_conn_body_room(h);
     if (!ok) return NULL;
-    *room = tbh_conn_block_room(h);
+    *room = h->rx == TBH_RX_HEAD ? tbh_conn_head_room(h) : tbh_conn_block_room(h);
     return h->fill;
 }
 
