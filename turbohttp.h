@@ -2358,7 +2358,8 @@ typedef struct turbohttp_request_desc {
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
-    bool disable_decompression; /**< ask for, and decode, no coding */
+    bool disable_decompression; /**< ask for, and decode, no coding; the same
+                                     with a Range header of yours */
     bool disable_reuse;         /**< own connection, closed afterwards */
     bool is_idempotent;         /**< may be repeated whatever the method */
 } turbohttp_request_desc;
@@ -18985,15 +18986,16 @@ TBH_ALWAYS_INLINE void tbh_link1_terminate(const turbohttp_header *header) {
     ((char *)(uintptr_t)header->value)[header->value_length] = 0;
 }
 
-/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
+/* "Keep-Alive: max=9, timeout=5": the server closes then, so we stop a second earlier. */
 static void tbh_link1_keep_alive(tbh_link *link, const turbohttp_header *header) {
+    turbohttp_span rest = tbh_span(header->value, header->value_length), part;
     uint64_t seconds;
-    size_t n = 0;
-    if (header->value_length < 9 || !tbh_equal_nocase(header->value, "timeout=", 8)) return;
-    while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
-    if (!tbh_parse_u64(header->value + 8, n, 86400, &seconds)) return;
-    uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
-    if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+    while (tbh_list_next(&rest, &part)) {
+        if (part.length < 9 || !tbh_equal_nocase(part.data, "timeout=", 8)) continue;
+        if (!tbh_parse_u64(part.data + 8, part.length - 8, 86400, &seconds)) continue;
+        uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
+        if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+    }
 }
 
 static void tbh_link1_headers(tbh_link *link) {
@@ -19643,7 +19645,7 @@ typedef struct tbh_head_writer {
     const turbohttp_request_desc *desc;
     turbohttp_error *error;
     bool has_body;
-    bool has_user_agent, has_accept, has_accept_encoding, has_content_type;
+    bool has_user_agent, has_accept, has_accept_encoding, has_content_type, has_range;
 } tbh_head_writer;
 
 static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status status,
@@ -19687,6 +19689,7 @@ static void tbh_head_note(tbh_head_writer *w, uint16_t id) {
     if (id == TURBOHTTP_HEADER_ACCEPT) w->has_accept = true;
     if (id == TURBOHTTP_HEADER_ACCEPT_ENCODING) w->has_accept_encoding = true;
     if (id == TURBOHTTP_HEADER_CONTENT_TYPE) w->has_content_type = true;
+    if (id == TURBOHTTP_HEADER_RANGE) w->has_range = true;
 }
 
 static turbohttp_status tbh_head_user_field(tbh_head_writer *w, const turbohttp_header_field *f) {
@@ -19748,8 +19751,10 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
 static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
     const char *agent = request->client->desc.user_agent;
     turbohttp_status status = TURBOHTTP_OK;
-    /* A coding that the user asked for by hand is the user's to decode. */
-    request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
+    /* A coding that the user asked for by hand is the user's to decode, and a range of a coded body
+     * cannot be decoded: ranges count coded bytes (RFC 9110 §14.1.2). */
+    request->decode =
+        TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding && !w->has_range;
     if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
     else if (!w->has_user_agent && *agent)
         status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));

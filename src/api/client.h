@@ -180,7 +180,8 @@ typedef struct turbohttp_request_desc {
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
-    bool disable_decompression; /**< ask for, and decode, no coding */
+    bool disable_decompression; /**< ask for, and decode, no coding; the same
+                                     with a Range header of yours */
     bool disable_reuse;         /**< own connection, closed afterwards */
     bool is_idempotent;         /**< may be repeated whatever the method */
 } turbohttp_request_desc;
