@@ -98,6 +98,16 @@ static void limits_are_the_writers(void) {
     turbohttp_writer_clear(&w);
     CHECK_INT(turbohttp_base64_encode(&w, "", SIZE_MAX), TURBOHTTP_ERR_OVERFLOW);
     shut_writer();
+    for (size_t n = 0; n <= 3; n++) { /* exactly what fits */
+        static const char *const coded[] = {"", "Zg==", "Zm8=", "Zm9v"};
+        open_writer(n + 1);
+        turbohttp_writer_put_byte(&w, '>');
+        CHECK_INT(turbohttp_base64_decode(&w, coded[n], strlen(coded[n])), TURBOHTTP_OK);
+        CHECK_INT(w.length, n + 1);
+        CHECK_INT(turbohttp_base64_decode(&w, "Zg==", 4), TURBOHTTP_ERR_OVERFLOW);
+        CHECK_INT(w.length, n + 1);
+        shut_writer();
+    }
 }
 
 static const check_test tests[] = {

@@ -35,6 +35,7 @@ static void all_parts_are_found(void) {
     size_t bad = 99;
     CHECK_INT(parse("HTTPS://me:pw@Example.COM:8443/a/b;c?x=1&y=?#top/?", &u, &bad), TURBOHTTP_OK);
     CHECK_INT(bad, 0);
+    CHECK_SPAN(u.text, "HTTPS://me:pw@Example.COM:8443/a/b;c?x=1&y=?#top/?");
     CHECK_SPAN(u.scheme, "HTTPS");
     CHECK_SPAN(u.authority, "me:pw@Example.COM:8443");
     CHECK_SPAN(u.userinfo, "me:pw");
@@ -343,6 +344,8 @@ static const pair resolve_cases[] = {
     {"ftp://h/", NULL},
     {"http://a@b@c", NULL},
     {"mailto:x@y", NULL},
+    {"/", "http://a/"},
+    {"/?#", "http://a/?#"},
     {"svn+ssh://h/", NULL},
     {"h2c:x", NULL},
     {"a-b:x", NULL},
@@ -410,6 +413,9 @@ static void bases_without_a_path_or_with_dots_resolve_too(void) {
                  {"http://h/..", "d", "http://h/d"},
                  {"http://h/a/../", "d", "http://h/d"},
                  {"http://h//a//b", "../c", "http://h//a/c"},
+                 {"http://h//x", "g", "http://h//g"},
+                 {"http://h//x", "..", "http://h/"},
+                 {"http://h//", "", "http://h//"},
                  {"http://h/a/", "?q", "http://h/a/?q"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         turbohttp_url base;
@@ -429,6 +435,8 @@ static void S_12_resolved_urls_obey_the_limit(void) {
     CHECK_INT(turbohttp_url_resolve(&base, "x", 1, 20, &w), TURBOHTTP_ERR_URL_TOO_LONG);
     CHECK_INT(turbohttp_url_resolve(&base, "x", 1, 21, &w), TURBOHTTP_OK);
     CHECK_INT(turbohttp_url_resolve(&base, "xxxxxx", 6, 5, &w), TURBOHTTP_ERR_URL_TOO_LONG);
+    static const char dots[] = "/../../../../../../../../x"; /* long itself, short when resolved */
+    CHECK_INT(turbohttp_url_resolve(&base, dots, sizeof dots - 1, sizeof dots - 2, &w), TURBOHTTP_ERR_URL_TOO_LONG);
     turbohttp_writer_clear(&w);
     CHECK_INT(turbohttp_url_resolve(&base, "http://b/", 9, 9, &w), TURBOHTTP_OK);
     turbohttp_writer_clear(&w);
@@ -461,6 +469,20 @@ static void S_81_out_of_memory_appends_nothing(void) {
     CHECK_INT(turbohttp_query_add(&q, "a", "b"), TURBOHTTP_OK);
     CHECK_INT(turbohttp_query_add(&q, "long", "long again"), TURBOHTTP_ERR_OVERFLOW);
     CHECK_WRITTEN("?a=b");
+    shut_writer();
+    open_writer(7);
+    turbohttp_writer_put_text(&w, "before");
+    CHECK_INT(turbohttp_percent_decode(&w, "%41%42", 6), TURBOHTTP_ERR_OVERFLOW);
+    CHECK_WRITTEN("before");
+    turbohttp_writer_clear(&w);
+    CHECK_INT(turbohttp_percent_decode(&w, "%41bc%44e%20!", 13), TURBOHTTP_OK);
+    CHECK_WRITTEN("AbcDe !");
+    CHECK_INT(turbohttp_percent_decode(&w, "", 0), TURBOHTTP_OK);
+    turbohttp_writer_clear(&w);
+    parse("http://a.long.name:81/", &base, NULL);
+    CHECK_INT(turbohttp_url_put_host(&base, &w), TURBOHTTP_ERR_OVERFLOW);
+    CHECK_INT(turbohttp_writer_written(&w).length, 0);
+    CHECK_INT(turbohttp_percent_encode(&w, "abcdefgh", 8), TURBOHTTP_ERR_OVERFLOW);
     shut_writer();
 }
 
