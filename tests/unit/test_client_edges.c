@@ -409,6 +409,7 @@ static void a_source_ends_with_or_without_bytes(void) {
         {{{TURBOHTTP_OK, 2}, {TURBOHTTP_DONE, 2}}, true, TURBOHTTP_ERR_BODY_SOURCE, "ab"},
         {{{TURBOHTTP_DONE, 0}}, true, TURBOHTTP_ERR_BODY_SOURCE, ""},
         {{{TURBOHTTP_OK, 6}}, true, TURBOHTTP_ERR_BODY_SOURCE, ""},
+        {{{TURBOHTTP_OK, 2}, {TURBOHTTP_OK, 4}}, true, TURBOHTTP_ERR_BODY_SOURCE, "ab"},
         {{{TURBOHTTP_PENDING, 0}, {TURBOHTTP_OK, 0}, {TURBOHTTP_OK, 5}}, true, TURBOHTTP_OK, "abcde"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -421,7 +422,8 @@ static void a_source_ends_with_or_without_bytes(void) {
         f.request.body.is_unknown = !cases[i].is_known;
         f.request.body.length = cases[i].is_known ? 5 : 0;
         source_now = &cases[i];
-        source_at = source_wire_length = source_wire[0] = 0;
+        source_at = source_wire_length = 0;
+        source_wire[0] = 0;
         fixture_create(&f);
         turbohttp_request request = submit(&f);
         for (int k = 0; k < 8; k++) {
