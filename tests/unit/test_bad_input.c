@@ -175,8 +175,45 @@ static void S_34_an_answer_without_an_end_costs_a_bounded_amount(void) {
     }
 }
 
+/* ------------------------------------------------------------ S-81: no memory while it grows */
+static void S_81_no_memory_for_what_grows_is_a_clean_failure(void) {
+    static const char *const starts[] = {OK_HEAD, CHUNKED "5\r\nhello\r\n0\r\n", OK_HEAD "Content-Length: 42300\r\n\r\n"};
+    static const char *const ends[] = {"Content-Length: 5\r\n\r\nhello", "\r\n", ""};
+    static char answer[45000];
+    for (size_t i = 0; i < 3; i++) { /* 42 KB of head, of trailers, of body */
+        size_t length = (size_t)snprintf(answer, sizeof answer, "%s", starts[i]);
+        for (int line = 0; line < 60; line++, length += strlen(LONG_LINE)) memcpy(answer + length, LONG_LINE, strlen(LONG_LINE));
+        length += (size_t)snprintf(answer + length, 100, "%s", ends[i]);
+        for (size_t portion = 0; portion <= 3000; portion += 3000) {
+            uint32_t failures = 0;
+            for (uint64_t at = 1; at <= 16; at++) {
+                fixture f;
+                turbohttp_response response;
+                fixture_describe(&f, answer, length);
+                f.server.portion = portion;
+                f.desc.limits.block_bytes = f.desc.limits.receive_bytes = 1024;
+                fixture_create(&f);
+                f.memory.fail_at = f.memory.requests + at;
+                turbohttp_status status = turbohttp_send(f.client, &f.request, &response);
+                CHECK(status == TURBOHTTP_OK || status == TURBOHTTP_ERR_OUT_OF_MEMORY);
+                failures += status != TURBOHTTP_OK;
+                turbohttp_response_free(&response);
+                CHECK_INT(blocks_held(&f), 0);
+                f.memory.fail_at = 0;
+                f.server.answer = plain;
+                f.server.answer_length = sizeof plain - 1;
+                CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_OK);
+                turbohttp_response_free(&response);
+                fixture_close(&f);
+            }
+            CHECK(failures >= 8);
+        }
+    }
+}
+
 static const check_test tests[] = {
     CHECK_TEST(S_36_an_answer_cut_at_any_byte_is_no_success),
+    CHECK_TEST(S_81_no_memory_for_what_grows_is_a_clean_failure),
     CHECK_TEST(S_34_an_answer_without_an_end_costs_a_bounded_amount),
 };
 CHECK_MAIN(tests)
