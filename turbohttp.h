@@ -2451,9 +2451,9 @@ TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client);
 /**
  * Start a request. Nothing is sent before the next poll.
  *
- * Returns: OK with *request live; or an error that is the whole story: no
- * callback follows, and `body.release` has been called. *error (may be NULL)
- * then has the sentence.
+ * Returns: OK with *request (may be NULL) live; or an error that is the whole
+ * story: no callback follows, and `body.release` has been called. *error (may
+ * be NULL) then has the sentence.
  */
 TURBOHTTP_API turbohttp_status
 turbohttp_submit(turbohttp_client *client, const turbohttp_request_desc *desc,
@@ -20380,6 +20380,8 @@ static turbohttp_status tbh_submit_unstarted(const turbohttp_request_desc *desc,
 TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
                                                 turbohttp_request *handle, turbohttp_error *error) {
+    turbohttp_request unused;
+    if (!handle) handle = &unused; /* who has on_done may not need it */
     handle->id = 0;
     tbh_client_check_birth(client);
     if (client->is_shut || client->is_doomed)

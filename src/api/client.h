@@ -273,9 +273,9 @@ TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client);
 /**
  * Start a request. Nothing is sent before the next poll.
  *
- * Returns: OK with *request live; or an error that is the whole story: no
- * callback follows, and `body.release` has been called. *error (may be NULL)
- * then has the sentence.
+ * Returns: OK with *request (may be NULL) live; or an error that is the whole
+ * story: no callback follows, and `body.release` has been called. *error (may
+ * be NULL) then has the sentence.
  */
 TURBOHTTP_API turbohttp_status
 turbohttp_submit(turbohttp_client *client, const turbohttp_request_desc *desc,

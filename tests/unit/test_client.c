@@ -165,6 +165,26 @@ static void C4_a_callback_may_be_set_after_the_end(void) {
     fixture_close(&f);
 }
 
+static void count_done(void *user, turbohttp_request request, turbohttp_response *response) {
+    (void)request;
+    CHECK_INT(response->error.code, TURBOHTTP_OK);
+    ++*(int *)user;
+}
+
+static void a_callback_needs_no_handle(void) {
+    fixture f;
+    int done = 0;
+    fixture_open(&f, plain, sizeof plain - 1);
+    f.request.on_done = count_done;
+    f.request.user = &done;
+    CHECK_INT(turbohttp_submit(f.client, &f.request, NULL, NULL), TURBOHTTP_OK);
+    f.request.url = "nothing";
+    CHECK_INT(turbohttp_submit(f.client, &f.request, NULL, NULL), TURBOHTTP_ERR_URL_SCHEME);
+    poll_often(&f);
+    CHECK_INT(done, 1);
+    fixture_close(&f);
+}
+
 static void C4_the_number_of_requests_is_bounded(void) {
     fixture f;
     turbohttp_request request;
@@ -176,6 +196,18 @@ static void C4_the_number_of_requests_is_bounded(void) {
     submit(&f);
     CHECK_INT(turbohttp_submit(f.client, &f.request, &request, &error), TURBOHTTP_ERR_QUEUE_FULL);
     CHECK(strstr(error.text, "limits.requests") != NULL);
+    fixture_close(&f);
+    fixture_open(&f, plain, sizeof plain - 1); /* 256 when nobody says anything else */
+    turbohttp_request first = submit(&f);
+    for (int i = 1; i < 256; i++) submit(&f);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_ERR_QUEUE_FULL);
+    CHECK_INT(request.id, 0);
+    poll_often(&f);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_ERR_QUEUE_FULL); /* not taken yet */
+    turbohttp_response response;
+    CHECK_INT(turbohttp_take(f.client, first, &response), TURBOHTTP_OK);
+    turbohttp_response_free(&response);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_OK);
     fixture_close(&f);
 }
 
@@ -800,6 +832,7 @@ static const check_test tests[] = {
     CHECK_TEST(C4_a_handle_is_taken_once_and_then_stale),
     CHECK_TEST(C4_every_step_of_a_slot_but_the_right_one_is_refused),
     CHECK_TEST(C4_a_callback_may_be_set_after_the_end),
+    CHECK_TEST(a_callback_needs_no_handle),
     CHECK_TEST(C4_the_number_of_requests_is_bounded),
     CHECK_TEST(a_cancelled_request_completes_once),
     CHECK_TEST(E17_shutdown_ends_everything_and_says_so),
