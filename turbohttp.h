@@ -247,7 +247,8 @@ typedef struct turbohttp_error {
     turbohttp_phase phase;  /**< where in the exchange */
     int32_t system_code;    /**< errno or the platform's code; 0 if none */
     bool request_sent;      /**< was any byte of the request handed over? */
-    uint64_t offset;        /**< byte of the response at fault, if it has one */
+    uint64_t offset;        /**< byte at fault, or where it ended: of the
+                                 response with all its framing, or the URL */
     char text[TURBOHTTP_ERROR_TEXT_BYTES]; /**< what happened, what to do */
 } turbohttp_error;
 
@@ -295,33 +296,24 @@ typedef struct turbohttp_allocator {
     void (*release)(void *user, void *block, size_t size);
 } turbohttp_allocator;
 
-/** How many different block sizes an arena can recycle. */
-#define TURBOHTTP_ARENA_CLASSES 16
-
-/** One recycled size of an arena. */
-typedef struct turbohttp_arena_class {
-    size_t size; /**< bytes of each block; 0: class not in use */
-    void *first; /**< free blocks, linked through their first word */
-} turbohttp_arena_class;
-
 /** Fixed-memory mode: an allocator inside one block of yours. */
 typedef struct turbohttp_arena {
     uint8_t *base; /**< first usable byte, aligned to 16 */
     size_t size;   /**< readable: usable bytes */
-    size_t top;    /**< bytes below this were handed out at least once */
+    size_t top;    /**< bytes from here on are all free */
     size_t used;   /**< readable: bytes handed out now, rounded to 16 each */
-    size_t peak;   /**< readable: highest `top`: what the block must hold */
-    size_t lost;   /**< readable: bytes that cannot be recycled (17th size) */
-    turbohttp_arena_class classes[TURBOHTTP_ARENA_CLASSES]; /**< free lists */
-    uint32_t lock;                                          /**< spin lock */
+    size_t peak;   /**< readable: highest `top` so far */
+    uint8_t *first; /**< free blocks below `top`, by address */
+    uint32_t lock;  /**< spin lock */
 } turbohttp_arena;
 
 /**
  * Make an arena out of a block of memory.
  *
  * Sizes are rounded up to 16 bytes. A released block is kept for the next
- * request of exactly its size, so memory never fragments while sizes repeat;
- * up to 16 sizes are recycled (of a 17th only the most recent block).
+ * request of exactly its size, so memory never fragments while sizes repeat.
+ * Only when the rest of the memory is used up are free neighbours joined, and
+ * larger blocks divided. Cost: at most one step for each free block.
  * Owner: the block stays yours. Valid until: you reuse the block.
  * Thread: any, once made. Blocks: never.
  */
@@ -371,7 +363,6 @@ typedef struct turbohttp_object_pool {
     uint32_t cap;         /**< retained at most */
     uint32_t count;       /**< retained now */
     uint32_t lock;        /**< spin lock */
-    bool disable_pooling; /**< retain nothing */
 } turbohttp_object_pool;
 
 /**
@@ -459,7 +450,6 @@ typedef struct turbohttp_byte_pool {
     uint32_t cap_per_bucket;     /**< retained at most, each size */
     uint32_t lock;               /**< spin lock */
     turbohttp_clearing clearing; /**< policy */
-    bool disable_pooling;        /**< retain nothing */
 } turbohttp_byte_pool;
 
 /**
@@ -2211,7 +2201,7 @@ typedef struct turbohttp_request {
 /** Limits; zero means the default in the comment. Nothing that a peer
  *  announces sizes an allocation. */
 typedef struct turbohttp_limits {
-    uint32_t head_bytes;       /**< response head, all lines; 65536 */
+    uint32_t head_bytes;       /**< all heads and trailers of a response; 65536 */
     uint32_t line_bytes;       /**< one header line; 16384 */
     uint32_t header_count;     /**< headers in one response; 128 */
     uint32_t interim_count;    /**< 1xx responses; 8 */
@@ -2368,7 +2358,8 @@ typedef struct turbohttp_request_desc {
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
-    bool disable_decompression; /**< ask for, and decode, no coding */
+    bool disable_decompression; /**< ask for, and decode, no coding; the same
+                                     with a Range header of yours */
     bool disable_reuse;         /**< own connection, closed afterwards */
     bool is_idempotent;         /**< may be repeated whatever the method */
 } turbohttp_request_desc;
@@ -2460,9 +2451,9 @@ TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client);
 /**
  * Start a request. Nothing is sent before the next poll.
  *
- * Returns: OK with *request live; or an error that is the whole story: no
- * callback follows, and `body.release` has been called. *error (may be NULL)
- * then has the sentence.
+ * Returns: OK with *request (may be NULL) live; or an error that is the whole
+ * story: no callback follows, and `body.release` has been called. *error (may
+ * be NULL) then has the sentence.
  */
 TURBOHTTP_API turbohttp_status
 turbohttp_submit(turbohttp_client *client, const turbohttp_request_desc *desc,
@@ -3073,7 +3064,8 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n);
     ROW(ERR_POOL_EMPTY, "a pool's cap is reached: return elements or raise the cap")               \
     ROW(ERR_URL, "malformed URL: write it as http://host[:port]/path")                             \
     ROW(ERR_URL_SCHEME, "URL scheme not supported: use http:// or https://")                       \
-    ROW(ERR_URL_HOST, "malformed host in the URL: use a name, a.b.c.d or [IPv6]")                  \
+    ROW(ERR_URL_HOST, "malformed host in the URL: use a name (international ones as xn--...), "    \
+                      "a.b.c.d or [IPv6]")                                                         \
     ROW(ERR_URL_PORT, "malformed port in the URL: use 1 to 65535")                                 \
     ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes")                                      \
     ROW(ERR_INFLATE_DATA, "corrupt compressed data")                                               \
@@ -3325,9 +3317,9 @@ TBH_FN bool tbh_align_size(size_t size, size_t *rounded);
  * ======================================================================= */
 /* Allocator: the helpers over the user's hooks, and the arena (fixed-memory mode).
  * Owns: nothing; the arena hands out parts of the user's block.
- * Arena invariants: base and every size are multiples of 16; used + free lists + lost = top;
- * a free block is linked through its first word, in the class of exactly its size, and classes
- * once taken stay. Releasing the topmost block lowers top again, so stack-like use needs no class.
+ * Arena invariants: base and every size are multiples of 16; blocks handed out and free blocks fill
+ * everything below top; free blocks are linked by address, each with its size at its start, which 16
+ * bytes hold. Releasing the topmost block lowers top again, so stack-like use needs no list.
  * Input: sizes from the library, trusted on release because they are what was asked for.
  * Does not know: pools, and what the blocks are for. */
 
@@ -3355,42 +3347,100 @@ TURBOHTTP_API void turbohttp_arena_init(turbohttp_arena *arena, void *block, siz
     arena->size = (size - skip) & ~(size_t)(TBH_ALIGN_BYTES - 1);
 }
 
-/* The class of a size, or a new one if `create`; NULL when there is none. */
-static turbohttp_arena_class *tbh_arena_class_of(turbohttp_arena *arena, size_t size, bool create) {
-    for (size_t i = 0; i < TURBOHTTP_ARENA_CLASSES; i++) {
-        turbohttp_arena_class *c = &arena->classes[i];
-        if (c->size == 0 && create) c->size = size;
-        if (c->size == size) return c;
-        if (c->size == 0) return NULL;
-    }
-    return NULL;
+/* What lies at the start of a free block. */
+typedef struct tbh_arena_free {
+    uint8_t *next;
+    size_t size;
+} tbh_arena_free;
+
+static tbh_arena_free tbh_arena_look(const uint8_t *block) {
+    tbh_arena_free it;
+    memcpy(&it, block, sizeof it);
+    return it;
 }
 
-static void *tbh_arena_take(turbohttp_arena *arena, size_t size) {
-    turbohttp_arena_class *c = tbh_arena_class_of(arena, size, false);
-    if (c && c->first) {
-        void *block = c->first;
-        memcpy(&c->first, block, sizeof c->first);
-        return block;
+static void tbh_arena_mark(uint8_t *block, uint8_t *next, size_t size) {
+    tbh_arena_free it;
+    it.next = next;
+    it.size = size;
+    memcpy(block, &it, sizeof it);
+}
+
+/* `before` NULL: the list begins with `next`. */
+static void tbh_arena_link(turbohttp_arena *arena, uint8_t *before, uint8_t *next) {
+    if (before) tbh_arena_mark(before, next, tbh_arena_look(before).size);
+    else arena->first = next;
+}
+
+/* Takes a free block of exactly that size out, or the front of the smallest that is larger. */
+static uint8_t *tbh_arena_reuse(turbohttp_arena *arena, size_t size, bool or_larger) {
+    uint8_t *before = NULL, *best = NULL, *best_before = NULL, *next = arena->first;
+    size_t best_size = or_larger ? SIZE_MAX : size + 1;
+    for (uint8_t *at = next; at && best_size != size; before = at, at = next) {
+        tbh_arena_free it = tbh_arena_look(at);
+        next = it.next;
+        if (it.size < size || it.size >= best_size) continue;
+        best = at, best_before = before, best_size = it.size;
     }
+    if (!best) return NULL;
+    next = tbh_arena_look(best).next;
+    if (best_size > size) {
+        tbh_arena_mark(best + size, next, best_size - size);
+        next = best + size;
+    }
+    tbh_arena_link(arena, best_before, next);
+    return best;
+}
+
+/* Joins free neighbours; what then touches top lowers it. */
+static void tbh_arena_join(turbohttp_arena *arena) {
+    uint8_t *before = NULL, *at = arena->first;
+    while (at) {
+        tbh_arena_free it = tbh_arena_look(at);
+        if (at + it.size == arena->base + arena->top) {
+            arena->top -= it.size;
+            tbh_arena_link(arena, before, NULL);
+            return;
+        }
+        if (it.next == at + it.size) {
+            tbh_arena_free next = tbh_arena_look(it.next);
+            tbh_arena_mark(at, next.next, it.size + next.size);
+            continue;
+        }
+        before = at;
+        at = it.next;
+    }
+}
+
+/* The next bytes that were not handed out yet. */
+static uint8_t *tbh_arena_extend(turbohttp_arena *arena, size_t size) {
     if (size > arena->size - arena->top) return NULL;
     arena->top += size;
     arena->peak = tbh_max_size(arena->peak, arena->top);
     return arena->base + arena->top - size;
 }
 
-static void tbh_arena_give(turbohttp_arena *arena, void *block, size_t size) {
-    if ((uint8_t *)block + size == arena->base + arena->top) {
+static uint8_t *tbh_arena_take(turbohttp_arena *arena, size_t size) {
+    uint8_t *block = tbh_arena_reuse(arena, size, false);
+    if (!block) block = tbh_arena_extend(arena, size);
+    if (block) return block;
+    tbh_arena_join(arena);
+    block = tbh_arena_reuse(arena, size, true);
+    return block ? block : tbh_arena_extend(arena, size);
+}
+
+static void tbh_arena_give(turbohttp_arena *arena, uint8_t *block, size_t size) {
+    uint8_t *before = NULL, *at = arena->first;
+    if (block + size == arena->base + arena->top) {
         arena->top -= size;
         return;
     }
-    turbohttp_arena_class *c = tbh_arena_class_of(arena, size, true);
-    if (!c) {
-        arena->lost += size;
-        return;
+    while (at && at < block) {
+        before = at;
+        at = tbh_arena_look(at).next;
     }
-    memcpy(block, &c->first, sizeof c->first);
-    c->first = block;
+    tbh_arena_mark(block, at, size);
+    tbh_arena_link(arena, before, block);
 }
 
 static void *tbh_arena_allocate(void *user, size_t size) {
@@ -3407,7 +3457,7 @@ static void tbh_arena_release(void *user, void *block, size_t size) {
     turbohttp_arena *arena = (turbohttp_arena *)user;
     if (!block || !tbh_align_size(size, &size)) return;
     tbh_lock(&arena->lock);
-    tbh_arena_give(arena, block, size);
+    tbh_arena_give(arena, (uint8_t *)block, size);
     arena->used -= size;
     tbh_unlock(&arena->lock);
 }
@@ -3765,7 +3815,6 @@ TURBOHTTP_API void turbohttp_object_pool_init(turbohttp_object_pool *pool,
     pool->cap = disable_pooling ? 0 : cap;
     pool->reset = reset;
     pool->user = user;
-    pool->disable_pooling = disable_pooling;
     if (!tbh_object_layout(element_bytes, &pool->link_at, &pool->block_bytes))
         pool->block_bytes = 0;
 }
@@ -3980,7 +4029,6 @@ TURBOHTTP_API void turbohttp_byte_pool_init(turbohttp_byte_pool *pool,
     pool->max_bytes = (size_t)1 << high;
     pool->cap_per_bucket = disable_pooling ? 0 : cap_per_bucket;
     pool->clearing = clearing;
-    pool->disable_pooling = disable_pooling;
     for (size_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++)
         pool->buckets[i].room = pool->cap_per_bucket;
 }
@@ -4402,22 +4450,29 @@ static uint8_t tbh_writer_latin1_of(const char *p, size_t n, size_t *used) {
     return (uint8_t)(lead << 6 | ((uint8_t)p[1] & 0x3f));
 }
 
-static turbohttp_status tbh_writer_put_narrow(turbohttp_writer *writer, const char *utf8, size_t n,
-                                              bool latin1) {
-    char *to;
-    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
-    if (status != TURBOHTTP_OK || n == 0) return status;
+/* Says how many bytes the text becomes, and writes them if `to` is given. */
+static size_t tbh_writer_narrow(char *to, const char *utf8, size_t n, bool latin1) {
     size_t written = 0;
-    for (size_t i = 0, used = 1; i < n; i += used) {
+    for (size_t i = 0, used; i < n; i += used) {
         uint8_t c = (uint8_t)utf8[i];
         used = 1;
         if (c >= 0x80) {
             c = tbh_writer_latin1_of(utf8 + i, n - i, &used);
             if (c == 0 || !latin1) c = '?';
         }
-        to[written++] = (char)c;
+        if (to) to[written] = (char)c;
+        written++;
     }
-    writer->length += written;
+    return written;
+}
+
+static turbohttp_status tbh_writer_put_narrow(turbohttp_writer *writer, const char *utf8, size_t n,
+                                              bool latin1) {
+    char *to;
+    size_t length = tbh_writer_narrow(NULL, utf8, n, latin1);
+    turbohttp_status status = turbohttp_writer_reserve(writer, length, &to);
+    if (status != TURBOHTTP_OK || length == 0) return status;
+    writer->length += tbh_writer_narrow(to, utf8, n, latin1);
     return TURBOHTTP_OK;
 }
 
@@ -5218,7 +5273,8 @@ TBH_FN size_t tbh_url_plain_target(const char *p) {
     if (p[0] != '/') return 0;
     for (;; n++) { /* ends at the NUL at the latest */
         if ((uint8_t)((p[n] | 0x20) - 'a') < 26) continue;
-        if (p[n] == '.' && p[n - 1] == '/') return 0;
+        bool may_be_dots = p[n] == '.' || p[n] == '%'; /* also written %2e */
+        if (may_be_dots && p[n - 1] == '/') return 0;
         if (p[n] == '%' && !tbh_url_is_escape(p + n, 3)) return 0;
         if (!tbh_url_in(&tbh_url_sent, p[n])) break;
     }
@@ -5455,23 +5511,34 @@ TURBOHTTP_API turbohttp_status turbohttp_percent_encode(turbohttp_writer *writer
     return tbh_url_put_encoded(writer, &tbh_url_unreserved, false, (const char *)bytes, n);
 }
 
+/* The bytes that the text stands for; false for a '%' without two digits. */
+static bool tbh_url_decoded_length(const char *text, size_t n, size_t *length) {
+    *length = 0;
+    for (size_t i = 0; i < n; i++, ++*length) {
+        if (text[i] != '%') continue;
+        if (!tbh_url_is_escape(text + i, n - i)) return false;
+        i += 2;
+    }
+    return true;
+}
+
 TURBOHTTP_API turbohttp_status turbohttp_percent_decode(turbohttp_writer *writer, const char *text,
                                                         size_t n) {
     char *to;
-    size_t written = 0;
-    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
+    size_t length;
+    if (!tbh_url_decoded_length(text, n, &length)) return TURBOHTTP_ERR_ENCODING;
+    turbohttp_status status = turbohttp_writer_reserve(writer, length, &to);
     if (status != TURBOHTTP_OK) return status;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, written = 0; i < n; i++) {
         char c = text[i];
         if (c == '%') {
-            if (!tbh_url_is_escape(text + i, n - i)) return TURBOHTTP_ERR_ENCODING;
             c = (char)(tbh_hex_value((uint8_t)text[i + 1]) * 16 +
                        tbh_hex_value((uint8_t)text[i + 2]));
             i += 2;
         }
         to[written++] = c;
     }
-    return turbohttp_writer_commit(writer, written);
+    return turbohttp_writer_commit(writer, length);
 }
 
 /* ------------------------------------------------------------ dot segments */
@@ -5772,9 +5839,9 @@ TURBOHTTP_API turbohttp_status turbohttp_base64_decode(turbohttp_writer *writer,
                                                        size_t n) {
     char *to;
     if (n % 4 != 0) return TURBOHTTP_ERR_ENCODING;
-    turbohttp_status status = turbohttp_writer_reserve(writer, n / 4 * 3, &to);
+    size_t pad = n == 0 || text[n - 1] != '=' ? 0 : text[n - 2] != '=' ? 1 : 2;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n / 4 * 3 - pad, &to);
     if (status != TURBOHTTP_OK || n == 0) return status;
-    size_t pad = text[n - 1] != '=' ? 0 : text[n - 2] != '=' ? 1 : 2;
     for (size_t i = 0; i < n; i += 4) {
         size_t here = i + 4 == n ? pad : 0;
         int32_t bits = tbh_base64_group(text + i, here);
@@ -11124,10 +11191,12 @@ TBH_FN void *tbh_completion_cancelled_at(tbh_completions *c, uint32_t index);
 
 TBH_FN turbohttp_status tbh_completions_init(tbh_completions *c, const turbohttp_allocator *a,
                                              uint32_t capacity) {
+    size_t bytes;
     memset(c, 0, sizeof *c);
-    c->slots = (tbh_completion *)tbh_allocate(a, capacity * sizeof *c->slots);
+    if (!tbh_mul_size(capacity, sizeof *c->slots, &bytes)) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    c->slots = (tbh_completion *)tbh_allocate(a, bytes);
     if (!c->slots) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    memset(c->slots, 0, capacity * sizeof *c->slots);
+    memset(c->slots, 0, bytes);
     c->capacity = capacity;
     for (uint32_t i = 0; i < capacity; i++) {
         c->slots[i].generation = 1;
@@ -11333,7 +11402,7 @@ typedef struct tbh_conn_h1 {
     turbohttp_chunked chunked;
     turbohttp_h1_head_parser parser;
     uint32_t interims, head_total; /* 1xx seen; head bytes of all of them */
-    uint64_t offset;               /* bytes understood before `at`, for errors */
+    uint64_t offset; /* of `at` in the response, framing included; in the end of the fault */
 
     /* results */
     turbohttp_h1_head head;
@@ -11609,6 +11678,13 @@ static bool tbh_conn_body_room(tbh_conn_h1 *h) {
     return true;
 }
 
+/* Nothing is received that no head could hold, but for one block that may be body (S-34). */
+static size_t tbh_conn_head_room(const tbh_conn_h1 *h) {
+    size_t kept = (size_t)(h->fill - h->at), left = h->limits->head_bytes - h->head_total;
+    size_t most = left > kept ? left - kept : 0;
+    return tbh_min_size(tbh_conn_block_room(h), most + h->limits->block_bytes);
+}
+
 TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     bool ok = true;
     *room = 0;
@@ -11616,7 +11692,7 @@ TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     else if (h->rx == TBH_RX_HEAD) ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
     else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END) ok = tbh_conn_body_room(h);
     if (!ok) return NULL;
-    *room = tbh_conn_block_room(h);
+    *room = h->rx == TBH_RX_HEAD ? tbh_conn_head_room(h) : tbh_conn_block_room(h);
     return h->fill;
 }
 
@@ -11638,9 +11714,12 @@ TBH_FN bool tbh_conn_in_wanted(const tbh_conn_h1 *h) {
 }
 
 /* ------------------------------------------------------------ receiving: the head */
+/* One bound for all heads and the trailers of a response (RELIABILITY 3.1): what is left of it, and
+ * never 0, which would mean the default. */
 static turbohttp_head_limits tbh_conn_head_limits(const tbh_conn_h1 *h) {
     turbohttp_head_limits limits;
-    limits.head_bytes = h->limits->head_bytes;
+    bool is_used_up = h->head_total >= h->limits->head_bytes;
+    limits.head_bytes = is_used_up ? 1 : h->limits->head_bytes - h->head_total;
     limits.line_bytes = h->limits->line_bytes;
     limits.header_count = h->limits->header_count;
     return limits;
@@ -11685,8 +11764,9 @@ static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
 }
 
 static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
-    bool is_empty = h->at == h->fill && h->interims == 0;
-    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
+    size_t n = (size_t)(h->fill - h->at);
+    bool is_empty = n == 0 && h->interims == 0;
+    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, n);
 }
 
 /* When nothing more will come, a parser at its start looks at every line of what there is: the
@@ -11695,8 +11775,7 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     turbohttp_head_limits limits = tbh_conn_head_limits(h);
     size_t n = (size_t)(h->fill - h->at);
     if (n == 0) return TURBOHTTP_PENDING;
-    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
-    if (limits.head_bytes == 0) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
+    if (h->head_total >= h->limits->head_bytes) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
     return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
                                    h->table, h->limits->header_count, &h->head, offset);
@@ -11765,7 +11844,8 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
                                    h->limits->header_count, &h->trailer_count, &consumed, &offset);
     if (status < 0) return tbh_conn_fail(h, status, offset);
     if (status == TURBOHTTP_PENDING)
-        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
+        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, h->trailer_fill)
+                           : TBH_CONN_NOTHING;
     /* What follows the trailers belongs to no response (S-04): there is no way back from it. */
     if (consumed != h->trailer_fill) h->keep_alive = false;
     return tbh_conn_end(h);
@@ -11776,7 +11856,6 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
 static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n,
                                     turbohttp_span *span) {
     *span = tbh_span((const char *)data, n);
-    h->offset += n;
     if (!h->is_collecting) return TBH_CONN_BODY;
     uint8_t *place = h->block->data + h->block->length;
     if (place != data) memmove(place, data, n);
@@ -11800,6 +11879,7 @@ static tbh_conn_event tbh_conn_next_plain(tbh_conn_h1 *h, turbohttp_span *span) 
     }
     const uint8_t *data = h->at;
     h->at += n;
+    h->offset += n;
     h->remaining -= has_length ? n : 0;
     return tbh_conn_give(h, data, n, span);
 }
@@ -11809,13 +11889,15 @@ static tbh_conn_event tbh_conn_next_chunk(tbh_conn_h1 *h, turbohttp_span *span) 
     size_t length = (size_t)(h->fill - h->at);
     turbohttp_chunked before = h->chunked;
     turbohttp_status status = turbohttp_chunked_next(&h->chunked, &in, &length, span);
-    if (status < 0) return tbh_conn_fail(h, status, (uint64_t)(in - h->at));
+    size_t used = (size_t)(in - h->at);
+    if (status < 0) return tbh_conn_fail(h, status, used - 1); /* the last byte is the bad one */
     if (status == TURBOHTTP_OK && !h->is_collecting) {
         /* Not taken yet: body_consume decodes it again, as far as it was taken. */
         h->chunked = before;
         return TBH_CONN_BODY;
     }
-    h->at += in - h->at;
+    h->at += used;
+    h->offset += used;
     if (status == TURBOHTTP_OK)
         return tbh_conn_give(h, (const uint8_t *)span->data, span->length, span);
     if (status == TURBOHTTP_DONE) {
@@ -11838,17 +11920,18 @@ static void tbh_conn_consume_chunk(tbh_conn_h1 *h, size_t n) {
     in = h->at;
     length = skipped + n;
     turbohttp_chunked_next(&h->chunked, &in, &length, &span);
+    h->offset += (size_t)(in - h->at);
     h->at += in - h->at;
 }
 
 TBH_FN void tbh_conn_body_consume(tbh_conn_h1 *h, size_t n) {
     if (n == 0) return;
-    h->offset += n;
     if (h->rx == TBH_RX_CHUNKED) {
         tbh_conn_consume_chunk(h, n);
         return;
     }
     h->at += n;
+    h->offset += n;
     if (h->rx == TBH_RX_LENGTH) h->remaining -= n;
 }
 
@@ -18905,15 +18988,16 @@ TBH_ALWAYS_INLINE void tbh_link1_terminate(const turbohttp_header *header) {
     ((char *)(uintptr_t)header->value)[header->value_length] = 0;
 }
 
-/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
+/* "Keep-Alive: max=9, timeout=5": the server closes then, so we stop a second earlier. */
 static void tbh_link1_keep_alive(tbh_link *link, const turbohttp_header *header) {
+    turbohttp_span rest = tbh_span(header->value, header->value_length), part;
     uint64_t seconds;
-    size_t n = 0;
-    if (header->value_length < 9 || !tbh_equal_nocase(header->value, "timeout=", 8)) return;
-    while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
-    if (!tbh_parse_u64(header->value + 8, n, 86400, &seconds)) return;
-    uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
-    if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+    while (tbh_list_next(&rest, &part)) {
+        if (part.length < 9 || !tbh_equal_nocase(part.data, "timeout=", 8)) continue;
+        if (!tbh_parse_u64(part.data + 8, part.length - 8, 86400, &seconds)) continue;
+        uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
+        if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+    }
 }
 
 static void tbh_link1_headers(tbh_link *link) {
@@ -19563,7 +19647,7 @@ typedef struct tbh_head_writer {
     const turbohttp_request_desc *desc;
     turbohttp_error *error;
     bool has_body;
-    bool has_user_agent, has_accept, has_accept_encoding, has_content_type;
+    bool has_user_agent, has_accept, has_accept_encoding, has_content_type, has_range;
 } tbh_head_writer;
 
 static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status status,
@@ -19607,6 +19691,7 @@ static void tbh_head_note(tbh_head_writer *w, uint16_t id) {
     if (id == TURBOHTTP_HEADER_ACCEPT) w->has_accept = true;
     if (id == TURBOHTTP_HEADER_ACCEPT_ENCODING) w->has_accept_encoding = true;
     if (id == TURBOHTTP_HEADER_CONTENT_TYPE) w->has_content_type = true;
+    if (id == TURBOHTTP_HEADER_RANGE) w->has_range = true;
 }
 
 static turbohttp_status tbh_head_user_field(tbh_head_writer *w, const turbohttp_header_field *f) {
@@ -19668,8 +19753,10 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
 static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
     const char *agent = request->client->desc.user_agent;
     turbohttp_status status = TURBOHTTP_OK;
-    /* A coding that the user asked for by hand is the user's to decode. */
-    request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
+    /* A coding that the user asked for by hand is the user's to decode, and a range of a coded body
+     * cannot be decoded: ranges count coded bytes (RFC 9110 §14.1.2). */
+    request->decode =
+        TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding && !w->has_range;
     if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
     else if (!w->has_user_agent && *agent)
         status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));
@@ -20284,6 +20371,8 @@ static turbohttp_status tbh_submit_unstarted(const turbohttp_request_desc *desc,
 TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
                                                 turbohttp_request *handle, turbohttp_error *error) {
+    turbohttp_request unused;
+    if (!handle) handle = &unused; /* who has on_done may not need it */
     handle->id = 0;
     tbh_client_check_birth(client);
     if (client->is_shut || client->is_doomed)

@@ -23,7 +23,7 @@ typedef struct turbohttp_request {
 /** Limits; zero means the default in the comment. Nothing that a peer
  *  announces sizes an allocation. */
 typedef struct turbohttp_limits {
-    uint32_t head_bytes;       /**< response head, all lines; 65536 */
+    uint32_t head_bytes;       /**< all heads and trailers of a response; 65536 */
     uint32_t line_bytes;       /**< one header line; 16384 */
     uint32_t header_count;     /**< headers in one response; 128 */
     uint32_t interim_count;    /**< 1xx responses; 8 */
@@ -180,7 +180,8 @@ typedef struct turbohttp_request_desc {
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
-    bool disable_decompression; /**< ask for, and decode, no coding */
+    bool disable_decompression; /**< ask for, and decode, no coding; the same
+                                     with a Range header of yours */
     bool disable_reuse;         /**< own connection, closed afterwards */
     bool is_idempotent;         /**< may be repeated whatever the method */
 } turbohttp_request_desc;
@@ -272,9 +273,9 @@ TURBOHTTP_API void turbohttp_client_shutdown(turbohttp_client *client);
 /**
  * Start a request. Nothing is sent before the next poll.
  *
- * Returns: OK with *request live; or an error that is the whole story: no
- * callback follows, and `body.release` has been called. *error (may be NULL)
- * then has the sentence.
+ * Returns: OK with *request (may be NULL) live; or an error that is the whole
+ * story: no callback follows, and `body.release` has been called. *error (may
+ * be NULL) then has the sentence.
  */
 TURBOHTTP_API turbohttp_status
 turbohttp_submit(turbohttp_client *client, const turbohttp_request_desc *desc,

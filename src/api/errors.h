@@ -134,7 +134,8 @@ typedef struct turbohttp_error {
     turbohttp_phase phase;  /**< where in the exchange */
     int32_t system_code;    /**< errno or the platform's code; 0 if none */
     bool request_sent;      /**< was any byte of the request handed over? */
-    uint64_t offset;        /**< byte of the response at fault, if it has one */
+    uint64_t offset;        /**< byte at fault, or where it ended: of the
+                                 response with all its framing, or the URL */
     char text[TURBOHTTP_ERROR_TEXT_BYTES]; /**< what happened, what to do */
 } turbohttp_error;
 

@@ -21,33 +21,24 @@ typedef struct turbohttp_allocator {
     void (*release)(void *user, void *block, size_t size);
 } turbohttp_allocator;
 
-/** How many different block sizes an arena can recycle. */
-#define TURBOHTTP_ARENA_CLASSES 16
-
-/** One recycled size of an arena. */
-typedef struct turbohttp_arena_class {
-    size_t size; /**< bytes of each block; 0: class not in use */
-    void *first; /**< free blocks, linked through their first word */
-} turbohttp_arena_class;
-
 /** Fixed-memory mode: an allocator inside one block of yours. */
 typedef struct turbohttp_arena {
     uint8_t *base; /**< first usable byte, aligned to 16 */
     size_t size;   /**< readable: usable bytes */
-    size_t top;    /**< bytes below this were handed out at least once */
+    size_t top;    /**< bytes from here on are all free */
     size_t used;   /**< readable: bytes handed out now, rounded to 16 each */
-    size_t peak;   /**< readable: highest `top`: what the block must hold */
-    size_t lost;   /**< readable: bytes that cannot be recycled (17th size) */
-    turbohttp_arena_class classes[TURBOHTTP_ARENA_CLASSES]; /**< free lists */
-    uint32_t lock;                                          /**< spin lock */
+    size_t peak;   /**< readable: highest `top` so far */
+    uint8_t *first; /**< free blocks below `top`, by address */
+    uint32_t lock;  /**< spin lock */
 } turbohttp_arena;
 
 /**
  * Make an arena out of a block of memory.
  *
  * Sizes are rounded up to 16 bytes. A released block is kept for the next
- * request of exactly its size, so memory never fragments while sizes repeat;
- * up to 16 sizes are recycled (of a 17th only the most recent block).
+ * request of exactly its size, so memory never fragments while sizes repeat.
+ * Only when the rest of the memory is used up are free neighbours joined, and
+ * larger blocks divided. Cost: at most one step for each free block.
  * Owner: the block stays yours. Valid until: you reuse the block.
  * Thread: any, once made. Blocks: never.
  */
@@ -97,7 +88,6 @@ typedef struct turbohttp_object_pool {
     uint32_t cap;         /**< retained at most */
     uint32_t count;       /**< retained now */
     uint32_t lock;        /**< spin lock */
-    bool disable_pooling; /**< retain nothing */
 } turbohttp_object_pool;
 
 /**
@@ -185,7 +175,6 @@ typedef struct turbohttp_byte_pool {
     uint32_t cap_per_bucket;     /**< retained at most, each size */
     uint32_t lock;               /**< spin lock */
     turbohttp_clearing clearing; /**< policy */
-    bool disable_pooling;        /**< retain nothing */
 } turbohttp_byte_pool;
 
 /**

@@ -19,7 +19,8 @@
     ROW(ERR_POOL_EMPTY, "a pool's cap is reached: return elements or raise the cap")               \
     ROW(ERR_URL, "malformed URL: write it as http://host[:port]/path")                             \
     ROW(ERR_URL_SCHEME, "URL scheme not supported: use http:// or https://")                       \
-    ROW(ERR_URL_HOST, "malformed host in the URL: use a name, a.b.c.d or [IPv6]")                  \
+    ROW(ERR_URL_HOST, "malformed host in the URL: use a name (international ones as xn--...), "    \
+                      "a.b.c.d or [IPv6]")                                                         \
     ROW(ERR_URL_PORT, "malformed port in the URL: use 1 to 65535")                                 \
     ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes")                                      \
     ROW(ERR_INFLATE_DATA, "corrupt compressed data")                                               \

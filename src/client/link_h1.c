@@ -150,15 +150,16 @@ TBH_ALWAYS_INLINE void tbh_link1_terminate(const turbohttp_header *header) {
     ((char *)(uintptr_t)header->value)[header->value_length] = 0;
 }
 
-/* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
+/* "Keep-Alive: max=9, timeout=5": the server closes then, so we stop a second earlier. */
 static void tbh_link1_keep_alive(tbh_link *link, const turbohttp_header *header) {
+    turbohttp_span rest = tbh_span(header->value, header->value_length), part;
     uint64_t seconds;
-    size_t n = 0;
-    if (header->value_length < 9 || !tbh_equal_nocase(header->value, "timeout=", 8)) return;
-    while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
-    if (!tbh_parse_u64(header->value + 8, n, 86400, &seconds)) return;
-    uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
-    if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+    while (tbh_list_next(&rest, &part)) {
+        if (part.length < 9 || !tbh_equal_nocase(part.data, "timeout=", 8)) continue;
+        if (!tbh_parse_u64(part.data + 8, part.length - 8, 86400, &seconds)) continue;
+        uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
+        if (limit_us < link->reuse_us) link->reuse_us = limit_us;
+    }
 }
 
 static void tbh_link1_headers(tbh_link *link) {

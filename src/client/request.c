@@ -365,6 +365,8 @@ static turbohttp_status tbh_submit_unstarted(const turbohttp_request_desc *desc,
 TURBOHTTP_API turbohttp_status turbohttp_submit(turbohttp_client *client,
                                                 const turbohttp_request_desc *desc,
                                                 turbohttp_request *handle, turbohttp_error *error) {
+    turbohttp_request unused;
+    if (!handle) handle = &unused; /* who has on_done may not need it */
     handle->id = 0;
     tbh_client_check_birth(client);
     if (client->is_shut || client->is_doomed)

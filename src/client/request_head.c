@@ -15,7 +15,7 @@ typedef struct tbh_head_writer {
     const turbohttp_request_desc *desc;
     turbohttp_error *error;
     bool has_body;
-    bool has_user_agent, has_accept, has_accept_encoding, has_content_type;
+    bool has_user_agent, has_accept, has_accept_encoding, has_content_type, has_range;
 } tbh_head_writer;
 
 static turbohttp_status tbh_head_refuse(tbh_head_writer *w, turbohttp_status status,
@@ -59,6 +59,7 @@ static void tbh_head_note(tbh_head_writer *w, uint16_t id) {
     if (id == TURBOHTTP_HEADER_ACCEPT) w->has_accept = true;
     if (id == TURBOHTTP_HEADER_ACCEPT_ENCODING) w->has_accept_encoding = true;
     if (id == TURBOHTTP_HEADER_CONTENT_TYPE) w->has_content_type = true;
+    if (id == TURBOHTTP_HEADER_RANGE) w->has_range = true;
 }
 
 static turbohttp_status tbh_head_user_field(tbh_head_writer *w, const turbohttp_header_field *f) {
@@ -120,8 +121,10 @@ static turbohttp_status tbh_head_line(tbh_head_writer *w, const tbh_target *targ
 static turbohttp_status tbh_head_defaults(tbh_head_writer *w, tbh_request *request) {
     const char *agent = request->client->desc.user_agent;
     turbohttp_status status = TURBOHTTP_OK;
-    /* A coding that the user asked for by hand is the user's to decode. */
-    request->decode = TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding;
+    /* A coding that the user asked for by hand is the user's to decode, and a range of a coded body
+     * cannot be decoded: ranges count coded bytes (RFC 9110 §14.1.2). */
+    request->decode =
+        TBH_INFLATE && !w->desc->disable_decompression && !w->has_accept_encoding && !w->has_range;
     if (!w->has_user_agent && !agent) TBH_HEAD_TEXT(w, TBH_USER_AGENT_LINE);
     else if (!w->has_user_agent && *agent)
         status = tbh_head_field(w, "User-Agent", tbh_span_of(agent));

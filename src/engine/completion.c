@@ -7,10 +7,12 @@
 
 TBH_FN turbohttp_status tbh_completions_init(tbh_completions *c, const turbohttp_allocator *a,
                                              uint32_t capacity) {
+    size_t bytes;
     memset(c, 0, sizeof *c);
-    c->slots = (tbh_completion *)tbh_allocate(a, capacity * sizeof *c->slots);
+    if (!tbh_mul_size(capacity, sizeof *c->slots, &bytes)) return TURBOHTTP_ERR_OUT_OF_MEMORY;
+    c->slots = (tbh_completion *)tbh_allocate(a, bytes);
     if (!c->slots) return TURBOHTTP_ERR_OUT_OF_MEMORY;
-    memset(c->slots, 0, capacity * sizeof *c->slots);
+    memset(c->slots, 0, bytes);
     c->capacity = capacity;
     for (uint32_t i = 0; i < capacity; i++) {
         c->slots[i].generation = 1;

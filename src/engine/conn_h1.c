@@ -230,6 +230,13 @@ static bool tbh_conn_body_room(tbh_conn_h1 *h) {
     return true;
 }
 
+/* Nothing is received that no head could hold, but for one block that may be body (S-34). */
+static size_t tbh_conn_head_room(const tbh_conn_h1 *h) {
+    size_t kept = (size_t)(h->fill - h->at), left = h->limits->head_bytes - h->head_total;
+    size_t most = left > kept ? left - kept : 0;
+    return tbh_min_size(tbh_conn_block_room(h), most + h->limits->block_bytes);
+}
+
 TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     bool ok = true;
     *room = 0;
@@ -237,7 +244,7 @@ TBH_FN uint8_t *tbh_conn_in_room(tbh_conn_h1 *h, size_t *room) {
     else if (h->rx == TBH_RX_HEAD) ok = tbh_conn_block_room(h) > 0 || tbh_conn_grow_block(h);
     else if (h->rx > TBH_RX_CHOOSE && h->rx < TBH_RX_END) ok = tbh_conn_body_room(h);
     if (!ok) return NULL;
-    *room = tbh_conn_block_room(h);
+    *room = h->rx == TBH_RX_HEAD ? tbh_conn_head_room(h) : tbh_conn_block_room(h);
     return h->fill;
 }
 
@@ -259,9 +266,12 @@ TBH_FN bool tbh_conn_in_wanted(const tbh_conn_h1 *h) {
 }
 
 /* ------------------------------------------------------------ receiving: the head */
+/* One bound for all heads and the trailers of a response (RELIABILITY 3.1): what is left of it, and
+ * never 0, which would mean the default. */
 static turbohttp_head_limits tbh_conn_head_limits(const tbh_conn_h1 *h) {
     turbohttp_head_limits limits;
-    limits.head_bytes = h->limits->head_bytes;
+    bool is_used_up = h->head_total >= h->limits->head_bytes;
+    limits.head_bytes = is_used_up ? 1 : h->limits->head_bytes - h->head_total;
     limits.line_bytes = h->limits->line_bytes;
     limits.header_count = h->limits->header_count;
     return limits;
@@ -306,8 +316,9 @@ static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
 }
 
 static tbh_conn_event tbh_conn_head_ended_early(tbh_conn_h1 *h) {
-    bool is_empty = h->at == h->fill && h->interims == 0;
-    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, 0);
+    size_t n = (size_t)(h->fill - h->at);
+    bool is_empty = n == 0 && h->interims == 0;
+    return tbh_conn_fail(h, is_empty ? TURBOHTTP_ERR_NO_RESPONSE : TURBOHTTP_ERR_HEAD_TRUNCATED, n);
 }
 
 /* When nothing more will come, a parser at its start looks at every line of what there is: the
@@ -316,8 +327,7 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     turbohttp_head_limits limits = tbh_conn_head_limits(h);
     size_t n = (size_t)(h->fill - h->at);
     if (n == 0) return TURBOHTTP_PENDING;
-    limits.head_bytes -= h->head_total; /* 1xx count too (RELIABILITY 3.1) */
-    if (limits.head_bytes == 0) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
+    if (h->head_total >= h->limits->head_bytes) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
     return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
                                    h->table, h->limits->header_count, &h->head, offset);
@@ -386,7 +396,8 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
                                    h->limits->header_count, &h->trailer_count, &consumed, &offset);
     if (status < 0) return tbh_conn_fail(h, status, offset);
     if (status == TURBOHTTP_PENDING)
-        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, 0) : TBH_CONN_NOTHING;
+        return h->is_ended ? tbh_conn_fail(h, TURBOHTTP_ERR_BODY_TRUNCATED, h->trailer_fill)
+                           : TBH_CONN_NOTHING;
     /* What follows the trailers belongs to no response (S-04): there is no way back from it. */
     if (consumed != h->trailer_fill) h->keep_alive = false;
     return tbh_conn_end(h);
@@ -397,7 +408,6 @@ static tbh_conn_event tbh_conn_next_trailers(tbh_conn_h1 *h) {
 static tbh_conn_event tbh_conn_give(tbh_conn_h1 *h, const uint8_t *data, size_t n,
                                     turbohttp_span *span) {
     *span = tbh_span((const char *)data, n);
-    h->offset += n;
     if (!h->is_collecting) return TBH_CONN_BODY;
     uint8_t *place = h->block->data + h->block->length;
     if (place != data) memmove(place, data, n);
@@ -421,6 +431,7 @@ static tbh_conn_event tbh_conn_next_plain(tbh_conn_h1 *h, turbohttp_span *span) 
     }
     const uint8_t *data = h->at;
     h->at += n;
+    h->offset += n;
     h->remaining -= has_length ? n : 0;
     return tbh_conn_give(h, data, n, span);
 }
@@ -430,13 +441,15 @@ static tbh_conn_event tbh_conn_next_chunk(tbh_conn_h1 *h, turbohttp_span *span) 
     size_t length = (size_t)(h->fill - h->at);
     turbohttp_chunked before = h->chunked;
     turbohttp_status status = turbohttp_chunked_next(&h->chunked, &in, &length, span);
-    if (status < 0) return tbh_conn_fail(h, status, (uint64_t)(in - h->at));
+    size_t used = (size_t)(in - h->at);
+    if (status < 0) return tbh_conn_fail(h, status, used - 1); /* the last byte is the bad one */
     if (status == TURBOHTTP_OK && !h->is_collecting) {
         /* Not taken yet: body_consume decodes it again, as far as it was taken. */
         h->chunked = before;
         return TBH_CONN_BODY;
     }
-    h->at += in - h->at;
+    h->at += used;
+    h->offset += used;
     if (status == TURBOHTTP_OK)
         return tbh_conn_give(h, (const uint8_t *)span->data, span->length, span);
     if (status == TURBOHTTP_DONE) {
@@ -459,17 +472,18 @@ static void tbh_conn_consume_chunk(tbh_conn_h1 *h, size_t n) {
     in = h->at;
     length = skipped + n;
     turbohttp_chunked_next(&h->chunked, &in, &length, &span);
+    h->offset += (size_t)(in - h->at);
     h->at += in - h->at;
 }
 
 TBH_FN void tbh_conn_body_consume(tbh_conn_h1 *h, size_t n) {
     if (n == 0) return;
-    h->offset += n;
     if (h->rx == TBH_RX_CHUNKED) {
         tbh_conn_consume_chunk(h, n);
         return;
     }
     h->at += n;
+    h->offset += n;
     if (h->rx == TBH_RX_LENGTH) h->remaining -= n;
 }
 

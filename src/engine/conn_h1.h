@@ -94,7 +94,7 @@ typedef struct tbh_conn_h1 {
     turbohttp_chunked chunked;
     turbohttp_h1_head_parser parser;
     uint32_t interims, head_total; /* 1xx seen; head bytes of all of them */
-    uint64_t offset;               /* bytes understood before `at`, for errors */
+    uint64_t offset; /* of `at` in the response, framing included; in the end of the fault */
 
     /* results */
     turbohttp_h1_head head;

@@ -56,9 +56,9 @@ TURBOHTTP_API turbohttp_status turbohttp_base64_decode(turbohttp_writer *writer,
                                                        size_t n) {
     char *to;
     if (n % 4 != 0) return TURBOHTTP_ERR_ENCODING;
-    turbohttp_status status = turbohttp_writer_reserve(writer, n / 4 * 3, &to);
+    size_t pad = n == 0 || text[n - 1] != '=' ? 0 : text[n - 2] != '=' ? 1 : 2;
+    turbohttp_status status = turbohttp_writer_reserve(writer, n / 4 * 3 - pad, &to);
     if (status != TURBOHTTP_OK || n == 0) return status;
-    size_t pad = text[n - 1] != '=' ? 0 : text[n - 2] != '=' ? 1 : 2;
     for (size_t i = 0; i < n; i += 4) {
         size_t here = i + 4 == n ? pad : 0;
         int32_t bits = tbh_base64_group(text + i, here);

@@ -69,7 +69,8 @@ TBH_FN size_t tbh_url_plain_target(const char *p) {
     if (p[0] != '/') return 0;
     for (;; n++) { /* ends at the NUL at the latest */
         if ((uint8_t)((p[n] | 0x20) - 'a') < 26) continue;
-        if (p[n] == '.' && p[n - 1] == '/') return 0;
+        bool may_be_dots = p[n] == '.' || p[n] == '%'; /* also written %2e */
+        if (may_be_dots && p[n - 1] == '/') return 0;
         if (p[n] == '%' && !tbh_url_is_escape(p + n, 3)) return 0;
         if (!tbh_url_in(&tbh_url_sent, p[n])) break;
     }
@@ -306,23 +307,34 @@ TURBOHTTP_API turbohttp_status turbohttp_percent_encode(turbohttp_writer *writer
     return tbh_url_put_encoded(writer, &tbh_url_unreserved, false, (const char *)bytes, n);
 }
 
+/* The bytes that the text stands for; false for a '%' without two digits. */
+static bool tbh_url_decoded_length(const char *text, size_t n, size_t *length) {
+    *length = 0;
+    for (size_t i = 0; i < n; i++, ++*length) {
+        if (text[i] != '%') continue;
+        if (!tbh_url_is_escape(text + i, n - i)) return false;
+        i += 2;
+    }
+    return true;
+}
+
 TURBOHTTP_API turbohttp_status turbohttp_percent_decode(turbohttp_writer *writer, const char *text,
                                                         size_t n) {
     char *to;
-    size_t written = 0;
-    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
+    size_t length;
+    if (!tbh_url_decoded_length(text, n, &length)) return TURBOHTTP_ERR_ENCODING;
+    turbohttp_status status = turbohttp_writer_reserve(writer, length, &to);
     if (status != TURBOHTTP_OK) return status;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, written = 0; i < n; i++) {
         char c = text[i];
         if (c == '%') {
-            if (!tbh_url_is_escape(text + i, n - i)) return TURBOHTTP_ERR_ENCODING;
             c = (char)(tbh_hex_value((uint8_t)text[i + 1]) * 16 +
                        tbh_hex_value((uint8_t)text[i + 2]));
             i += 2;
         }
         to[written++] = c;
     }
-    return turbohttp_writer_commit(writer, written);
+    return turbohttp_writer_commit(writer, length);
 }
 
 /* ------------------------------------------------------------ dot segments */

@@ -47,7 +47,6 @@ TURBOHTTP_API void turbohttp_byte_pool_init(turbohttp_byte_pool *pool,
     pool->max_bytes = (size_t)1 << high;
     pool->cap_per_bucket = disable_pooling ? 0 : cap_per_bucket;
     pool->clearing = clearing;
-    pool->disable_pooling = disable_pooling;
     for (size_t i = 0; i < TURBOHTTP_BYTE_POOL_BUCKETS; i++)
         pool->buckets[i].room = pool->cap_per_bucket;
 }

@@ -30,7 +30,6 @@ TURBOHTTP_API void turbohttp_object_pool_init(turbohttp_object_pool *pool,
     pool->cap = disable_pooling ? 0 : cap;
     pool->reset = reset;
     pool->user = user;
-    pool->disable_pooling = disable_pooling;
     if (!tbh_object_layout(element_bytes, &pool->link_at, &pool->block_bytes))
         pool->block_bytes = 0;
 }

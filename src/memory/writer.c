@@ -95,22 +95,29 @@ static uint8_t tbh_writer_latin1_of(const char *p, size_t n, size_t *used) {
     return (uint8_t)(lead << 6 | ((uint8_t)p[1] & 0x3f));
 }
 
-static turbohttp_status tbh_writer_put_narrow(turbohttp_writer *writer, const char *utf8, size_t n,
-                                              bool latin1) {
-    char *to;
-    turbohttp_status status = turbohttp_writer_reserve(writer, n, &to);
-    if (status != TURBOHTTP_OK || n == 0) return status;
+/* Says how many bytes the text becomes, and writes them if `to` is given. */
+static size_t tbh_writer_narrow(char *to, const char *utf8, size_t n, bool latin1) {
     size_t written = 0;
-    for (size_t i = 0, used = 1; i < n; i += used) {
+    for (size_t i = 0, used; i < n; i += used) {
         uint8_t c = (uint8_t)utf8[i];
         used = 1;
         if (c >= 0x80) {
             c = tbh_writer_latin1_of(utf8 + i, n - i, &used);
             if (c == 0 || !latin1) c = '?';
         }
-        to[written++] = (char)c;
+        if (to) to[written] = (char)c;
+        written++;
     }
-    writer->length += written;
+    return written;
+}
+
+static turbohttp_status tbh_writer_put_narrow(turbohttp_writer *writer, const char *utf8, size_t n,
+                                              bool latin1) {
+    char *to;
+    size_t length = tbh_writer_narrow(NULL, utf8, n, latin1);
+    turbohttp_status status = turbohttp_writer_reserve(writer, length, &to);
+    if (status != TURBOHTTP_OK || length == 0) return status;
+    writer->length += tbh_writer_narrow(to, utf8, n, latin1);
     return TURBOHTTP_OK;
 }
 

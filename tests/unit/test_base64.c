@@ -59,6 +59,23 @@ static void every_length_round_trips(void) {
     }
 }
 
+/* Every triple of bytes of a few values, zeros among them. */
+static void every_group_of_edge_values_round_trips(void) {
+    static const uint8_t values[] = {0, 1, 15, 16, 63, 64, 127, 128, 255};
+    for (size_t i = 0; i < 9 * 9 * 9; i++) {
+        uint8_t bytes[6] = {values[i % 9], values[i / 9 % 9], values[i / 81], 0, 0, 0};
+        char coded[8];
+        open_writer(0);
+        CHECK_INT(turbohttp_base64_encode(&w, bytes, 6), TURBOHTTP_OK);
+        CHECK_INT(w.length, 8);
+        memcpy(coded, w.data, 8);
+        turbohttp_writer_clear(&w);
+        CHECK_INT(turbohttp_base64_decode(&w, coded, 8), TURBOHTTP_OK);
+        CHECK(w.length == 6 && memcmp(w.data, bytes, 6) == 0);
+        shut_writer();
+    }
+}
+
 static void malformed_text_is_refused_and_appends_nothing(void) {
     static const char *const bad[] = {"Z", "Zg", "Zg=", "Zg===", "=", "====", "Z===", "Zg=a", "Zg==Zg==",
                                       "Zm9v\n", "Zm 9", "Zm9-", "Zm9_", "Zh==", "Zm9=", "Zm9v====",
@@ -81,11 +98,22 @@ static void limits_are_the_writers(void) {
     turbohttp_writer_clear(&w);
     CHECK_INT(turbohttp_base64_encode(&w, "", SIZE_MAX), TURBOHTTP_ERR_OVERFLOW);
     shut_writer();
+    for (size_t n = 0; n <= 3; n++) { /* exactly what fits */
+        static const char *const coded[] = {"", "Zg==", "Zm8=", "Zm9v"};
+        open_writer(n + 1);
+        turbohttp_writer_put_byte(&w, '>');
+        CHECK_INT(turbohttp_base64_decode(&w, coded[n], strlen(coded[n])), TURBOHTTP_OK);
+        CHECK_INT(w.length, n + 1);
+        CHECK_INT(turbohttp_base64_decode(&w, "Zg==", 4), TURBOHTTP_ERR_OVERFLOW);
+        CHECK_INT(w.length, n + 1);
+        shut_writer();
+    }
 }
 
 static const check_test tests[] = {
     CHECK_TEST(vectors_of_rfc_4648),
     CHECK_TEST(every_length_round_trips),
+    CHECK_TEST(every_group_of_edge_values_round_trips),
     CHECK_TEST(malformed_text_is_refused_and_appends_nothing),
     CHECK_TEST(limits_are_the_writers),
 };

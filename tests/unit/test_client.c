@@ -3,6 +3,7 @@
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "client_fixture.h"
+#include "guard.h"
 #include "pool_scan.h"
 
 static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Name: value\r\n\r\nhello";
@@ -32,6 +33,37 @@ static void a_response_has_everything(void) {
     turbohttp_response_free(&response);
     turbohttp_response_free(&response);
     CHECK(turbohttp_response_header(&response, "x-name") == NULL);
+    fixture_close(&f);
+}
+
+/* What the user holds is never given to anybody else, whatever runs meanwhile. */
+static void C5_a_response_in_hand_is_not_touched_by_later_requests(void) {
+    fixture f;
+    turbohttp_response held[3], other;
+    fixture_open(&f, plain, sizeof plain - 1);
+    CHECK_INT(turbohttp_send(f.client, &f.request, &held[0]), TURBOHTTP_OK);
+    f.server.answer = zipped;
+    f.server.answer_length = sizeof zipped - 1;
+    CHECK_INT(turbohttp_send(f.client, &f.request, &held[1]), TURBOHTTP_OK);
+    f.server.answer = "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\nX-Tail: end\r\n\r\n";
+    f.server.answer_length = strlen(f.server.answer);
+    CHECK_INT(turbohttp_send(f.client, &f.request, &held[2]), TURBOHTTP_OK);
+    for (int i = 0; i < 50; i++) {
+        f.server.answer = i % 2 ? plain : zipped;
+        f.server.answer_length = i % 2 ? sizeof plain - 1 : sizeof zipped - 1;
+        CHECK_INT(turbohttp_send(f.client, &f.request, &other), TURBOHTTP_OK);
+        turbohttp_response_free(&other);
+    }
+    CHECK(strcmp(turbohttp_response_header(&held[0], "X-Name"), "value") == 0);
+    CHECK(strcmp(turbohttp_response_text(&held[0]), "hello") == 0);
+    CHECK(strcmp(turbohttp_response_header(&held[1], "Content-Encoding"), "gzip") == 0);
+    CHECK(strcmp(turbohttp_response_text(&held[1]), "hello hello hello hello\n") == 0);
+    CHECK_INT(held[2].status, 404);
+    CHECK_TEXT(held[2].reason.data, held[2].reason.length, "No");
+    CHECK(strcmp(turbohttp_response_text(&held[2]), "xyz") == 0);
+    CHECK_INT(held[2].trailer_count, 1);
+    CHECK(strcmp(held[2].trailers[0].name, "X-Tail") == 0 && strcmp(held[2].trailers[0].value, "end") == 0);
+    for (int i = 0; i < 3; i++) turbohttp_response_free(&held[i]);
     fixture_close(&f);
 }
 
@@ -133,6 +165,26 @@ static void C4_a_callback_may_be_set_after_the_end(void) {
     fixture_close(&f);
 }
 
+static void count_done(void *user, turbohttp_request request, turbohttp_response *response) {
+    (void)request;
+    CHECK_INT(response->error.code, TURBOHTTP_OK);
+    ++*(int *)user;
+}
+
+static void a_callback_needs_no_handle(void) {
+    fixture f;
+    int done = 0;
+    fixture_open(&f, plain, sizeof plain - 1);
+    f.request.on_done = count_done;
+    f.request.user = &done;
+    CHECK_INT(turbohttp_submit(f.client, &f.request, NULL, NULL), TURBOHTTP_OK);
+    f.request.url = "nothing";
+    CHECK_INT(turbohttp_submit(f.client, &f.request, NULL, NULL), TURBOHTTP_ERR_URL_SCHEME);
+    poll_often(&f);
+    CHECK_INT(done, 1);
+    fixture_close(&f);
+}
+
 static void C4_the_number_of_requests_is_bounded(void) {
     fixture f;
     turbohttp_request request;
@@ -144,6 +196,18 @@ static void C4_the_number_of_requests_is_bounded(void) {
     submit(&f);
     CHECK_INT(turbohttp_submit(f.client, &f.request, &request, &error), TURBOHTTP_ERR_QUEUE_FULL);
     CHECK(strstr(error.text, "limits.requests") != NULL);
+    fixture_close(&f);
+    fixture_open(&f, plain, sizeof plain - 1); /* 256 when nobody says anything else */
+    turbohttp_request first = submit(&f);
+    for (int i = 1; i < 256; i++) submit(&f);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_ERR_QUEUE_FULL);
+    CHECK_INT(request.id, 0);
+    poll_often(&f);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_ERR_QUEUE_FULL); /* not taken yet */
+    turbohttp_response response;
+    CHECK_INT(turbohttp_take(f.client, first, &response), TURBOHTTP_OK);
+    turbohttp_response_free(&response);
+    CHECK_INT(turbohttp_submit(f.client, &f.request, &request, NULL), TURBOHTTP_OK);
     fixture_close(&f);
 }
 
@@ -391,31 +455,72 @@ static void A9_without_pools_everything_goes_to_the_allocator(void) {
     fixture_close(&f);
 }
 
+/* A client in fixed memory: `bytes` bytes that begin at an odd address and end at a page nobody may
+ * touch. */
+static guard fixture_fixed(fixture *f, size_t bytes, uint32_t requests, uint32_t connections,
+                           uint32_t block_bytes, uint32_t header_count) {
+    guard g = guard_alloc(bytes | 1);
+    memset(&f->desc.allocator, 0, sizeof f->desc.allocator);
+    f->desc.memory = g.data;
+    f->desc.memory_bytes = g.length;
+    f->desc.limits.requests = requests;
+    f->desc.limits.connections = f->desc.limits.connections_per_host = connections;
+    f->desc.limits.block_bytes = f->desc.limits.receive_bytes = block_bytes;
+    f->desc.limits.header_count = header_count;
+    CHECK_INT(turbohttp_client_create(&f->client, &f->desc), TURBOHTTP_OK);
+    return g;
+}
+
+static void fixed_rounds(fixture *f, uint32_t requests, int rounds) {
+    turbohttp_response response[16];
+    turbohttp_request handles[16];
+    for (int i = 0; i < rounds; i++) {
+        for (uint32_t k = 0; k < requests; k++) handles[k] = submit(f);
+        poll_often(f);
+        for (uint32_t k = 0; k < requests; k++) { /* all of them are held at once */
+            CHECK_INT(turbohttp_take(f->client, handles[k], &response[k]), TURBOHTTP_OK);
+            CHECK_INT(response[k].error.code, TURBOHTTP_OK);
+        }
+        for (uint32_t k = 0; k < requests; k++) turbohttp_response_free(&response[k]);
+    }
+}
+
 static void A10_a_client_lives_in_one_block(void) {
-    static uint64_t block[TURBOHTTP_FIXED_BYTES(4, 2, 2048, 32) / 8 + 1];
-    fixture f;
-    turbohttp_response response;
-    fixture_describe(&f, zipped, sizeof zipped - 1);
-    memset(&f.desc.allocator, 0, sizeof f.desc.allocator);
-    f.desc.memory = block;
-    f.desc.memory_bytes = sizeof block;
-    f.desc.limits.requests = 4;
-    f.desc.limits.connections = f.desc.limits.connections_per_host = 2;
-    f.desc.limits.block_bytes = f.desc.limits.receive_bytes = 2048;
-    f.desc.limits.header_count = 32;
-    CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
-    for (int i = 0; i < 100; i++) {
-        turbohttp_request requests[4];
-        for (int k = 0; k < 4; k++) requests[k] = submit(&f);
-        poll_often(&f);
-        for (int k = 0; k < 4; k++) {
-            CHECK_INT(turbohttp_take(f.client, requests[k], &response), TURBOHTTP_OK);
-            CHECK_INT(response.error.code, TURBOHTTP_OK);
-            turbohttp_response_free(&response);
+    static const uint32_t requests[] = {1, 2, 4, 16}, connections[] = {1, 2, 8};
+    static const uint32_t blocks[] = {512, 2048, 16384}, headers[] = {2, 32, 128};
+    for (size_t i = 0; i < 4 * 3 * 3 * 3; i++) {
+        uint32_t r = requests[i % 4], c = connections[i / 4 % 3], b = blocks[i / 12 % 3], h = headers[i / 36];
+        for (int with_gzip = 0; with_gzip < 2; with_gzip++) {
+            fixture f;
+            if (with_gzip) fixture_describe(&f, zipped, sizeof zipped - 1);
+            else fixture_describe(&f, plain, sizeof plain - 1);
+            guard g = fixture_fixed(&f, TURBOHTTP_FIXED_BYTES(r, c, b, h), r, c, b, h);
+            fixed_rounds(&f, r, 5);
+            if (check_failed_here) printf("%u requests, %u connections, blocks of %u, %u headers\n", r, c, b, h);
+            CHECK_INT(f.memory.requests, 0);
+            turbohttp_client_destroy(f.client);
+            guard_free(&g);
         }
     }
-    CHECK_INT(f.memory.requests, 0);
+}
+
+/* Each host takes another number of bytes while it is known. */
+static void A10_hosts_of_any_length_come_and_go(void) {
+    fixture f;
+    char url[300];
+    fixture_describe(&f, plain, sizeof plain - 1);
+    guard g = fixture_fixed(&f, TURBOHTTP_FIXED_BYTES(4, 2, 2048, 32), 4, 2, 2048, 32);
+    f.request.url = url;
+    for (size_t i = 0; i < 1000; i++) {
+        size_t length = 1 + i * 37 % 240;
+        memset(url, 'a', sizeof url);
+        memcpy(url, "http://", 7);
+        for (size_t k = 50; k < length; k += 50) url[7 + k] = '.';
+        memcpy(url + 7 + length, "b/", 3);
+        fixed_rounds(&f, 1 + (uint32_t)i % 4, 1);
+    }
     turbohttp_client_destroy(f.client);
+    guard_free(&g);
 }
 
 static void A10_running_out_is_an_error_of_that_request_only(void) {
@@ -722,10 +827,12 @@ static void the_most_urgent_gets_the_next_connection(void) {
 static const check_test tests[] = {
     CHECK_TEST(the_most_urgent_gets_the_next_connection),
     CHECK_TEST(a_response_has_everything),
+    CHECK_TEST(C5_a_response_in_hand_is_not_touched_by_later_requests),
     CHECK_TEST(a_response_may_outlive_its_client),
     CHECK_TEST(C4_a_handle_is_taken_once_and_then_stale),
     CHECK_TEST(C4_every_step_of_a_slot_but_the_right_one_is_refused),
     CHECK_TEST(C4_a_callback_may_be_set_after_the_end),
+    CHECK_TEST(a_callback_needs_no_handle),
     CHECK_TEST(C4_the_number_of_requests_is_bounded),
     CHECK_TEST(a_cancelled_request_completes_once),
     CHECK_TEST(E17_shutdown_ends_everything_and_says_so),
@@ -736,6 +843,7 @@ static const check_test tests[] = {
     CHECK_TEST(A11_no_allocation_with_16_requests_in_flight),
     CHECK_TEST(A9_without_pools_everything_goes_to_the_allocator),
     CHECK_TEST(A10_a_client_lives_in_one_block),
+    CHECK_TEST(A10_hosts_of_any_length_come_and_go),
     CHECK_TEST(A10_running_out_is_an_error_of_that_request_only),
     CHECK_TEST(O14_secrets_do_not_rest_in_pools),
     CHECK_TEST(O14_heads_leave_nothing_on_their_way),

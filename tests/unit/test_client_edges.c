@@ -341,7 +341,161 @@ static void a_resolver_that_gives_no_family_or_too_many_is_survived(void) {
     look_up(1000, 0);
 }
 
+/* ------------------------------------------------------------ sources of request bodies */
+typedef struct source_step {
+    turbohttp_status status;
+    int length; /* -1: more than there is room for */
+} source_step;
+
+typedef struct source_case {
+    source_step steps[4];
+    bool is_known; /* the length, which is 5 */
+    turbohttp_status status;
+    const char *body; /* on the wire */
+} source_case;
+
+static const source_case *source_now;
+static size_t source_at, source_wire_length;
+static char source_wire[1024];
+
+static turbohttp_status source_read(void *user, void *data, size_t room, size_t *length) {
+    const source_step *step = &source_now->steps[source_at++];
+    (void)user;
+    if (step->length > 0) memcpy(data, "abcdefgh", (size_t)step->length);
+    *length = step->length < 0 ? room + 1 : (size_t)step->length;
+    return step->status;
+}
+
+static turbohttp_status source_send(void *user, void *connection, const void *data, size_t length, size_t *sent) {
+    (void)user, (void)connection;
+    memcpy(source_wire + source_wire_length, data, length);
+    source_wire_length += length;
+    source_wire[source_wire_length] = 0;
+    *sent = length;
+    return TURBOHTTP_OK;
+}
+
+static bool source_wire_is_right(void) {
+    const char *body = strstr(source_wire, "\r\n\r\n");
+    return body && strcmp(body + 4, source_now->body) == 0;
+}
+
+/* Answers when all has come, and once. */
+static turbohttp_status source_receive(void *user, void *connection, void *data, size_t room, size_t *received) {
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    (void)user, (void)connection, (void)room;
+    if (source_now->status != TURBOHTTP_OK || !source_wire_is_right()) return TURBOHTTP_PENDING;
+    memcpy(data, answer, sizeof answer - 1);
+    *received = sizeof answer - 1;
+    return TURBOHTTP_OK;
+}
+
+/* C1: whatever a source does, the framing is right or the request fails. */
+static void a_source_ends_with_or_without_bytes(void) {
+    static const source_case cases[] = {
+        {{{TURBOHTTP_DONE, 0}}, false, TURBOHTTP_OK, "0\r\n\r\n"},
+        {{{TURBOHTTP_DONE, 5}}, false, TURBOHTTP_OK, "5\r\nabcde\r\n0\r\n\r\n"},
+        {{{TURBOHTTP_OK, 3}, {TURBOHTTP_OK, 8}, {TURBOHTTP_DONE, 0}}, false, TURBOHTTP_OK,
+         "3\r\nabc\r\n8\r\nabcdefgh\r\n0\r\n\r\n"},
+        {{{TURBOHTTP_PENDING, 0}, {TURBOHTTP_OK, 0}, {TURBOHTTP_DONE, 0}}, false, TURBOHTTP_OK, "0\r\n\r\n"},
+        {{{TURBOHTTP_PENDING, 0}, {TURBOHTTP_OK, 1}, {TURBOHTTP_PENDING, 0}, {TURBOHTTP_DONE, 2}}, false, TURBOHTTP_OK,
+         "1\r\na\r\n2\r\nab\r\n0\r\n\r\n"},
+        {{{TURBOHTTP_PENDING, 3}}, false, TURBOHTTP_ERR_BODY_SOURCE, ""},
+        {{{TURBOHTTP_OK, -1}}, false, TURBOHTTP_ERR_BODY_SOURCE, ""},
+        {{{TURBOHTTP_ERR_STATE, 0}}, false, TURBOHTTP_ERR_BODY_SOURCE, ""},
+        {{{TURBOHTTP_OK, 2}, {TURBOHTTP_ERR_FILE, 0}}, false, TURBOHTTP_ERR_FILE, "2\r\nab\r\n"},
+        {{{TURBOHTTP_OK, 5}}, true, TURBOHTTP_OK, "abcde"},
+        {{{TURBOHTTP_OK, 2}, {TURBOHTTP_DONE, 3}}, true, TURBOHTTP_OK, "ababc"},
+        {{{TURBOHTTP_OK, 2}, {TURBOHTTP_DONE, 2}}, true, TURBOHTTP_ERR_BODY_SOURCE, "ab"},
+        {{{TURBOHTTP_DONE, 0}}, true, TURBOHTTP_ERR_BODY_SOURCE, ""},
+        {{{TURBOHTTP_OK, 6}}, true, TURBOHTTP_ERR_BODY_SOURCE, ""},
+        {{{TURBOHTTP_OK, 2}, {TURBOHTTP_OK, 4}}, true, TURBOHTTP_ERR_BODY_SOURCE, "ab"},
+        {{{TURBOHTTP_PENDING, 0}, {TURBOHTTP_OK, 0}, {TURBOHTTP_OK, 5}}, true, TURBOHTTP_OK, "abcde"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture f;
+        turbohttp_response response;
+        fixture_describe(&f, plain, sizeof plain - 1);
+        f.transport.io_send = source_send;
+        f.transport.io_receive = source_receive;
+        f.request.body.read = source_read;
+        f.request.body.is_unknown = !cases[i].is_known;
+        f.request.body.length = cases[i].is_known ? 5 : 0;
+        source_now = &cases[i];
+        source_at = source_wire_length = 0;
+        source_wire[0] = 0;
+        fixture_create(&f);
+        turbohttp_request request = submit(&f);
+        for (int k = 0; k < 8; k++) {
+            turbohttp_poll(f.client, 0);
+            turbohttp_resume(f.client, request);
+        }
+        CHECK_INT(turbohttp_take(f.client, request, &response), TURBOHTTP_OK);
+        CHECK_INT(response.error.code, cases[i].status);
+        turbohttp_response_free(&response);
+        if (!source_wire_is_right()) printf("case %zu: \"%s\"\n", i, source_wire);
+        CHECK(source_wire_is_right());
+        fixture_close(&f);
+    }
+}
+
+/* ------------------------------------------------------------ where the fault is */
+typedef struct fault_case {
+    const char *answer; /* the server closes behind it */
+    turbohttp_status status;
+    size_t offset;
+} fault_case;
+
+static turbohttp_status receive_to_the_end(void *user, void *connection, void *data, size_t room,
+                                           size_t *received) {
+    turbohttp_status status = canned_receive(user, connection, data, room, received);
+    return status == TURBOHTTP_PENDING ? TURBOHTTP_DONE : status;
+}
+
+static turbohttp_status take_all(void *user, const void *data, size_t length) {
+    (void)user, (void)data, (void)length;
+    return TURBOHTTP_OK;
+}
+
+#define FAULT_CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" /* 47 bytes */
+
+static void the_record_names_the_byte_at_fault_at_any_split(void) {
+    static const fault_case cases[] = {
+        {"HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", TURBOHTTP_ERR_HEADER_LINE, 18},
+        {"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\nA B: c\r\n\r\n", TURBOHTTP_ERR_HEADER_LINE, 40},
+        {"HTTP/1.1 200 OK\r\nA: b\r\n", TURBOHTTP_ERR_HEAD_TRUNCATED, 23},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12345", TURBOHTTP_ERR_BODY_TRUNCATED, 43},
+        {FAULT_CHUNKED "X", TURBOHTTP_ERR_CHUNK, 47},
+        {FAULT_CHUNKED "5\r\nhello\r\n3;a\r\nabc\r\nX56\r\n", TURBOHTTP_ERR_CHUNK, 67},
+        {FAULT_CHUNKED "5\r\nhelloX\r\n0\r\n\r\n", TURBOHTTP_ERR_CHUNK, 55},
+        {FAULT_CHUNKED "5\r\nhello\rX", TURBOHTTP_ERR_CHUNK, 56},
+        {FAULT_CHUNKED "5\r\nhello\r\n5\nhello", TURBOHTTP_ERR_CHUNK, 58},
+        {FAULT_CHUNKED "5\r\nhello\r\n0\r\nA: b\r\nX Y: z\r\n\r\n", TURBOHTTP_ERR_HEADER_LINE, 67},
+        {FAULT_CHUNKED "5\r\nhello\r\n0\r\nA: b\r\n", TURBOHTTP_ERR_BODY_TRUNCATED, 66},
+        {FAULT_CHUNKED "5\r\nhel", TURBOHTTP_ERR_BODY_TRUNCATED, 53},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t length = strlen(cases[i].answer);
+        for (size_t portion = 0; portion < 2 * length; portion++) {
+            fixture f;
+            turbohttp_response response;
+            fixture_describe(&f, cases[i].answer, length);
+            f.server.portion = portion / 2;
+            if (portion % 2) f.request.on_body = take_all;
+            f.transport.io_receive = receive_to_the_end;
+            fixture_create(&f);
+            CHECK_INT(turbohttp_send(f.client, &f.request, &response), cases[i].status);
+            if (response.error.offset != cases[i].offset) printf("%s, %zu:\n", cases[i].answer, portion);
+            CHECK_INT(response.error.offset, cases[i].offset);
+            turbohttp_response_free(&response);
+            fixture_close(&f);
+        }
+    }
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(a_source_ends_with_or_without_bytes),
+    CHECK_TEST(the_record_names_the_byte_at_fault_at_any_split),
     CHECK_TEST(a_transport_that_receives_more_than_its_room_is_refused),
     CHECK_TEST(a_transport_that_sends_more_than_it_got_is_refused),
     CHECK_TEST(a_transport_that_sends_nothing_and_says_ok_does_not_hang_the_poll),

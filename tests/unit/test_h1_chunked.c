@@ -216,6 +216,31 @@ static void S_33_plain_chunks_pay_for_their_framing_too(void) {
     }
 }
 
+/* The same bound for lines that come in pieces, and for the last one, which has no data to pay for. */
+static void S_33_the_cap_is_exact_at_any_split(void) {
+    static const struct {
+        const char *text;
+        int64_t needed;
+    } cases[] = {{"0000000001\r\nx\r\n", 14}, {"1;a=\"b\"\r\nx\r\n", 11}, {"0\r\n", 3}, {"00;a\r\n", 6}};
+    for (size_t i = 0; i < 4; i++) {
+        for (int64_t budget = 0; budget < 18; budget++) {
+            for (size_t step = 1; step <= strlen(cases[i].text); step++) {
+                turbohttp_chunked c;
+                turbohttp_span data;
+                turbohttp_status status = TURBOHTTP_PENDING;
+                turbohttp_chunked_init(&c);
+                c.budget = budget;
+                for (size_t at = 0; at < strlen(cases[i].text) && status >= 0; at += step) {
+                    const uint8_t *in = (const uint8_t *)cases[i].text + at;
+                    size_t left = strlen(cases[i].text) - at < step ? strlen(cases[i].text) - at : step;
+                    while ((status = turbohttp_chunked_next(&c, &in, &left, &data)) == TURBOHTTP_OK) {}
+                }
+                CHECK_INT(status < 0 ? status : 0, budget < cases[i].needed ? TURBOHTTP_ERR_CHUNK_OVERHEAD : 0);
+            }
+        }
+    }
+}
+
 static void honest_small_chunks_never_reach_the_cap(void) {
     turbohttp_chunked c;
     turbohttp_chunked_init(&c);
@@ -278,6 +303,7 @@ static const check_test tests[] = {
     CHECK_TEST(S_33_a_chunk_line_has_256_bytes_at_most),
     CHECK_TEST(S_33_an_extension_flood_ends_at_the_overhead_cap),
     CHECK_TEST(S_33_plain_chunks_pay_for_their_framing_too),
+    CHECK_TEST(S_33_the_cap_is_exact_at_any_split),
     CHECK_TEST(honest_small_chunks_never_reach_the_cap),
     CHECK_TEST(S_36_a_cut_body_is_never_done),
     CHECK_TEST(chunk_heads_are_hexadecimal),

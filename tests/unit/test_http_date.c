@@ -83,6 +83,30 @@ static void everything_else_is_refused(void) {
     }
 }
 
+/* Every day number of every month, in a leap year, a common year, and the two kinds of century. */
+static void days_end_where_their_month_does(void) {
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}, years[] = {2024, 2023, 2000, 1900};
+    for (int y = 0; y < 4; y++) {
+        for (int m = 0; m < 12; m++) {
+            int last = lengths[m] + (m == 1 && (y == 0 || y == 2));
+            for (int day = 0; day < 100; day++) {
+                char text[64];
+                int64_t t = 5;
+                turbohttp_status expected = day >= 1 && day <= last ? TURBOHTTP_OK : TURBOHTTP_ERR_ENCODING;
+                snprintf(text, sizeof text, "Mon, %02d %s %04d 00:00:00 GMT", day, months[m], years[y]);
+                CHECK_INT(parse(text, NOW, &t), expected);
+                snprintf(text, sizeof text, "Mon %s %2d 00:00:00 %04d", months[m], day, years[y]);
+                CHECK_INT(parse(text, NOW, &t), expected);
+                if (years[y] < 2000) continue; /* seen from 2026 */
+                snprintf(text, sizeof text, "Monday, %02d-%s-%02d 00:00:00 GMT", day, months[m], years[y] % 100);
+                CHECK_INT(parse(text, NOW, &t), expected);
+            }
+        }
+    }
+}
+
 static void every_day_round_trips_with_the_right_weekday(void) {
     static const char names[] = "SunMonTueWedThuFriSat";
     char out[TURBOHTTP_HTTP_DATE_BYTES];
@@ -108,6 +132,7 @@ static const check_test tests[] = {
     CHECK_TEST(edges_of_the_calendar),
     CHECK_TEST(two_digit_years_lie_at_most_fifty_years_ahead),
     CHECK_TEST(everything_else_is_refused),
+    CHECK_TEST(days_end_where_their_month_does),
     CHECK_TEST(every_day_round_trips_with_the_right_weekday),
 };
 CHECK_MAIN(tests)

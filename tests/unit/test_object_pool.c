@@ -90,6 +90,29 @@ static void cap_bounds_what_is_retained(void) {
     bench_shut(&b);
 }
 
+static void A1_counters_tell_rents_from_the_pool_and_from_the_allocator(void) {
+    bench b;
+    bench_open(&b, 2, true, false);
+    for (int i = 0; i < 5; i++) {
+        void *p = turbohttp_object_pool_rent(&b.pool), *q = turbohttp_object_pool_rent(&b.pool);
+        CHECK_INT(turbohttp_object_pool_count(&b.pool), 0);
+        CHECK_INT(turbohttp_object_pool_stats(&b.pool).active, 2);
+        turbohttp_object_pool_return(&b.pool, p);
+        CHECK_INT(turbohttp_object_pool_stats(&b.pool).active, 1);
+        turbohttp_object_pool_return(&b.pool, q);
+        CHECK_INT(turbohttp_object_pool_count(&b.pool), 2);
+    }
+    turbohttp_pool_stats s = turbohttp_object_pool_stats(&b.pool);
+    CHECK_INT(s.rented, 10);
+    CHECK_INT(s.returned, 10);
+    CHECK_INT(s.missed, 2);
+    CHECK_INT(s.active, 0);
+    turbohttp_object_pool_stats_reset(&b.pool);
+    s = turbohttp_object_pool_stats(&b.pool);
+    CHECK_INT(s.rented + s.returned + s.missed + s.active, 0);
+    bench_shut(&b);
+}
+
 static void stats_reset_keeps_active(void) {
     bench b;
     bench_open(&b, 3, true, false);
@@ -156,6 +179,7 @@ static const check_test tests[] = {
     CHECK_TEST(fresh_objects_are_zero_and_returned_ones_are_reset),
     CHECK_TEST(without_a_hook_objects_come_back_zeroed),
     CHECK_TEST(cap_bounds_what_is_retained),
+    CHECK_TEST(A1_counters_tell_rents_from_the_pool_and_from_the_allocator),
     CHECK_TEST(stats_reset_keeps_active),
     CHECK_TEST(pooling_off_asks_the_allocator_each_time),
     CHECK_TEST(A11_no_allocation_after_warm_up),

@@ -3,6 +3,7 @@
 #include "turbohttp.h"
 #include "check.h"
 #include "counting_allocator.h"
+#include "guard.h"
 
 #define TEXT_BYTES 500
 
@@ -63,6 +64,38 @@ static void seeks_to_every_position_from_every_other(void) {
     shut_reader();
 }
 
+static void A6_a_read_gives_what_was_asked_for_and_no_byte_more(void) {
+    for (size_t n = 0; n <= TEXT_BYTES; n += 7) {
+        for (size_t from = 0; from <= TEXT_BYTES; from += 41) {
+            size_t expected = TEXT_BYTES - from < n ? TEXT_BYTES - from : n;
+            guard g = guard_alloc(n);
+            open_reader();
+            CHECK_INT(turbohttp_reader_seek(&r, from), TURBOHTTP_OK);
+            CHECK_INT(turbohttp_reader_read(&r, g.data, n), expected);
+            CHECK(memcmp(g.data, text + from, expected) == 0);
+            CHECK_INT(turbohttp_reader_tell(&r), from + expected);
+            CHECK_INT(turbohttp_reader_seek(&r, from), TURBOHTTP_OK);
+            CHECK_INT(turbohttp_reader_skip(&r, n), expected);
+            CHECK_INT(turbohttp_reader_tell(&r), from + expected);
+            shut_reader();
+            guard_free(&g);
+        }
+    }
+}
+
+static void A6_no_position_beyond_the_end_moves_the_reader(void) {
+    static const size_t beyond[] = {TEXT_BYTES + 1, SIZE_MAX / 2 + 1, SIZE_MAX - 1, SIZE_MAX};
+    open_reader();
+    CHECK_INT(turbohttp_reader_skip(&r, SIZE_MAX), TEXT_BYTES);
+    CHECK_INT(turbohttp_reader_seek(&r, TEXT_BYTES), TURBOHTTP_OK);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_INT(turbohttp_reader_seek(&r, beyond[i]), TURBOHTTP_ERR_INVALID_ARGUMENT);
+        CHECK_INT(turbohttp_reader_tell(&r), TEXT_BYTES);
+        CHECK_INT(turbohttp_reader_peek(&r), -1);
+    }
+    shut_reader();
+}
+
 static void bytes_and_pieces_agree(void) {
     open_reader();
     for (size_t i = 0; i < TEXT_BYTES; i++) CHECK_INT(turbohttp_reader_next(&r), (uint8_t)text[i]);
@@ -97,6 +130,8 @@ static void stops_at_the_end_of_a_slice(void) {
 static const check_test tests[] = {
     CHECK_TEST(reads_everything_in_any_steps),
     CHECK_TEST(seeks_to_every_position_from_every_other),
+    CHECK_TEST(A6_a_read_gives_what_was_asked_for_and_no_byte_more),
+    CHECK_TEST(A6_no_position_beyond_the_end_moves_the_reader),
     CHECK_TEST(bytes_and_pieces_agree),
     CHECK_TEST(stops_at_the_end_of_a_slice),
 };

@@ -101,6 +101,77 @@ static void S_30_every_byte_at_every_place(void) {
     }
 }
 
+/* ------------------------------------------------------------ headers that are ours */
+static void reserved_names_are_refused_in_any_case_and_named(void) {
+    static const char *const names[] = {
+        "Host", "Content-Length", "Connection", "Transfer-Encoding", "Upgrade", "TE", "Keep-Alive", "Proxy-Connection",
+        "Trailer", "Expect", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Key", "Sec-WebSocket-Version"};
+    canned_server server = canned_server_make("", 0);
+    turbohttp_transport transport = canned_transport(&server);
+    turbohttp_client_desc desc;
+    turbohttp_client *client;
+    memset(&desc, 0, sizeof desc);
+    desc.transport = &transport;
+    desc.clock.user = &server;
+    desc.clock.now_us = canned_now;
+    CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+    for (size_t i = 0; i < 4 * sizeof names / sizeof names[0]; i++) {
+        char name[32];
+        turbohttp_header_field field = {name, i & 1 ? NULL : "x"};
+        turbohttp_request_desc wanted;
+        turbohttp_request request;
+        turbohttp_error error;
+        snprintf(name, sizeof name, "%s", names[i / 4]);
+        for (char *p = name; *p && (i & 2); p++) *p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p | 32);
+        memset(&wanted, 0, sizeof wanted);
+        wanted.url = "http://server.test/";
+        wanted.headers = &field;
+        wanted.header_count = 1;
+        CHECK_INT(turbohttp_submit(client, &wanted, &request, &error), TURBOHTTP_ERR_HEADER_RESERVED);
+        CHECK(strstr(error.text, name) != NULL);
+    }
+    turbohttp_client_destroy(client);
+}
+
+/* What the user says stands there once, and instead of what we would say. */
+static void a_header_of_the_users_replaces_ours(void) {
+    static const char *const names[] = {"Content-Type", "User-Agent", "Accept", "Accept-Encoding"};
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for (size_t i = 0; i < 8; i++) {
+        canned_server server = canned_server_make(answer, sizeof answer - 1);
+        turbohttp_transport transport = canned_transport(&server);
+        turbohttp_client_desc desc;
+        turbohttp_client *client;
+        turbohttp_header_field field = {names[i / 2], i & 1 ? NULL : "mine"};
+        turbohttp_request_desc wanted;
+        turbohttp_response response;
+        char line[64];
+        memset(&desc, 0, sizeof desc);
+        transport.io_send = record_send;
+        desc.transport = &transport;
+        desc.clock.user = &server;
+        desc.clock.now_us = canned_now;
+        memset(&wanted, 0, sizeof wanted);
+        wanted.url = "http://server.test/";
+        wanted.body.data = "x";
+        wanted.body.length = 1;
+        wanted.body.content_type = "text/ours";
+        wanted.headers = &field;
+        wanted.header_count = 1;
+        wire_length = 0;
+        CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+        CHECK_INT(turbohttp_send(client, &wanted, &response), TURBOHTTP_OK);
+        turbohttp_response_free(&response);
+        turbohttp_client_destroy(client);
+        wire[wire_length] = 0;
+        snprintf(line, sizeof line, "\r\n%s:", names[i / 2]);
+        const char *first = strstr(wire, line);
+        CHECK((first != NULL) == (field.value != NULL));
+        if (first) CHECK(strncmp(first + strlen(line), " mine\r\n", 7) == 0 && !strstr(first + 1, line));
+    }
+}
+
 /* ------------------------------------------------------------ origins that are recalled */
 static void submit_and_send(turbohttp_client *client, const char *url, unsigned options, bool is_head) {
     static const turbohttp_header_field fields[] = {{"X-A", "1"}, {"Accept", NULL}};
@@ -153,9 +224,67 @@ static void a_url_that_was_seen_before_says_the_same(void) {
         "http://a.test./x",        "http://a.test.:81/x",    "http://u:p@a.test/x", "http://10.0.0.1:5/x",
         "http://[2001:DB8::1]/x",  "http://[::1]:81/x",      "http://a.test",       "http://a.test?q",
         "http://a.test/a/../b",    "http://a.test/%7Eb",     "http://a.test:443/x", "http://a.test/",
+        "http://a.test/%2e%2E/x",  "http://a.test/a/%2e/b",  "http://a.test/a/%2E.", "http://a.test/.%2e/x",
+        "http://a.test/a%2e/b",    "http://a.test/?a=/%2e/b", "http://a.test/a/%2eb",
     };
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
         for (unsigned options = 0; options < 64; options++) one_url(urls[i], options, options % 3 == 0);
+}
+
+/* ------------------------------------------------------------ requests one after the other */
+static turbohttp_status ignore_body(void *user, const void *data, size_t length) {
+    (void)user, (void)data, (void)length;
+    return TURBOHTTP_OK;
+}
+
+static void send_and_take(turbohttp_client *client, unsigned options) {
+    static const turbohttp_header_field fields[] = {{"X-Secret", "1"}, {"Accept", NULL}, {"User-Agent", "other"}};
+    turbohttp_request_desc wanted;
+    turbohttp_response response;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.url = options ? "http://u:p@server.test/other?x" : "http://server.test/";
+    wanted.method = options & 1 ? "PUT" : NULL;
+    wanted.host = options & 2 ? "other.test" : NULL;
+    wanted.use_http10 = options & 4;
+    wanted.disable_decompression = options & 8;
+    wanted.headers = fields;
+    wanted.header_count = options & 16 ? 3 : 0;
+    wanted.body.data = options & 32 ? "secret" : NULL;
+    wanted.body.length = options & 32 ? 6 : 0;
+    wanted.body.content_type = "text/secret";
+    wanted.expect_continue = options & 64;
+    wanted.on_body = options & 128 ? ignore_body : NULL;
+    wanted.priority = options & 256 ? TURBOHTTP_PRIORITY_HIGH : TURBOHTTP_PRIORITY_NORMAL;
+    wanted.is_idempotent = options & 512;
+    wire_length = 0;
+    CHECK_INT(turbohttp_send(client, &wanted, &response), TURBOHTTP_OK);
+    turbohttp_response_free(&response);
+    wire[wire_length] = 0;
+}
+
+/* C5: request objects, connections and blocks come from pools; none of what they held comes along. */
+static void S_06_a_used_client_says_what_a_fresh_one_says(void) {
+    static char fresh[sizeof wire];
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    canned_server server = canned_server_make(answer, sizeof answer - 1);
+    turbohttp_transport transport = canned_transport(&server);
+    turbohttp_client_desc desc;
+    turbohttp_client *client;
+    memset(&desc, 0, sizeof desc);
+    transport.io_send = record_send;
+    desc.transport = &transport;
+    desc.clock.user = &server;
+    desc.clock.now_us = canned_now;
+    for (unsigned options = 1; options < 1024; options++) {
+        CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_OK);
+        send_and_take(client, 0);
+        memcpy(fresh, wire, sizeof wire);
+        send_and_take(client, options);
+        send_and_take(client, 0);
+        if (strcmp(wire, fresh) != 0) printf("after %u: \"%s\" instead of \"%s\"\n", options, wire, fresh);
+        CHECK(strcmp(wire, fresh) == 0);
+        turbohttp_client_destroy(client);
+    }
 }
 
 static turbohttp_status try_url(turbohttp_client *client, const char *url) {
@@ -199,6 +328,9 @@ static void what_a_new_origin_refuses_a_known_one_refuses(void) {
 
 static const check_test tests[] = {
     CHECK_TEST(what_a_new_origin_refuses_a_known_one_refuses),
+    CHECK_TEST(reserved_names_are_refused_in_any_case_and_named),
+    CHECK_TEST(a_header_of_the_users_replaces_ours),
+    CHECK_TEST(S_06_a_used_client_says_what_a_fresh_one_says),
     CHECK_TEST(S_30_every_byte_at_every_place),
     CHECK_TEST(a_url_that_was_seen_before_says_the_same),
 };

@@ -3,6 +3,7 @@
 #include "turbohttp.h"
 #include "check.h"
 #include "counting_allocator.h"
+#include "guard.h"
 
 #define TEXT_BYTES 700
 
@@ -153,6 +154,45 @@ static void every_slice_equals_its_part(void) {
     shut_segments();
 }
 
+/* The text behind a slice is equal to what lies behind it in the segments: only counting tells
+ * whether its last piece was cut. */
+static void A5_the_pieces_of_a_slice_end_with_it(void) {
+    open_segments(false);
+    turbohttp_segments_append(&s, text, 300);
+    turbohttp_sequence q = turbohttp_segments_sequence(&s);
+    for (size_t from = 0; from <= 300; from += 3) {
+        for (size_t n = 0; from + n <= 300; n += 7) {
+            turbohttp_sequence part = turbohttp_sequence_slice(&q, from, n);
+            turbohttp_sequence_iterator it;
+            turbohttp_span piece;
+            size_t at = from;
+            memset(&it, 0, sizeof it);
+            while (turbohttp_sequence_next(&part, &it, &piece)) {
+                CHECK(piece.length > 0 && memcmp(piece.data, text + at, piece.length) == 0);
+                at += piece.length;
+            }
+            CHECK_INT(at, from + n);
+            CHECK_INT(it.taken, n);
+            CHECK(piece.length == 0 && !turbohttp_sequence_next(&part, &it, &piece));
+        }
+    }
+    shut_segments();
+}
+
+static void A5_copies_cross_pieces_and_stop_where_they_should(void) {
+    open_segments(false);
+    turbohttp_segments_append(&s, text, 300);
+    turbohttp_sequence q = turbohttp_segments_sequence(&s);
+    for (size_t n = 0; n <= 310; n++) {
+        guard g = guard_alloc(n);
+        size_t expected = n < 300 ? n : 300;
+        CHECK_INT(turbohttp_sequence_copy_to(&q, g.data, n), expected);
+        CHECK(memcmp(g.data, text, expected) == 0);
+        guard_free(&g);
+    }
+    shut_segments();
+}
+
 static void views_of_nothing_and_of_plain_memory(void) {
     open_segments(false);
     turbohttp_sequence q = turbohttp_segments_sequence(&s);
@@ -222,6 +262,8 @@ static const check_test tests[] = {
     CHECK_TEST(consuming_returns_segments_and_keeps_offsets),
     CHECK_TEST(a_whole_segment_is_attached_and_detached),
     CHECK_TEST(every_slice_equals_its_part),
+    CHECK_TEST(A5_the_pieces_of_a_slice_end_with_it),
+    CHECK_TEST(A5_copies_cross_pieces_and_stop_where_they_should),
     CHECK_TEST(views_of_nothing_and_of_plain_memory),
     CHECK_TEST(block_sizes_have_a_default_and_a_least),
     CHECK_TEST(a_view_does_not_grow_with_its_buffer),

@@ -35,6 +35,7 @@ static void all_parts_are_found(void) {
     size_t bad = 99;
     CHECK_INT(parse("HTTPS://me:pw@Example.COM:8443/a/b;c?x=1&y=?#top/?", &u, &bad), TURBOHTTP_OK);
     CHECK_INT(bad, 0);
+    CHECK_SPAN(u.text, "HTTPS://me:pw@Example.COM:8443/a/b;c?x=1&y=?#top/?");
     CHECK_SPAN(u.scheme, "HTTPS");
     CHECK_SPAN(u.authority, "me:pw@Example.COM:8443");
     CHECK_SPAN(u.userinfo, "me:pw");
@@ -136,6 +137,19 @@ static void S_70_everything_else_is_refused_where_it_goes_wrong(void) {
         {"http://a../", TURBOHTTP_ERR_URL_HOST, 7},
         {"http://" L63 "a.com/", TURBOHTTP_ERR_URL_HOST, 7},
         {"http://" L63 "." L63 "." L63 "." L63 "/", TURBOHTTP_ERR_URL_HOST, 7},
+        {"http://[", TURBOHTTP_ERR_URL_HOST, 7},
+        {"http://[::1", TURBOHTTP_ERR_URL_HOST, 7},
+        {"http://[::1/]", TURBOHTTP_ERR_URL_HOST, 7}, /* the bracket is in the path */
+        {"http://[::1?]", TURBOHTTP_ERR_URL_HOST, 7},
+        {"http://u@[::1#]", TURBOHTTP_ERR_URL_HOST, 9},
+        {"http://[]/", TURBOHTTP_ERR_URL_HOST, 8},
+        {"http://[::g]/", TURBOHTTP_ERR_URL_HOST, 8},
+        {"http://[::1]x", TURBOHTTP_ERR_URL_HOST, 12},
+        {"http://[::1]:x", TURBOHTTP_ERR_URL_PORT, 13},
+        {"http://[fe80::1%2]", TURBOHTTP_ERR_URL_HOST, 15},
+        {"http://[fe80::1%25]", TURBOHTTP_ERR_URL_HOST, 15},
+        {"http://[fe80::1%25a$]", TURBOHTTP_ERR_URL_HOST, 19},
+        {"http://[fe80::1%25ab%41]", TURBOHTTP_ERR_URL_HOST, 20},
         {"http://h:0/", TURBOHTTP_ERR_URL_PORT, 9},
         {"http://h:65536/", TURBOHTTP_ERR_URL_PORT, 9},
         {"http://h:000080/", TURBOHTTP_ERR_URL_PORT, 9},
@@ -330,6 +344,18 @@ static const pair resolve_cases[] = {
     {"ftp://h/", NULL},
     {"http://a@b@c", NULL},
     {"mailto:x@y", NULL},
+    {"/", "http://a/"},
+    {"/?#", "http://a/?#"},
+    {"svn+ssh://h/", NULL},
+    {"h2c:x", NULL},
+    {"a-b:x", NULL},
+    {"a.b:x", NULL},
+    {"1a:x", "http://a/b/c/1a:x"}, /* no scheme begins so */
+    {"+a:x", "http://a/b/c/+a:x"},
+    {":x", "http://a/b/c/:x"},
+    {"./g:h", "http://a/b/c/g:h"},
+    {"g/a:b", "http://a/b/c/g/a:b"},
+    {"g?a:b", "http://a/b/c/g?a:b"},
     {"/caf\xc3\xa9", NULL},
 };
 
@@ -351,6 +377,27 @@ static void references_resolve_as_in_rfc_3986(void) {
     }
 }
 
+/* What resolves holds nothing but printable ASCII, wherever a byte stands in the reference. */
+static void S_12_every_byte_in_a_reference_is_refused_or_harmless(void) {
+    static const char *const shapes[] = {"%cx/y", "x%c/y", "/%c", "//h%c/", "?a%cb", "#%c", "../%c", "//u%c@h/", "http:%c/h/", "http://h%c"};
+    turbohttp_url base, result;
+    parse("https://a/b/c/d;p?q", &base, NULL);
+    for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; shape++) {
+        for (int byte = 0; byte < 256; byte++) {
+            char text[32];
+            int n = snprintf(text, sizeof text, shapes[shape], byte);
+            open_writer(0);
+            turbohttp_status status = turbohttp_url_resolve(&base, text, (size_t)n, 0, &w);
+            if (byte <= 0x20 || byte >= 0x7f || byte == '\\') CHECK(status != TURBOHTTP_OK);
+            if (status != TURBOHTTP_OK) CHECK_INT(w.length, 0);
+            if (status == TURBOHTTP_OK)
+                CHECK_INT(turbohttp_url_parse(&result, w.data, w.length, 0, NULL), TURBOHTTP_OK);
+            for (size_t i = 0; i < w.length; i++) CHECK(w.data[i] > 0x20 && w.data[i] < 0x7f && w.data[i] != '\\');
+            shut_writer();
+        }
+    }
+}
+
 static void bases_without_a_path_or_with_dots_resolve_too(void) {
     static const struct {
         const char *base, *reference, *out;
@@ -366,6 +413,9 @@ static void bases_without_a_path_or_with_dots_resolve_too(void) {
                  {"http://h/..", "d", "http://h/d"},
                  {"http://h/a/../", "d", "http://h/d"},
                  {"http://h//a//b", "../c", "http://h//a/c"},
+                 {"http://h//x", "g", "http://h//g"},
+                 {"http://h//x", "..", "http://h/"},
+                 {"http://h//", "", "http://h//"},
                  {"http://h/a/", "?q", "http://h/a/?q"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         turbohttp_url base;
@@ -385,6 +435,8 @@ static void S_12_resolved_urls_obey_the_limit(void) {
     CHECK_INT(turbohttp_url_resolve(&base, "x", 1, 20, &w), TURBOHTTP_ERR_URL_TOO_LONG);
     CHECK_INT(turbohttp_url_resolve(&base, "x", 1, 21, &w), TURBOHTTP_OK);
     CHECK_INT(turbohttp_url_resolve(&base, "xxxxxx", 6, 5, &w), TURBOHTTP_ERR_URL_TOO_LONG);
+    static const char dots[] = "/../../../../../../../../x"; /* long itself, short when resolved */
+    CHECK_INT(turbohttp_url_resolve(&base, dots, sizeof dots - 1, sizeof dots - 2, &w), TURBOHTTP_ERR_URL_TOO_LONG);
     turbohttp_writer_clear(&w);
     CHECK_INT(turbohttp_url_resolve(&base, "http://b/", 9, 9, &w), TURBOHTTP_OK);
     turbohttp_writer_clear(&w);
@@ -417,6 +469,20 @@ static void S_81_out_of_memory_appends_nothing(void) {
     CHECK_INT(turbohttp_query_add(&q, "a", "b"), TURBOHTTP_OK);
     CHECK_INT(turbohttp_query_add(&q, "long", "long again"), TURBOHTTP_ERR_OVERFLOW);
     CHECK_WRITTEN("?a=b");
+    shut_writer();
+    open_writer(7);
+    turbohttp_writer_put_text(&w, "before");
+    CHECK_INT(turbohttp_percent_decode(&w, "%41%42", 6), TURBOHTTP_ERR_OVERFLOW);
+    CHECK_WRITTEN("before");
+    turbohttp_writer_clear(&w);
+    CHECK_INT(turbohttp_percent_decode(&w, "%41bc%44e%20!", 13), TURBOHTTP_OK);
+    CHECK_WRITTEN("AbcDe !");
+    CHECK_INT(turbohttp_percent_decode(&w, "", 0), TURBOHTTP_OK);
+    turbohttp_writer_clear(&w);
+    parse("http://a.long.name:81/", &base, NULL);
+    CHECK_INT(turbohttp_url_put_host(&base, &w), TURBOHTTP_ERR_OVERFLOW);
+    CHECK_INT(turbohttp_writer_written(&w).length, 0);
+    CHECK_INT(turbohttp_percent_encode(&w, "abcdefgh", 8), TURBOHTTP_ERR_OVERFLOW);
     shut_writer();
 }
 
@@ -496,6 +562,7 @@ static const check_test tests[] = {
     CHECK_TEST(S_71_only_dotted_quads_are_numbers),
     CHECK_TEST(S_71_ipv6_literals),
     CHECK_TEST(references_resolve_as_in_rfc_3986),
+    CHECK_TEST(S_12_every_byte_in_a_reference_is_refused_or_harmless),
     CHECK_TEST(bases_without_a_path_or_with_dots_resolve_too),
     CHECK_TEST(S_12_resolved_urls_obey_the_limit),
     CHECK_TEST(S_81_out_of_memory_appends_nothing),

@@ -40,6 +40,29 @@ static void every_code_point_and_no_surrogate_is_valid(void) {
     }
 }
 
+/* One byte inside a character replaced by, or preceded by, any other: what follows it cannot mend it. */
+static void a_wrong_byte_inside_a_character_is_refused(void) {
+    static const char *const texts[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = strlen(texts[i]);
+        for (size_t at = 1; at < n; at++) {
+            for (int byte = 0; byte < 256; byte++) {
+                char text[8];
+                turbohttp_utf8 u;
+                size_t bad = 99;
+                if (byte >= 0x80 && byte < 0xc0) continue;
+                memcpy(text, texts[i], at);
+                text[at] = (char)byte;
+                memcpy(text + at + 1, texts[i] + at, n - at);
+                memset(&u, 0, sizeof u);
+                CHECK_INT(turbohttp_utf8_feed(&u, text, n + 1, &bad), TURBOHTTP_ERR_ENCODING);
+                CHECK_INT(bad, at);
+                CHECK(!valid_in_bytes((uint8_t *)text, n + 1));
+            }
+        }
+    }
+}
+
 static void every_cut_character_is_incomplete(void) {
     static const char *const texts[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf",
                                         "\xf4\x8f\xbf\xbf", "\xe0\xa0\x80", "\xf0\x90\x80\x80"};
@@ -85,6 +108,7 @@ static void failure_is_for_ever(void) {
 
 static const check_test tests[] = {
     CHECK_TEST(every_code_point_and_no_surrogate_is_valid),
+    CHECK_TEST(a_wrong_byte_inside_a_character_is_refused),
     CHECK_TEST(every_cut_character_is_incomplete),
     CHECK_TEST(the_bad_byte_is_named_at_any_split_and_alignment),
     CHECK_TEST(failure_is_for_ever),

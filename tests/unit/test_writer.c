@@ -85,6 +85,26 @@ static void S_53_limit_holds_and_the_error_sticks(void) {
     shut_writer();
 }
 
+static void A4_a_writer_takes_exactly_its_maximum(void) {
+    for (size_t max = 1; max <= 70; max++) {
+        char *p;
+        open_writer(max, false);
+        CHECK_INT(turbohttp_writer_reserve(&w, max, &p), TURBOHTTP_OK);
+        memset(p, 'x', max);
+        CHECK_INT(turbohttp_writer_commit(&w, max), TURBOHTTP_OK);
+        CHECK_INT(turbohttp_writer_reserve(&w, 0, &p), TURBOHTTP_OK);
+        CHECK_INT(turbohttp_writer_commit(&w, 0), TURBOHTTP_OK);
+        CHECK_INT(turbohttp_writer_written(&w).length, max);
+        CHECK_INT(turbohttp_writer_put_byte(&w, 'x'), TURBOHTTP_ERR_OVERFLOW);
+        CHECK_INT(turbohttp_writer_written(&w).length, max);
+        turbohttp_writer_clear(&w);
+        for (size_t i = 0; i < max; i++) CHECK_INT(turbohttp_writer_put_byte(&w, 'y'), TURBOHTTP_OK);
+        CHECK_INT(turbohttp_writer_put(&w, "", 0), TURBOHTTP_OK);
+        CHECK_INT(turbohttp_writer_put(&w, "y", 1), TURBOHTTP_ERR_OVERFLOW);
+        shut_writer();
+    }
+}
+
 static void unlimited_writer_refuses_sizes_that_overflow(void) {
     open_writer(0, false);
     char *p;
@@ -172,10 +192,36 @@ static void B4_text_becomes_latin1_or_question_marks(void) {
     }
 }
 
+/* Only what is written counts, not what the UTF-8 took. */
+static void B4_text_that_does_not_fit_is_not_begun(void) {
+    open_writer(3, false);
+    CHECK_INT(turbohttp_writer_put_latin1(&w, "\xc3\xa9\xe2\x82\xac!", 6), TURBOHTTP_OK);
+    CHECK_WRITTEN("\xe9?!");
+    turbohttp_writer_clear(&w);
+    CHECK_INT(turbohttp_writer_put_ascii(&w, "\xf0\x9f\x98\x80" "ab", 6), TURBOHTTP_OK);
+    CHECK_WRITTEN("?ab");
+    CHECK_INT(turbohttp_writer_put_ascii(&w, "", 0), TURBOHTTP_OK);
+    CHECK_INT(turbohttp_writer_put_latin1(&w, "\xc3\xa9", 2), TURBOHTTP_ERR_OVERFLOW);
+    CHECK_WRITTEN("?ab");
+    CHECK_INT(turbohttp_writer_put_latin1(&w, "x", 1), TURBOHTTP_ERR_OVERFLOW);
+    turbohttp_writer_reset(&w);
+    turbohttp_byte_pool_trim(&pool);
+    memory.fail_at = memory.requests + 1;
+    CHECK_INT(turbohttp_writer_put_latin1(&w, "abc", 3), TURBOHTTP_ERR_OUT_OF_MEMORY);
+    CHECK_INT(turbohttp_writer_put_ascii(&w, "a", 1), TURBOHTTP_ERR_OUT_OF_MEMORY);
+    turbohttp_writer_reset(&w);
+    turbohttp_buffer detached;
+    CHECK_INT(turbohttp_writer_detach(&w, &detached), TURBOHTTP_OK);
+    CHECK_INT(turbohttp_writer_put_latin1(&w, "a", 1), TURBOHTTP_ERR_STATE);
+    shut_writer();
+}
+
 static const check_test tests[] = {
     CHECK_TEST(nothing_is_lost_while_it_grows),
     CHECK_TEST(reserve_then_commit),
     CHECK_TEST(S_53_limit_holds_and_the_error_sticks),
+    CHECK_TEST(A4_a_writer_takes_exactly_its_maximum),
+    CHECK_TEST(B4_text_that_does_not_fit_is_not_begun),
     CHECK_TEST(unlimited_writer_refuses_sizes_that_overflow),
     CHECK_TEST(detach_moves_the_block_and_ends_the_writer),
     CHECK_TEST(S_81_each_failing_allocation_keeps_what_was_written),
