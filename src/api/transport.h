@@ -93,7 +93,7 @@ typedef struct turbohttp_stub_options {
 
 /** One name whose addresses are fixed: no look-up is made for it. */
 typedef struct turbohttp_name_override {
-    const char *host;      /**< compared without case */
+    const char *host;      /**< compared without case; "*": any host */
     uint16_t port;         /**< 0: any port */
     const char *addresses; /**< "192.0.2.1 2001:db8::1", blanks between */
 } turbohttp_name_override;

@@ -163,7 +163,9 @@ static const turbohttp_name_override *tbh_lookup_find_override(const tbh_lookup 
     for (size_t i = 0; i < desc->name_count; i++) {
         const turbohttp_name_override *known = &desc->names[i];
         bool is_port = known->port == 0 || known->port == port;
-        if (is_port && tbh_span_equal_nocase(tbh_span_of(lookup->name), known->host)) return known;
+        bool is_any = known->host[0] == '*' && !known->host[1];
+        if (is_port && (is_any || tbh_span_equal_nocase(tbh_span_of(lookup->name), known->host)))
+            return known;
     }
     return NULL;
 }
