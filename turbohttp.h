@@ -1993,7 +1993,8 @@ typedef struct turbohttp_resolver {
     /** Begin looking `name` up; *query is yours. OK, or an error. */
     turbohttp_status (*start)(void *user, const char *name, void **query);
     /** Ask for the result: PENDING, an error, or OK with up to `room`
-     *  addresses, best first. After OK or an error the query is over. */
+     *  addresses, best first. After OK or an error the query is over. Asked in
+     *  each poll, which waits 10 ms at most; `turbohttp_wake` ends the wait. */
     turbohttp_status (*check)(void *user, void *query,
                               turbohttp_address *addresses, size_t room,
                               size_t *count);
@@ -14965,9 +14966,10 @@ typedef struct tbh_lookup {
     char name[TBH_NAME_BYTES];       /* lower case, without a trailing dot */
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
-    uint32_t ttl_s;   /* given by the service; 0: not known */
-    bool is_partial;  /* there may be more: see tbh_lookup_join */
-    bool is_absolute; /* the name had a trailing dot: no search list */
+    uint32_t ttl_s;    /* given by the service; 0: not known */
+    uint64_t asked_us; /* when a resolver of the user's was asked last */
+    bool is_partial;   /* there may be more: see tbh_lookup_join */
+    bool is_absolute;  /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
 /* What can find addresses. Functions get a lookup whose `name` is set. */
@@ -14982,6 +14984,8 @@ struct tbh_name_service {
 };
 
 /* A few answers are kept: enough for a client's handful of servers. */
+#define TBH_ASK_AGAIN_US 10000u /* a resolver of the user's */
+
 enum { TBH_CACHE_NAMES = 8 };
 #define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u
@@ -15061,7 +15065,7 @@ static turbohttp_status tbh_user_names_check(tbh_lookup *lookup, uint64_t now_us
     const turbohttp_resolver *user = lookup->resolver->desc->resolver;
     size_t count = 0;
     uint32_t usable = 0;
-    (void)now_us;
+    lookup->asked_us = now_us;
     turbohttp_status status =
         user->check(user->user, lookup->job, lookup->addresses, TURBOHTTP_MAX_ADDRESSES, &count);
     if (count > TURBOHTTP_MAX_ADDRESSES) count = TURBOHTTP_MAX_ADDRESSES;
@@ -15083,8 +15087,7 @@ static turbohttp_status tbh_user_names_start(tbh_lookup *lookup, uint64_t now_us
 }
 
 static uint64_t tbh_user_names_deadline(const tbh_lookup *lookup) {
-    (void)lookup;
-    return 0; /* ask in each poll: the table has no way to tell */
+    return lookup->asked_us + TBH_ASK_AGAIN_US; /* the table has no way to tell */
 }
 
 static void tbh_user_names_cancel(tbh_lookup *lookup) {
@@ -16448,6 +16451,8 @@ static turbohttp_status tbh_dialer_verdict(const tbh_dialer *dialer) {
 static turbohttp_status tbh_dialer_fail(tbh_dialer *dialer, turbohttp_status code,
                                         turbohttp_error *error) {
     tbh_error_set(error, code, dialer->phase);
+    if (code == TURBOHTTP_ERR_TIMEOUT)
+        tbh_error_text(error, "timed out in phase connect: raise timeouts.connect_ms");
     if (error && dialer->started)
         error->system_code = dialer->attempts[dialer->started - 1].system_code;
     tbh_dialer_report(dialer, error);
@@ -16501,7 +16506,10 @@ static turbohttp_status tbh_dialer_resolve(tbh_dialer *dialer, turbohttp_status 
     if (status == TURBOHTTP_OK) return tbh_dialer_resolved(dialer, now_us);
     if (status == TURBOHTTP_PENDING && now_us >= dialer->resolve_deadline_us) {
         tbh_lookup_abandon(&dialer->lookup);
-        return tbh_error_set(error, TURBOHTTP_ERR_TIMEOUT, TURBOHTTP_PHASE_RESOLVE);
+        tbh_error_set(error, TURBOHTTP_ERR_TIMEOUT, TURBOHTTP_PHASE_RESOLVE);
+        tbh_error_text(error, "timed out in phase resolve: raise timeouts.resolve_ms - ");
+        tbh_error_append(error, dialer->lookup.name);
+        return TURBOHTTP_ERR_TIMEOUT;
     }
     return status;
 }
@@ -17522,6 +17530,7 @@ struct turbohttp_client {
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
     uint64_t connects, replays, tickets;
+    bool may_dispatch; /* since the last dispatch a request came to wait, or a link was set free */
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 
@@ -18229,6 +18238,7 @@ TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
     int least = request->wire.priority + (at_front ? 1 : 0);
     tbh_request *before = origin->waiting_last;
+    request->client->may_dispatch = true;
     while (before && before->wire.priority < least) before = before->previous;
     request->state = TBH_REQUEST_WAITING;
     request->previous = before;
@@ -18249,6 +18259,7 @@ TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
 
 /* ------------------------------------------------------------ idle links */
 TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link) {
+    link->client->may_dispatch = true;
     link->idle_previous = NULL;
     link->idle_next = origin->idle;
     if (origin->idle) origin->idle->idle_previous = link;
@@ -18375,6 +18386,7 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
  * read before, not after: links of the same client may vanish meanwhile, with their origins. */
 TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
     tbh_origin *origin = client->origins;
+    client->may_dispatch = false;
     while (origin) {
         origin->requests++; /* keeps it alive */
         while (origin->waiting_first && tbh_origin_dispatch_first(client, origin)) {
@@ -18604,6 +18616,7 @@ static void tbh_link_delist(tbh_link *link) {
 TBH_FN void tbh_link_destroy(tbh_link *link) {
     turbohttp_client *client = link->client;
     tbh_origin *origin = link->origin;
+    client->may_dispatch = true;
     tbh_link_unmark_dirty(link);
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
     tbh_link_delist(link);
@@ -18694,14 +18707,35 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     }
 }
 
-/* Out of descriptors: an idle connection is worth less than a request (RELIABILITY 3.5). */
+/* Out of descriptors: an idle connection, the oldest, is worth less than a request (RELIABILITY 3.5). */
 static bool tbh_link_free_descriptor(turbohttp_client *client) {
+    tbh_link *oldest = NULL;
     for (tbh_link *link = client->links; link; link = link->next) {
         if (link->state != TBH_LINK_IDLE) continue;
-        tbh_link_destroy(link);
-        return true;
+        if (!oldest || link->idle_since_us < oldest->idle_since_us) oldest = link;
     }
-    return false;
+    if (oldest) tbh_link_destroy(oldest);
+    return oldest != NULL;
+}
+
+static turbohttp_status tbh_link_begin(tbh_link *link) {
+    tbh_tls_plan plan;
+    turbohttp_address address;
+    char host[256];
+    tbh_dial_target target = tbh_link_target(link->origin, link->request);
+    const tbh_tls_plan *tls = tbh_secure_plan(link->origin, host, &address, &plan);
+    return tbh_stream_begin(&link->stream, &link->client->io, link, &target, tls,
+                            &link->request->response.error);
+}
+
+static void tbh_link_go_on_opening(tbh_link *link, turbohttp_status status) {
+    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(link->client)) {
+        tbh_stream_shut(&link->stream);
+        status = tbh_link_begin(link); /* a name that was looked up is known by now */
+    }
+    if (status >= 0)
+        memset(&link->request->response.error, 0, sizeof link->request->response.error);
+    tbh_link_opening_answer(link, status);
 }
 
 TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
@@ -18718,27 +18752,12 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     link->request = request;
     request->link = link;
     tbh_link_enlist(link);
-    tbh_tls_plan plan;
-    turbohttp_address address;
-    char host[256];
-    tbh_dial_target target = tbh_link_target(origin, request);
-    const tbh_tls_plan *tls = tbh_secure_plan(origin, host, &address, &plan);
-    turbohttp_error *error = &request->response.error;
-    turbohttp_status status =
-        tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
-    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
-        tbh_stream_shut(&link->stream);
-        status = tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
-    }
-    if (status >= 0) memset(error, 0, sizeof *error);
-    tbh_link_opening_answer(link, status);
+    tbh_link_go_on_opening(link, tbh_link_begin(link));
 }
 
 TBH_FN void tbh_link_step_opening(tbh_link *link) {
     turbohttp_error *error = &link->request->response.error;
-    turbohttp_status status = tbh_stream_step(&link->stream, error);
-    if (status >= 0) memset(error, 0, sizeof *error);
-    tbh_link_opening_answer(link, status);
+    tbh_link_go_on_opening(link, tbh_stream_step(&link->stream, error));
 }
 
 /* ------------------------------------------------------------ between exchanges */
@@ -20705,12 +20724,19 @@ static void tbh_client_take_cancels(turbohttp_client *client) {
 }
 
 /* ------------------------------------------------------------ one round */
+static tbh_link *tbh_client_opening_from(tbh_link *link) {
+    while (link && link->state != TBH_LINK_OPENING) link = link->next;
+    return link;
+}
+
+/* Idle links may vanish meanwhile, to make room; those that open vanish only in their own turn. */
 static void tbh_client_step_opening(turbohttp_client *client) {
-    tbh_link *next;
     if (client->opening_count == 0) return;
-    for (tbh_link *link = client->links; link; link = next) {
-        next = link->next;
-        if (link->state == TBH_LINK_OPENING) tbh_link_step_opening(link);
+    tbh_link *link = tbh_client_opening_from(client->links);
+    while (link) {
+        tbh_link *next = tbh_client_opening_from(link->next);
+        tbh_link_step_opening(link);
+        link = next;
     }
 }
 
@@ -20880,12 +20906,20 @@ TURBOHTTP_API void turbohttp_wake(turbohttp_client *client) {
 #endif
 }
 
+/* Is there a request that the next poll may find a connection for? */
+static bool tbh_client_may_start(const turbohttp_client *client) {
+    const tbh_origin *origin = client->may_dispatch ? client->origins : NULL;
+    while (origin && !origin->waiting_first) origin = origin->next;
+    return origin != NULL;
+}
+
 TURBOHTTP_API size_t turbohttp_watches(turbohttp_client *client, turbohttp_watch *watches,
                                        size_t room, uint32_t *timeout_ms) {
     size_t count = 0;
     tbh_client_check_birth(client);
     tbh_client_read_clock(client);
     if (timeout_ms) *timeout_ms = tbh_client_wait_ms(client, TURBOHTTP_NO_TIMEOUT);
+    if (timeout_ms && tbh_client_may_start(client)) *timeout_ms = 0;
 #if TBH_SOCKETS
     for (; count < client->io.poller.count; count++) {
         const tbh_watch *watch = client->io.poller.watches[count];
@@ -21080,6 +21114,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_ALIGN_BYTES
 #undef TBH_ALWAYS_INLINE
 #undef TBH_ASAN
+#undef TBH_ASK_AGAIN_US
 #undef TBH_AVX2
 #undef TBH_BAD
 #undef TBH_BLOCK

@@ -1172,7 +1172,7 @@ static int run_all(turbohttp_client *client, const options *o, const post_data *
 int main(int argc, char **argv) {
     static options o;
     static name_table names;
-    post_data post = {NULL, 0, false};
+    static post_data post;
     turbohttp_client_desc desc;
     turbohttp_client *client;
     keep_standard_streams();

@@ -67,7 +67,8 @@ typedef struct turbohttp_resolver {
     /** Begin looking `name` up; *query is yours. OK, or an error. */
     turbohttp_status (*start)(void *user, const char *name, void **query);
     /** Ask for the result: PENDING, an error, or OK with up to `room`
-     *  addresses, best first. After OK or an error the query is over. */
+     *  addresses, best first. After OK or an error the query is over. Asked in
+     *  each poll, which waits 10 ms at most; `turbohttp_wake` ends the wait. */
     turbohttp_status (*check)(void *user, void *query,
                               turbohttp_address *addresses, size_t room,
                               size_t *count);

@@ -37,7 +37,7 @@ static void fixture_close(fixture *f) {
     CHECK(counting_allocator_balanced(&f->memory));
 }
 
-static turbohttp_request submit(fixture *f) {
+static inline turbohttp_request submit(fixture *f) {
     turbohttp_request request;
     turbohttp_error error;
     CHECK_INT(turbohttp_submit(f->client, &f->request, &request, &error), TURBOHTTP_OK);
@@ -45,7 +45,7 @@ static turbohttp_request submit(fixture *f) {
 }
 
 /* Bounded, for requests that never end. */
-static void poll_often(fixture *f) {
+static inline void poll_often(fixture *f) {
     for (int i = 0; i < 1000 && turbohttp_poll(f->client, 0) == TURBOHTTP_PENDING; i++) {
     }
 }
