@@ -129,6 +129,11 @@ static void E1_download_in_one_line(void) {
     unlink(path);
 }
 
+static turbohttp_status ignore_body(void *user, const void *data, size_t length) {
+    (void)user, (void)data, (void)length;
+    return TURBOHTTP_OK;
+}
+
 /* ------------------------------------------------------------ E3: a body to a file */
 static turbohttp_error download_to(const char *path, size_t length) {
     static char answer[300000];
@@ -551,7 +556,63 @@ static void an_idle_connection_gives_its_descriptor_to_a_name(void) {
     close(second.listener);
 }
 
+/* ------------------------------------------------------------ RELIABILITY 3.1: what holds when nothing is said */
+/* One request to a server that gives `answer` and then nothing; the clock jumps to `at_ms`. */
+static turbohttp_status after(const char *answer, bool is_streamed, uint32_t silence_ms, uint64_t at_ms) {
+    fixture f;
+    turbohttp_response response;
+    fixture_describe(&f, answer ? answer : "", answer ? strlen(answer) : 0);
+    f.server.is_silent = !answer;
+    fixture_create(&f);
+    f.request.on_body = is_streamed ? ignore_body : NULL;
+    f.request.timeouts.first_byte_ms = f.request.timeouts.idle_ms = silence_ms;
+    turbohttp_request request = submit(&f);
+    for (int i = 0; i < 3; i++) turbohttp_poll(f.client, 0);
+    f.server.now_us += at_ms * 1000;
+    turbohttp_poll(f.client, 0);
+    turbohttp_status status = turbohttp_take(f.client, request, &response);
+    if (status == TURBOHTTP_OK) {
+        status = response.error.code;
+        turbohttp_response_free(&response);
+    }
+    fixture_close(&f);
+    return status;
+}
+
+static void E9_limits_of_time_when_nothing_is_said(void) {
+    static const char half[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel";
+    CHECK_INT(after(NULL, false, 0, 29999), TURBOHTTP_PENDING);
+    CHECK_INT(after(NULL, false, 0, 30000), TURBOHTTP_ERR_TIMEOUT);
+    CHECK_INT(after(half, false, 0, 29999), TURBOHTTP_PENDING);
+    CHECK_INT(after(half, false, 0, 30000), TURBOHTTP_ERR_TIMEOUT);
+    CHECK_INT(after(half, false, TURBOHTTP_NO_TIMEOUT, 119999), TURBOHTTP_PENDING);
+    CHECK_INT(after(half, false, TURBOHTTP_NO_TIMEOUT, 120000), TURBOHTTP_ERR_TIMEOUT);
+    CHECK_INT(after(half, true, TURBOHTTP_NO_TIMEOUT, 1000000000), TURBOHTTP_PENDING);
+}
+
+static void limits_of_size_when_nothing_is_said(void) {
+    static const char most[] = "HTTP/1.1 200 OK\r\nContent-Length: 33554432\r\n\r\n";
+    static const char more[] = "HTTP/1.1 200 OK\r\nContent-Length: 33554433\r\n\r\n";
+    static const char huge[] = "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n";
+    turbohttp_limits l;
+    turbohttp_timeouts t;
+    memset(&l, 0, sizeof l);
+    memset(&t, 0, sizeof t);
+    CHECK_INT(after(most, false, 0, 0), TURBOHTTP_PENDING);
+    CHECK_INT(after(more, false, 0, 0), TURBOHTTP_ERR_BODY_TOO_LARGE);
+    CHECK_INT(after(huge, true, 0, 0), TURBOHTTP_PENDING);
+    l = tbh_limits_with_defaults(&l);
+    CHECK(l.head_bytes == 65536 && l.line_bytes == 16384 && l.header_count == 128 && l.interim_count == 8);
+    CHECK(l.url_bytes == 8192 && l.inflate_ratio == 256 && l.connections == 64 && l.connections_per_host == 6);
+    CHECK(l.requests == 256 && l.block_bytes == 16384 && l.receive_bytes == 262144 && l.poll_bytes == 65536);
+    t = tbh_timeouts_with_defaults(&t);
+    CHECK(t.resolve_ms == 5000 && t.connect_ms == 10000 && t.tls_ms == 10000 && t.send_ms == 30000);
+    CHECK(t.continue_ms == 1000 && t.reuse_ms == 30000 && t.first_byte_ms == 30000 && t.idle_ms == 30000);
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(E9_limits_of_time_when_nothing_is_said),
+    CHECK_TEST(limits_of_size_when_nothing_is_said),
     CHECK_TEST(E1_get_and_post_in_one_line),
     CHECK_TEST(E1_download_in_one_line),
     CHECK_TEST(E3_a_file_that_cannot_be_written_is_one_clear_error),
