@@ -160,11 +160,15 @@ TBH_ALWAYS_INLINE void tbh_link1_terminate(const turbohttp_header *header) {
 
 /* "Keep-Alive: timeout=5": the server closes then, so we stop a second earlier. */
 static void tbh_link1_keep_alive(tbh_link *link, const turbohttp_header *header) {
+    const char *at = header->value, *end = at + header->value_length;
     uint64_t seconds;
     size_t n = 0;
-    if (header->value_length < 9 || !tbh_equal_nocase(header->value, "timeout=", 8)) return;
-    while (8 + n < header->value_length && tbh_is_digit((uint8_t)header->value[8 + n])) n++;
-    if (!tbh_parse_u64(header->value + 8, n, 86400, &seconds)) return;
+    while (end - at > 8 && !tbh_equal_nocase(at, "timeout=", 8))
+        at++; /* others may stand before it */
+    if (end - at <= 8) return;
+    at += 8;
+    while (at + n < end && tbh_is_digit((uint8_t)at[n])) n++;
+    if (!tbh_parse_u64(at, n, 86400, &seconds)) return;
     uint64_t limit_us = seconds ? (seconds - 1) * 1000000 : 0;
     if (limit_us < link->reuse_us) link->reuse_us = limit_us;
 }

@@ -431,7 +431,7 @@ static void D2_the_cache_keeps_names_within_bounds(void) {
 }
 
 static void D2_a_star_overrides_every_name(void) {
-    static const turbohttp_name_override fixed[] = {{"known.name", 0, "127.0.0.1"}, {"*", 1, "127.0.0.2 127.0.0.3"}};
+    static const turbohttp_name_override fixed[] = {{"Known.NAME", 0, "127.0.0.1"}, {"*", 1, "127.0.0.2 127.0.0.3"}};
     names n;
     loop l;
     turbohttp_client_desc desc;
