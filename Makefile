@@ -5,7 +5,7 @@ WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 BUILD     = build
 EXAMPLES  = $(patsubst examples/%.c,$(BUILD)/%,$(wildcard examples/*.c))
 RUN_PACKAGES   = gcc libc6-dev python3 nginx-light libnginx-mod-http-echo libbearssl-dev openssl
-TEST_PACKAGES  = $(RUN_PACKAGES) g++ clang libclang-rt-14-dev valgrind strace apache2 dnsmasq-base zlib1g-dev \
+TEST_PACKAGES  = $(RUN_PACKAGES) g++ clang libclang-rt-14-dev valgrind strace apache2 dnsmasq-base curl zlib1g-dev \
                  nghttp2-server \
                  clang-format python3-hpack python3-h2
 BENCH_PACKAGES = $(RUN_PACKAGES) valgrind strace libcurl4-openssl-dev libhttp-parser-dev zlib1g-dev libdeflate-dev \

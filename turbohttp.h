@@ -1983,7 +1983,8 @@ typedef struct turbohttp_resolver {
     /** Begin looking `name` up; *query is yours. OK, or an error. */
     turbohttp_status (*start)(void *user, const char *name, void **query);
     /** Ask for the result: PENDING, an error, or OK with up to `room`
-     *  addresses, best first. After OK or an error the query is over. */
+     *  addresses, best first. After OK or an error the query is over. Asked in
+     *  each poll, which waits 10 ms at most; `turbohttp_wake` ends the wait. */
     turbohttp_status (*check)(void *user, void *query,
                               turbohttp_address *addresses, size_t room,
                               size_t *count);
@@ -2009,7 +2010,7 @@ typedef struct turbohttp_stub_options {
 
 /** One name whose addresses are fixed: no look-up is made for it. */
 typedef struct turbohttp_name_override {
-    const char *host;      /**< compared without case */
+    const char *host;      /**< compared without case; "*": any host */
     uint16_t port;         /**< 0: any port */
     const char *addresses; /**< "192.0.2.1 2001:db8::1", blanks between */
 } turbohttp_name_override;
@@ -3055,10 +3056,10 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n);
     ROW(DONE, "finished: nothing follows")                                                         \
     ROW(ERR_INVALID_ARGUMENT, "invalid argument: see the function's description")                  \
     ROW(ERR_OUT_OF_MEMORY, "out of memory: raise the allocator's limit or the fixed block")        \
-    ROW(ERR_OVERFLOW, "a size does not fit in memory")                                             \
-    ROW(ERR_STATE, "not allowed in this state")                                                    \
+    ROW(ERR_OVERFLOW, "a size does not fit in memory: make it smaller")                            \
+    ROW(ERR_STATE, "not allowed in this state: see the function's description")                    \
     ROW(ERR_STALE, "stale handle: the request was taken or cancelled before")                      \
-    ROW(ERR_UNSUPPORTED, "left out of this build by a TURBOHTTP_NO_... switch")                    \
+    ROW(ERR_UNSUPPORTED, "left out of this build: remove its TURBOHTTP_NO_... switch")             \
     ROW(ERR_CANCELLED, "cancelled by the caller")                                                  \
     ROW(ERR_SHUTDOWN, "the client is shut down: create a new one")                                 \
     ROW(ERR_POOL_EMPTY, "a pool's cap is reached: return elements or raise the cap")               \
@@ -3067,52 +3068,61 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n);
     ROW(ERR_URL_HOST, "malformed host in the URL: use a name (international ones as xn--...), "    \
                       "a.b.c.d or [IPv6]")                                                         \
     ROW(ERR_URL_PORT, "malformed port in the URL: use 1 to 65535")                                 \
-    ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes")                                      \
-    ROW(ERR_INFLATE_DATA, "corrupt compressed data")                                               \
-    ROW(ERR_INFLATE_CHECK, "compressed data fails its checksum")                                   \
-    ROW(ERR_ENCODING, "malformed text encoding")                                                   \
-    ROW(ERR_HEADER_NAME, "header name is not a token (RFC 9110 section 5.1)")                      \
-    ROW(ERR_HEADER_VALUE, "header value contains control characters")                              \
+    ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes: shorten it or raise the limit")       \
+    ROW(ERR_INFLATE_DATA, "corrupt compressed data: try again, or set disable_decompression")      \
+    ROW(ERR_INFLATE_CHECK, "compressed data fails its checksum: try again")                        \
+    ROW(ERR_ENCODING, "malformed text encoding: check the input")                                  \
+    ROW(ERR_HEADER_NAME,                                                                           \
+        "header name is not a token (RFC 9110 section 5.1): use letters, digits and -")            \
+    ROW(ERR_HEADER_VALUE, "header value contains control characters: remove or encode them")       \
     ROW(ERR_HEADER_RESERVED, "this header is set by the library: use the option for it")           \
-    ROW(ERR_METHOD, "method is not a token (RFC 9110 section 9.1)")                                \
+    ROW(ERR_METHOD, "method is not a token (RFC 9110 section 9.1): use letters")                   \
     ROW(ERR_NOT_HTTP, "the server did not answer with HTTP/1.x: check the port and scheme")        \
-    ROW(ERR_STATUS_LINE, "malformed status line from the server")                                  \
-    ROW(ERR_HEADER_LINE, "malformed header line from the server")                                  \
-    ROW(ERR_HEAD_TOO_LARGE, "response head larger than limits.head_bytes")                         \
-    ROW(ERR_LINE_TOO_LONG, "response header line longer than limits.line_bytes")                   \
-    ROW(ERR_TOO_MANY_HEADERS, "more response headers than limits.header_count")                    \
-    ROW(ERR_CONTENT_LENGTH, "invalid or conflicting Content-Length from the server")               \
-    ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server")                        \
-    ROW(ERR_CHUNK, "malformed chunked framing from the server")                                    \
-    ROW(ERR_CHUNK_OVERHEAD, "too much chunk framing for too little data")                          \
-    ROW(ERR_HPACK, "malformed HTTP/2 header compression from the server")                          \
-    ROW(ERR_H2_FRAME, "malformed HTTP/2 frame from the server")                                    \
-    ROW(ERR_H2_FIELD, "a header field that HTTP/2 forbids from the server")                        \
+    ROW(ERR_STATUS_LINE, "malformed status line from the server: check that it speaks HTTP")       \
+    ROW(ERR_HEADER_LINE, "malformed header line from the server: tell its owner")                  \
+    ROW(ERR_HEAD_TOO_LARGE, "response head larger than limits.head_bytes: raise it")               \
+    ROW(ERR_LINE_TOO_LONG, "response header line longer than limits.line_bytes: raise it")         \
+    ROW(ERR_TOO_MANY_HEADERS, "more response headers than limits.header_count: raise it")          \
+    ROW(ERR_CONTENT_LENGTH,                                                                        \
+        "invalid or conflicting Content-Length from the server: tell its owner")                   \
+    ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server: tell its owner")        \
+    ROW(ERR_CHUNK, "malformed chunked framing from the server: tell its owner")                    \
+    ROW(ERR_CHUNK_OVERHEAD,                                                                        \
+        "too much chunk framing for too little data: the server must send larger chunks")          \
+    ROW(ERR_HPACK, "malformed HTTP/2 header compression from the server: try disable_http2")       \
+    ROW(ERR_H2_FRAME, "malformed HTTP/2 frame from the server: try disable_http2")                 \
+    ROW(ERR_H2_FIELD, "a header field that HTTP/2 forbids from the server: try disable_http2")     \
     ROW(ERR_NO_RESPONSE, "the server closed the connection without an answer: try again")          \
-    ROW(ERR_HEAD_TRUNCATED, "the server closed the connection inside the response head")           \
+    ROW(ERR_HEAD_TRUNCATED,                                                                        \
+        "the server closed the connection inside the response head: try again")                    \
     ROW(ERR_BODY_TRUNCATED, "the response body ended early: it is incomplete, try again")          \
-    ROW(ERR_BODY_TOO_LARGE, "response body larger than limits.body_bytes: raise it or stream")     \
-    ROW(ERR_BODY_RATIO, "response body expands beyond limits.inflate_ratio")                       \
-    ROW(ERR_BODY_CODING, "response has a content coding that was not asked for")                   \
-    ROW(ERR_BODY_SOURCE, "the source of the request body failed")                                  \
-    ROW(ERR_BODY_SINK, "the sink of the response body refused it")                                 \
-    ROW(ERR_TOO_MANY_INTERIM, "more 1xx responses than limits.interim_count")                      \
-    ROW(ERR_UNEXPECTED_UPGRADE, "the server switched protocols without being asked")               \
+    ROW(ERR_BODY_TOO_LARGE, "response body larger than its limit: raise body_limit, "              \
+                            "limits.body_bytes or limits.stream_bytes")                            \
+    ROW(ERR_BODY_RATIO,                                                                            \
+        "response body expands beyond limits.inflate_ratio: raise it if you trust the server")     \
+    ROW(ERR_BODY_CODING, "response has a content coding that was not asked for: set "              \
+                         "disable_decompression to get it as it is")                               \
+    ROW(ERR_BODY_SOURCE, "the source of the request body failed: see body.read or body.path")      \
+    ROW(ERR_BODY_SINK, "the sink of the response body refused it: see on_body or body_path")       \
+    ROW(ERR_TOO_MANY_INTERIM, "more 1xx responses than limits.interim_count: raise it")            \
+    ROW(ERR_UNEXPECTED_UPGRADE,                                                                    \
+        "the server switched protocols without being asked: check the port")                       \
     ROW(ERR_H2_PROTOCOL, "the server broke a rule of HTTP/2: try disable_http2")                   \
-    ROW(ERR_H2_RESET, "the server gave this HTTP/2 stream up")                                     \
+    ROW(ERR_H2_RESET, "the server gave this HTTP/2 stream up: try again")                          \
     ROW(ERR_H2_GOAWAY, "the server ends its HTTP/2 connection before this request: try again")     \
-    ROW(ERR_H2_FLOOD, "too many HTTP/2 frames that bring nothing")                                 \
-    ROW(ERR_H2_SILENCE, "the server acknowledged neither HTTP/2 settings nor a ping in time")      \
+    ROW(ERR_H2_FLOOD, "too many HTTP/2 frames that bring nothing: try disable_http2")              \
+    ROW(ERR_H2_SILENCE,                                                                            \
+        "the server acknowledged neither HTTP/2 settings nor a ping in time: try again")           \
     ROW(ERR_RESOLVE, "host name does not resolve: check the spelling")                             \
     ROW(ERR_RESOLVE_TEMPORARY, "no name server answered: check the network, then try again")       \
     ROW(ERR_CONNECT, "could not connect: check that the server runs and the port is open")         \
-    ROW(ERR_SEND, "sending failed: the connection broke")                                          \
-    ROW(ERR_RECEIVE, "receiving failed: the connection broke")                                     \
+    ROW(ERR_SEND, "sending failed, the connection broke: try again")                               \
+    ROW(ERR_RECEIVE, "receiving failed, the connection broke: try again")                          \
     ROW(ERR_DESCRIPTORS, "out of file descriptors: close some or raise ulimit -n")                 \
     ROW(ERR_FILE, "file error: check path, permissions and free space")                            \
     ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts")                             \
     ROW(ERR_RANDOM, "no random bytes from the system: set the random hook")                        \
-    ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host")                    \
+    ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host: let it allow one")  \
     ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests")      \
     ROW(ERR_TLS_MISSING, "https:// needs TLS: include turbohttp_tls_bearssl.h where "              \
                          "TURBOHTTP_IMPLEMENTATION is defined")                                    \
@@ -14041,10 +14051,11 @@ static turbohttp_status tbh_body_decode_some(tbh_body *body, const uint8_t **in,
     body->wire += before - *length;
     *is_full = room == 0;
     turbohttp_status judged = tbh_body_commit(body, (size_t)(out - start));
-    if (status < 0 || judged < 0) return status < 0 ? status : judged;
-    bool is_stuck = !*is_full && *length > 0; /* bytes after the end of the stream */
-    if (is_stuck) return TURBOHTTP_ERR_INFLATE_DATA;
-    return tbh_body_flush(body);
+    if (judged < 0) return status < 0 ? status : judged;
+    turbohttp_status flushed = tbh_body_flush(body); /* what came before a fault is there, too */
+    bool is_stuck = !*is_full && *length > 0;        /* bytes after the end of the stream */
+    if (status < 0 || is_stuck) return status < 0 ? status : TURBOHTTP_ERR_INFLATE_DATA;
+    return flushed;
 }
 
 static turbohttp_status tbh_body_put_coded(tbh_body *body, turbohttp_span wire, size_t *taken) {
@@ -15029,9 +15040,10 @@ typedef struct tbh_lookup {
     char name[TBH_NAME_BYTES];       /* lower case, without a trailing dot */
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
-    uint32_t ttl_s;   /* given by the service; 0: not known */
-    bool is_partial;  /* there may be more: see tbh_lookup_join */
-    bool is_absolute; /* the name had a trailing dot: no search list */
+    uint32_t ttl_s;    /* given by the service; 0: not known */
+    uint64_t asked_us; /* when a resolver of the user's was asked last */
+    bool is_partial;   /* there may be more: see tbh_lookup_join */
+    bool is_absolute;  /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
 /* What can find addresses. Functions get a lookup whose `name` is set. */
@@ -15046,6 +15058,8 @@ struct tbh_name_service {
 };
 
 /* A few answers are kept: enough for a client's handful of servers. */
+#define TBH_ASK_AGAIN_US 10000u /* a resolver of the user's */
+
 enum { TBH_CACHE_NAMES = 8 };
 #define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u
@@ -15125,7 +15139,7 @@ static turbohttp_status tbh_user_names_check(tbh_lookup *lookup, uint64_t now_us
     const turbohttp_resolver *user = lookup->resolver->desc->resolver;
     size_t count = 0;
     uint32_t usable = 0;
-    (void)now_us;
+    lookup->asked_us = now_us;
     turbohttp_status status =
         user->check(user->user, lookup->job, lookup->addresses, TURBOHTTP_MAX_ADDRESSES, &count);
     if (count > TURBOHTTP_MAX_ADDRESSES) count = TURBOHTTP_MAX_ADDRESSES;
@@ -15147,8 +15161,7 @@ static turbohttp_status tbh_user_names_start(tbh_lookup *lookup, uint64_t now_us
 }
 
 static uint64_t tbh_user_names_deadline(const tbh_lookup *lookup) {
-    (void)lookup;
-    return 0; /* ask in each poll: the table has no way to tell */
+    return lookup->asked_us + TBH_ASK_AGAIN_US; /* the table has no way to tell */
 }
 
 static void tbh_user_names_cancel(tbh_lookup *lookup) {
@@ -15277,7 +15290,9 @@ static const turbohttp_name_override *tbh_lookup_find_override(const tbh_lookup 
     for (size_t i = 0; i < desc->name_count; i++) {
         const turbohttp_name_override *known = &desc->names[i];
         bool is_port = known->port == 0 || known->port == port;
-        if (is_port && tbh_span_equal_nocase(tbh_span_of(lookup->name), known->host)) return known;
+        bool is_any = known->host[0] == '*' && !known->host[1];
+        if (is_port && (is_any || tbh_span_equal_nocase(tbh_span_of(lookup->name), known->host)))
+            return known;
     }
     return NULL;
 }
@@ -16510,6 +16525,8 @@ static turbohttp_status tbh_dialer_verdict(const tbh_dialer *dialer) {
 static turbohttp_status tbh_dialer_fail(tbh_dialer *dialer, turbohttp_status code,
                                         turbohttp_error *error) {
     tbh_error_set(error, code, dialer->phase);
+    if (code == TURBOHTTP_ERR_TIMEOUT)
+        tbh_error_text(error, "timed out in phase connect: raise timeouts.connect_ms");
     if (error && dialer->started)
         error->system_code = dialer->attempts[dialer->started - 1].system_code;
     tbh_dialer_report(dialer, error);
@@ -16563,7 +16580,10 @@ static turbohttp_status tbh_dialer_resolve(tbh_dialer *dialer, turbohttp_status 
     if (status == TURBOHTTP_OK) return tbh_dialer_resolved(dialer, now_us);
     if (status == TURBOHTTP_PENDING && now_us >= dialer->resolve_deadline_us) {
         tbh_lookup_abandon(&dialer->lookup);
-        return tbh_error_set(error, TURBOHTTP_ERR_TIMEOUT, TURBOHTTP_PHASE_RESOLVE);
+        tbh_error_set(error, TURBOHTTP_ERR_TIMEOUT, TURBOHTTP_PHASE_RESOLVE);
+        tbh_error_text(error, "timed out in phase resolve: raise timeouts.resolve_ms - ");
+        tbh_error_append(error, dialer->lookup.name);
+        return TURBOHTTP_ERR_TIMEOUT;
     }
     return status;
 }
@@ -17447,6 +17467,7 @@ struct tbh_request {
     turbohttp_timeouts timeouts; /* every field set */
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
+    uint64_t uploaded;   /* bytes of the body among them */
     uint64_t body_total; /* as announced; 0: not known */
     uint64_t ticket;     /* grows with each submit of the client */
     uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
@@ -17583,6 +17604,7 @@ struct turbohttp_client {
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
     uint64_t connects, replays, tickets;
+    bool may_dispatch; /* since the last dispatch a request came to wait, or a link was set free */
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 
@@ -17684,6 +17706,8 @@ TBH_FN turbohttp_status tbh_deliver_head(tbh_request *request, const turbohttp_h
 TBH_FN turbohttp_status tbh_deliver_put(tbh_request *request, turbohttp_span span, size_t *taken);
 TBH_FN turbohttp_status tbh_deliver_stored(tbh_request *request, size_t n);
 TBH_FN void tbh_deliver_progress(tbh_request *request);
+/* So many bytes of the request's body are sent by now. */
+TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded);
 /* The framing says that all is here. PENDING: the sink pauses. */
 TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request);
 /* The request waits again, in front of the others; its link is left already. */
@@ -18288,6 +18312,7 @@ TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
     int least = request->wire.priority + (at_front ? 1 : 0);
     tbh_request *before = origin->waiting_last;
+    request->client->may_dispatch = true;
     while (before && before->wire.priority < least) before = before->previous;
     request->state = TBH_REQUEST_WAITING;
     request->previous = before;
@@ -18308,6 +18333,7 @@ TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
 
 /* ------------------------------------------------------------ idle links */
 TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link) {
+    link->client->may_dispatch = true;
     link->idle_previous = NULL;
     link->idle_next = origin->idle;
     if (origin->idle) origin->idle->idle_previous = link;
@@ -18434,6 +18460,7 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
  * read before, not after: links of the same client may vanish meanwhile, with their origins. */
 TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
     tbh_origin *origin = client->origins;
+    client->may_dispatch = false;
     while (origin) {
         origin->requests++; /* keeps it alive */
         while (origin->waiting_first && tbh_origin_dispatch_first(client, origin)) {
@@ -18533,8 +18560,14 @@ TBH_FN void tbh_deliver_progress(tbh_request *request) {
     request->response.wire_bytes = request->body.wire;
     request->response.body_bytes = request->body.decoded;
     if (!request->on_progress) return;
-    request->on_progress(request->user, request->source.taken, request->source.length,
+    request->on_progress(request->user, request->uploaded, request->source.length,
                          request->body.decoded, request->body_total);
+}
+
+TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded) {
+    if (uploaded == request->uploaded) return;
+    request->uploaded = uploaded;
+    tbh_deliver_progress(request);
 }
 
 TBH_FN turbohttp_status tbh_deliver_put(tbh_request *request, turbohttp_span span, size_t *taken) {
@@ -18657,6 +18690,7 @@ static void tbh_link_delist(tbh_link *link) {
 TBH_FN void tbh_link_destroy(tbh_link *link) {
     turbohttp_client *client = link->client;
     tbh_origin *origin = link->origin;
+    client->may_dispatch = true;
     tbh_link_unmark_dirty(link);
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
     tbh_link_delist(link);
@@ -18747,14 +18781,35 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     }
 }
 
-/* Out of descriptors: an idle connection is worth less than a request (RELIABILITY 3.5). */
+/* Out of descriptors: an idle connection, the oldest, is worth less than a request (RELIABILITY 3.5). */
 static bool tbh_link_free_descriptor(turbohttp_client *client) {
+    tbh_link *oldest = NULL;
     for (tbh_link *link = client->links; link; link = link->next) {
         if (link->state != TBH_LINK_IDLE) continue;
-        tbh_link_destroy(link);
-        return true;
+        if (!oldest || link->idle_since_us < oldest->idle_since_us) oldest = link;
     }
-    return false;
+    if (oldest) tbh_link_destroy(oldest);
+    return oldest != NULL;
+}
+
+static turbohttp_status tbh_link_begin(tbh_link *link) {
+    tbh_tls_plan plan;
+    turbohttp_address address;
+    char host[256];
+    tbh_dial_target target = tbh_link_target(link->origin, link->request);
+    const tbh_tls_plan *tls = tbh_secure_plan(link->origin, host, &address, &plan);
+    return tbh_stream_begin(&link->stream, &link->client->io, link, &target, tls,
+                            &link->request->response.error);
+}
+
+static void tbh_link_go_on_opening(tbh_link *link, turbohttp_status status) {
+    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(link->client)) {
+        tbh_stream_shut(&link->stream);
+        status = tbh_link_begin(link); /* a name that was looked up is known by now */
+    }
+    if (status >= 0)
+        memset(&link->request->response.error, 0, sizeof link->request->response.error);
+    tbh_link_opening_answer(link, status);
 }
 
 TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
@@ -18771,27 +18826,12 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     link->request = request;
     request->link = link;
     tbh_link_enlist(link);
-    tbh_tls_plan plan;
-    turbohttp_address address;
-    char host[256];
-    tbh_dial_target target = tbh_link_target(origin, request);
-    const tbh_tls_plan *tls = tbh_secure_plan(origin, host, &address, &plan);
-    turbohttp_error *error = &request->response.error;
-    turbohttp_status status =
-        tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
-    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
-        tbh_stream_shut(&link->stream);
-        status = tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
-    }
-    if (status >= 0) memset(error, 0, sizeof *error);
-    tbh_link_opening_answer(link, status);
+    tbh_link_go_on_opening(link, tbh_link_begin(link));
 }
 
 TBH_FN void tbh_link_step_opening(tbh_link *link) {
     turbohttp_error *error = &link->request->response.error;
-    turbohttp_status status = tbh_stream_step(&link->stream, error);
-    if (status >= 0) memset(error, 0, sizeof *error);
-    tbh_link_opening_answer(link, status);
+    tbh_link_go_on_opening(link, tbh_stream_step(&link->stream, error));
 }
 
 /* ------------------------------------------------------------ between exchanges */
@@ -18855,8 +18895,16 @@ static void tbh_link1_start(tbh_link *link, tbh_request *request) {
 }
 
 /* ------------------------------------------------------------ sending */
+/* Bytes of the body among those sent; in the chunked coding those that were wrapped for it. */
+static uint64_t tbh_link1_uploaded(const tbh_request *request) {
+    size_t head = request->wire.head.length - request->wire.small_bytes;
+    if (request->source.is_unknown) return request->source.taken;
+    return request->sent_bytes > head ? request->sent_bytes - head : 0;
+}
+
 static void tbh_link1_sent(tbh_link *link) {
     tbh_request *request = link->request;
+    if (request->on_progress) tbh_deliver_upload(request, tbh_link1_uploaded(request));
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
         request->response.timing.sent_us = link->client->io.now_us - request->started_us;
         tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
@@ -19412,6 +19460,11 @@ static void tbh_link2_go_on_all(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ sending */
+static void tbh_link2_tell_upload(tbh_request *request, bool is_sending) {
+    uint64_t small = is_sending ? 0 : request->wire.small_bytes; /* goes in one piece */
+    tbh_deliver_upload(request, request->wire.body ? request->source.taken : small);
+}
+
 /* Who has sent everything, and who has sent anything: their limits of time begin anew. */
 static void tbh_link2_note_uploads(tbh_link *link) {
     tbh_mux_stream *stream = link->mux->queues[TBH_MUX_LIVE].first;
@@ -19422,6 +19475,7 @@ static void tbh_link2_note_uploads(tbh_link *link) {
         bool has_moved = request->sent_bytes != stream->sent_bytes || request->source.is_blocked;
         link->uploads += is_sending;
         request->sent_bytes = stream->sent_bytes;
+        if (request->on_progress) tbh_link2_tell_upload(request, is_sending);
         if (request->phase != TURBOHTTP_PHASE_SEND) continue;
         if (!is_sending) tbh_link2_is_sent(request);
         else if (has_moved) tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
@@ -20196,7 +20250,7 @@ TBH_FN void tbh_request_rewind(tbh_request *request) {
     request->was_sent = request->was_sent || request->sent_bytes > 0;
     request->source.taken = 0;
     request->source.is_blocked = false;
-    request->sent_bytes = 0;
+    request->sent_bytes = request->uploaded = 0;
     request->is_paused = false;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_QUEUE);
 }
@@ -20750,12 +20804,19 @@ static void tbh_client_take_cancels(turbohttp_client *client) {
 }
 
 /* ------------------------------------------------------------ one round */
+static tbh_link *tbh_client_opening_from(tbh_link *link) {
+    while (link && link->state != TBH_LINK_OPENING) link = link->next;
+    return link;
+}
+
+/* Idle links may vanish meanwhile, to make room; those that open vanish only in their own turn. */
 static void tbh_client_step_opening(turbohttp_client *client) {
-    tbh_link *next;
     if (client->opening_count == 0) return;
-    for (tbh_link *link = client->links; link; link = next) {
-        next = link->next;
-        if (link->state == TBH_LINK_OPENING) tbh_link_step_opening(link);
+    tbh_link *link = tbh_client_opening_from(client->links);
+    while (link) {
+        tbh_link *next = tbh_client_opening_from(link->next);
+        tbh_link_step_opening(link);
+        link = next;
     }
 }
 
@@ -20925,12 +20986,20 @@ TURBOHTTP_API void turbohttp_wake(turbohttp_client *client) {
 #endif
 }
 
+/* Is there a request that the next poll may find a connection for? */
+static bool tbh_client_may_start(const turbohttp_client *client) {
+    const tbh_origin *origin = client->may_dispatch ? client->origins : NULL;
+    while (origin && !origin->waiting_first) origin = origin->next;
+    return origin != NULL;
+}
+
 TURBOHTTP_API size_t turbohttp_watches(turbohttp_client *client, turbohttp_watch *watches,
                                        size_t room, uint32_t *timeout_ms) {
     size_t count = 0;
     tbh_client_check_birth(client);
     tbh_client_read_clock(client);
     if (timeout_ms) *timeout_ms = tbh_client_wait_ms(client, TURBOHTTP_NO_TIMEOUT);
+    if (timeout_ms && tbh_client_may_start(client)) *timeout_ms = 0;
 #if TBH_SOCKETS
     for (; count < client->io.poller.count; count++) {
         const tbh_watch *watch = client->io.poller.watches[count];
@@ -21125,6 +21194,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_ALIGN_BYTES
 #undef TBH_ALWAYS_INLINE
 #undef TBH_ASAN
+#undef TBH_ASK_AGAIN_US
 #undef TBH_AVX2
 #undef TBH_BAD
 #undef TBH_BLOCK

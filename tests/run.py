@@ -133,7 +133,7 @@ def e2e_steps():
     tools = [["make", "-s", "tools"]]
     for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
         yield Step(f"e2e.{path.stem}", tools, [sys.executable, str(path)])
-        if path.stem in ("test_servers", "test_misbehaving", "test_tls", "test_tls_faults"):
+        if path.stem in ("test_servers", "test_misbehaving", "test_turboget", "test_turboget_curl", "test_tls", "test_tls_faults"):
             sanitized = ["gcc", "-std=c99", *SANITIZE, "-I.", "examples/turboget.c", "-o",
                          "build/turboget.sanitized", "-pthread", "-lbearssl"]
             yield Step(f"e2e.{path.stem}.sanitized", [sanitized], [sys.executable, str(path)],

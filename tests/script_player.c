@@ -375,6 +375,7 @@ static void word_option(player *p, const script_line *line) {
     else if (!strcmp(name, "idle_ms")) p->desc.timeouts.idle_ms = (uint32_t)value;
     else if (!strcmp(name, "first_byte_ms")) p->desc.timeouts.first_byte_ms = (uint32_t)value;
     else if (!strcmp(name, "connect_ms")) p->desc.timeouts.connect_ms = (uint32_t)value;
+    else if (!strcmp(name, "continue_ms")) p->desc.timeouts.continue_ms = (uint32_t)value;
     else if (!strcmp(name, "send_ms")) p->desc.timeouts.send_ms = (uint32_t)value;
     else if (!strcmp(name, "trailer")) {
         turbohttp_header_field *field = &p->trailer_fields[p->desc.body.trailer_count++];

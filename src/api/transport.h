@@ -67,7 +67,8 @@ typedef struct turbohttp_resolver {
     /** Begin looking `name` up; *query is yours. OK, or an error. */
     turbohttp_status (*start)(void *user, const char *name, void **query);
     /** Ask for the result: PENDING, an error, or OK with up to `room`
-     *  addresses, best first. After OK or an error the query is over. */
+     *  addresses, best first. After OK or an error the query is over. Asked in
+     *  each poll, which waits 10 ms at most; `turbohttp_wake` ends the wait. */
     turbohttp_status (*check)(void *user, void *query,
                               turbohttp_address *addresses, size_t room,
                               size_t *count);
@@ -93,7 +94,7 @@ typedef struct turbohttp_stub_options {
 
 /** One name whose addresses are fixed: no look-up is made for it. */
 typedef struct turbohttp_name_override {
-    const char *host;      /**< compared without case */
+    const char *host;      /**< compared without case; "*": any host */
     uint16_t port;         /**< 0: any port */
     const char *addresses; /**< "192.0.2.1 2001:db8::1", blanks between */
 } turbohttp_name_override;

@@ -10,10 +10,10 @@
     ROW(DONE, "finished: nothing follows")                                                         \
     ROW(ERR_INVALID_ARGUMENT, "invalid argument: see the function's description")                  \
     ROW(ERR_OUT_OF_MEMORY, "out of memory: raise the allocator's limit or the fixed block")        \
-    ROW(ERR_OVERFLOW, "a size does not fit in memory")                                             \
-    ROW(ERR_STATE, "not allowed in this state")                                                    \
+    ROW(ERR_OVERFLOW, "a size does not fit in memory: make it smaller")                            \
+    ROW(ERR_STATE, "not allowed in this state: see the function's description")                    \
     ROW(ERR_STALE, "stale handle: the request was taken or cancelled before")                      \
-    ROW(ERR_UNSUPPORTED, "left out of this build by a TURBOHTTP_NO_... switch")                    \
+    ROW(ERR_UNSUPPORTED, "left out of this build: remove its TURBOHTTP_NO_... switch")             \
     ROW(ERR_CANCELLED, "cancelled by the caller")                                                  \
     ROW(ERR_SHUTDOWN, "the client is shut down: create a new one")                                 \
     ROW(ERR_POOL_EMPTY, "a pool's cap is reached: return elements or raise the cap")               \
@@ -22,52 +22,61 @@
     ROW(ERR_URL_HOST, "malformed host in the URL: use a name (international ones as xn--...), "    \
                       "a.b.c.d or [IPv6]")                                                         \
     ROW(ERR_URL_PORT, "malformed port in the URL: use 1 to 65535")                                 \
-    ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes")                                      \
-    ROW(ERR_INFLATE_DATA, "corrupt compressed data")                                               \
-    ROW(ERR_INFLATE_CHECK, "compressed data fails its checksum")                                   \
-    ROW(ERR_ENCODING, "malformed text encoding")                                                   \
-    ROW(ERR_HEADER_NAME, "header name is not a token (RFC 9110 section 5.1)")                      \
-    ROW(ERR_HEADER_VALUE, "header value contains control characters")                              \
+    ROW(ERR_URL_TOO_LONG, "URL longer than limits.url_bytes: shorten it or raise the limit")       \
+    ROW(ERR_INFLATE_DATA, "corrupt compressed data: try again, or set disable_decompression")      \
+    ROW(ERR_INFLATE_CHECK, "compressed data fails its checksum: try again")                        \
+    ROW(ERR_ENCODING, "malformed text encoding: check the input")                                  \
+    ROW(ERR_HEADER_NAME,                                                                           \
+        "header name is not a token (RFC 9110 section 5.1): use letters, digits and -")            \
+    ROW(ERR_HEADER_VALUE, "header value contains control characters: remove or encode them")       \
     ROW(ERR_HEADER_RESERVED, "this header is set by the library: use the option for it")           \
-    ROW(ERR_METHOD, "method is not a token (RFC 9110 section 9.1)")                                \
+    ROW(ERR_METHOD, "method is not a token (RFC 9110 section 9.1): use letters")                   \
     ROW(ERR_NOT_HTTP, "the server did not answer with HTTP/1.x: check the port and scheme")        \
-    ROW(ERR_STATUS_LINE, "malformed status line from the server")                                  \
-    ROW(ERR_HEADER_LINE, "malformed header line from the server")                                  \
-    ROW(ERR_HEAD_TOO_LARGE, "response head larger than limits.head_bytes")                         \
-    ROW(ERR_LINE_TOO_LONG, "response header line longer than limits.line_bytes")                   \
-    ROW(ERR_TOO_MANY_HEADERS, "more response headers than limits.header_count")                    \
-    ROW(ERR_CONTENT_LENGTH, "invalid or conflicting Content-Length from the server")               \
-    ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server")                        \
-    ROW(ERR_CHUNK, "malformed chunked framing from the server")                                    \
-    ROW(ERR_CHUNK_OVERHEAD, "too much chunk framing for too little data")                          \
-    ROW(ERR_HPACK, "malformed HTTP/2 header compression from the server")                          \
-    ROW(ERR_H2_FRAME, "malformed HTTP/2 frame from the server")                                    \
-    ROW(ERR_H2_FIELD, "a header field that HTTP/2 forbids from the server")                        \
+    ROW(ERR_STATUS_LINE, "malformed status line from the server: check that it speaks HTTP")       \
+    ROW(ERR_HEADER_LINE, "malformed header line from the server: tell its owner")                  \
+    ROW(ERR_HEAD_TOO_LARGE, "response head larger than limits.head_bytes: raise it")               \
+    ROW(ERR_LINE_TOO_LONG, "response header line longer than limits.line_bytes: raise it")         \
+    ROW(ERR_TOO_MANY_HEADERS, "more response headers than limits.header_count: raise it")          \
+    ROW(ERR_CONTENT_LENGTH,                                                                        \
+        "invalid or conflicting Content-Length from the server: tell its owner")                   \
+    ROW(ERR_TRANSFER_ENCODING, "invalid Transfer-Encoding from the server: tell its owner")        \
+    ROW(ERR_CHUNK, "malformed chunked framing from the server: tell its owner")                    \
+    ROW(ERR_CHUNK_OVERHEAD,                                                                        \
+        "too much chunk framing for too little data: the server must send larger chunks")          \
+    ROW(ERR_HPACK, "malformed HTTP/2 header compression from the server: try disable_http2")       \
+    ROW(ERR_H2_FRAME, "malformed HTTP/2 frame from the server: try disable_http2")                 \
+    ROW(ERR_H2_FIELD, "a header field that HTTP/2 forbids from the server: try disable_http2")     \
     ROW(ERR_NO_RESPONSE, "the server closed the connection without an answer: try again")          \
-    ROW(ERR_HEAD_TRUNCATED, "the server closed the connection inside the response head")           \
+    ROW(ERR_HEAD_TRUNCATED,                                                                        \
+        "the server closed the connection inside the response head: try again")                    \
     ROW(ERR_BODY_TRUNCATED, "the response body ended early: it is incomplete, try again")          \
-    ROW(ERR_BODY_TOO_LARGE, "response body larger than limits.body_bytes: raise it or stream")     \
-    ROW(ERR_BODY_RATIO, "response body expands beyond limits.inflate_ratio")                       \
-    ROW(ERR_BODY_CODING, "response has a content coding that was not asked for")                   \
-    ROW(ERR_BODY_SOURCE, "the source of the request body failed")                                  \
-    ROW(ERR_BODY_SINK, "the sink of the response body refused it")                                 \
-    ROW(ERR_TOO_MANY_INTERIM, "more 1xx responses than limits.interim_count")                      \
-    ROW(ERR_UNEXPECTED_UPGRADE, "the server switched protocols without being asked")               \
+    ROW(ERR_BODY_TOO_LARGE, "response body larger than its limit: raise body_limit, "              \
+                            "limits.body_bytes or limits.stream_bytes")                            \
+    ROW(ERR_BODY_RATIO,                                                                            \
+        "response body expands beyond limits.inflate_ratio: raise it if you trust the server")     \
+    ROW(ERR_BODY_CODING, "response has a content coding that was not asked for: set "              \
+                         "disable_decompression to get it as it is")                               \
+    ROW(ERR_BODY_SOURCE, "the source of the request body failed: see body.read or body.path")      \
+    ROW(ERR_BODY_SINK, "the sink of the response body refused it: see on_body or body_path")       \
+    ROW(ERR_TOO_MANY_INTERIM, "more 1xx responses than limits.interim_count: raise it")            \
+    ROW(ERR_UNEXPECTED_UPGRADE,                                                                    \
+        "the server switched protocols without being asked: check the port")                       \
     ROW(ERR_H2_PROTOCOL, "the server broke a rule of HTTP/2: try disable_http2")                   \
-    ROW(ERR_H2_RESET, "the server gave this HTTP/2 stream up")                                     \
+    ROW(ERR_H2_RESET, "the server gave this HTTP/2 stream up: try again")                          \
     ROW(ERR_H2_GOAWAY, "the server ends its HTTP/2 connection before this request: try again")     \
-    ROW(ERR_H2_FLOOD, "too many HTTP/2 frames that bring nothing")                                 \
-    ROW(ERR_H2_SILENCE, "the server acknowledged neither HTTP/2 settings nor a ping in time")      \
+    ROW(ERR_H2_FLOOD, "too many HTTP/2 frames that bring nothing: try disable_http2")              \
+    ROW(ERR_H2_SILENCE,                                                                            \
+        "the server acknowledged neither HTTP/2 settings nor a ping in time: try again")           \
     ROW(ERR_RESOLVE, "host name does not resolve: check the spelling")                             \
     ROW(ERR_RESOLVE_TEMPORARY, "no name server answered: check the network, then try again")       \
     ROW(ERR_CONNECT, "could not connect: check that the server runs and the port is open")         \
-    ROW(ERR_SEND, "sending failed: the connection broke")                                          \
-    ROW(ERR_RECEIVE, "receiving failed: the connection broke")                                     \
+    ROW(ERR_SEND, "sending failed, the connection broke: try again")                               \
+    ROW(ERR_RECEIVE, "receiving failed, the connection broke: try again")                          \
     ROW(ERR_DESCRIPTORS, "out of file descriptors: close some or raise ulimit -n")                 \
     ROW(ERR_FILE, "file error: check path, permissions and free space")                            \
     ROW(ERR_TIMEOUT, "timed out: raise the phase's limit in timeouts")                             \
     ROW(ERR_RANDOM, "no random bytes from the system: set the random hook")                        \
-    ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host")                    \
+    ROW(ERR_ADDRESS_REFUSED, "allow_address refused every address of the host: let it allow one")  \
     ROW(ERR_QUEUE_FULL, "too many requests in flight: take results or raise limits.requests")      \
     ROW(ERR_TLS_MISSING, "https:// needs TLS: include turbohttp_tls_bearssl.h where "              \
                          "TURBOHTTP_IMPLEMENTATION is defined")                                    \

@@ -349,12 +349,19 @@ static void tbh_client_take_cancels(turbohttp_client *client) {
 }
 
 /* ------------------------------------------------------------ one round */
+static tbh_link *tbh_client_opening_from(tbh_link *link) {
+    while (link && link->state != TBH_LINK_OPENING) link = link->next;
+    return link;
+}
+
+/* Idle links may vanish meanwhile, to make room; those that open vanish only in their own turn. */
 static void tbh_client_step_opening(turbohttp_client *client) {
-    tbh_link *next;
     if (client->opening_count == 0) return;
-    for (tbh_link *link = client->links; link; link = next) {
-        next = link->next;
-        if (link->state == TBH_LINK_OPENING) tbh_link_step_opening(link);
+    tbh_link *link = tbh_client_opening_from(client->links);
+    while (link) {
+        tbh_link *next = tbh_client_opening_from(link->next);
+        tbh_link_step_opening(link);
+        link = next;
     }
 }
 
@@ -524,12 +531,20 @@ TURBOHTTP_API void turbohttp_wake(turbohttp_client *client) {
 #endif
 }
 
+/* Is there a request that the next poll may find a connection for? */
+static bool tbh_client_may_start(const turbohttp_client *client) {
+    const tbh_origin *origin = client->may_dispatch ? client->origins : NULL;
+    while (origin && !origin->waiting_first) origin = origin->next;
+    return origin != NULL;
+}
+
 TURBOHTTP_API size_t turbohttp_watches(turbohttp_client *client, turbohttp_watch *watches,
                                        size_t room, uint32_t *timeout_ms) {
     size_t count = 0;
     tbh_client_check_birth(client);
     tbh_client_read_clock(client);
     if (timeout_ms) *timeout_ms = tbh_client_wait_ms(client, TURBOHTTP_NO_TIMEOUT);
+    if (timeout_ms && tbh_client_may_start(client)) *timeout_ms = 0;
 #if TBH_SOCKETS
     for (; count < client->io.poller.count; count++) {
         const tbh_watch *watch = client->io.poller.watches[count];

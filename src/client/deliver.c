@@ -82,8 +82,14 @@ TBH_FN void tbh_deliver_progress(tbh_request *request) {
     request->response.wire_bytes = request->body.wire;
     request->response.body_bytes = request->body.decoded;
     if (!request->on_progress) return;
-    request->on_progress(request->user, request->source.taken, request->source.length,
+    request->on_progress(request->user, request->uploaded, request->source.length,
                          request->body.decoded, request->body_total);
+}
+
+TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded) {
+    if (uploaded == request->uploaded) return;
+    request->uploaded = uploaded;
+    tbh_deliver_progress(request);
 }
 
 TBH_FN turbohttp_status tbh_deliver_put(tbh_request *request, turbohttp_span span, size_t *taken) {

@@ -65,6 +65,7 @@ struct tbh_request {
     turbohttp_timeouts timeouts; /* every field set */
     uint64_t started_us, total_deadline_us, phase_deadline_us;
     uint64_t sent_bytes;
+    uint64_t uploaded;   /* bytes of the body among them */
     uint64_t body_total; /* as announced; 0: not known */
     uint64_t ticket;     /* grows with each submit of the client */
     uint32_t refusals;   /* attempts that the server did not look at (RELIABILITY 3.3) */
@@ -201,6 +202,7 @@ struct turbohttp_client {
     uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
     size_t budget;        /* bytes of work left in this poll */
     uint64_t connects, replays, tickets;
+    bool may_dispatch; /* since the last dispatch a request came to wait, or a link was set free */
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
 };
 
@@ -302,6 +304,8 @@ TBH_FN turbohttp_status tbh_deliver_head(tbh_request *request, const turbohttp_h
 TBH_FN turbohttp_status tbh_deliver_put(tbh_request *request, turbohttp_span span, size_t *taken);
 TBH_FN turbohttp_status tbh_deliver_stored(tbh_request *request, size_t n);
 TBH_FN void tbh_deliver_progress(tbh_request *request);
+/* So many bytes of the request's body are sent by now. */
+TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded);
 /* The framing says that all is here. PENDING: the sink pauses. */
 TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request);
 /* The request waits again, in front of the others; its link is left already. */

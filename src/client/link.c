@@ -63,6 +63,7 @@ static void tbh_link_delist(tbh_link *link) {
 TBH_FN void tbh_link_destroy(tbh_link *link) {
     turbohttp_client *client = link->client;
     tbh_origin *origin = link->origin;
+    client->may_dispatch = true;
     tbh_link_unmark_dirty(link);
     if (link->state == TBH_LINK_IDLE) tbh_origin_remove_idle(origin, link);
     tbh_link_delist(link);
@@ -153,14 +154,35 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     }
 }
 
-/* Out of descriptors: an idle connection is worth less than a request (RELIABILITY 3.5). */
+/* Out of descriptors: an idle connection, the oldest, is worth less than a request (RELIABILITY 3.5). */
 static bool tbh_link_free_descriptor(turbohttp_client *client) {
+    tbh_link *oldest = NULL;
     for (tbh_link *link = client->links; link; link = link->next) {
         if (link->state != TBH_LINK_IDLE) continue;
-        tbh_link_destroy(link);
-        return true;
+        if (!oldest || link->idle_since_us < oldest->idle_since_us) oldest = link;
     }
-    return false;
+    if (oldest) tbh_link_destroy(oldest);
+    return oldest != NULL;
+}
+
+static turbohttp_status tbh_link_begin(tbh_link *link) {
+    tbh_tls_plan plan;
+    turbohttp_address address;
+    char host[256];
+    tbh_dial_target target = tbh_link_target(link->origin, link->request);
+    const tbh_tls_plan *tls = tbh_secure_plan(link->origin, host, &address, &plan);
+    return tbh_stream_begin(&link->stream, &link->client->io, link, &target, tls,
+                            &link->request->response.error);
+}
+
+static void tbh_link_go_on_opening(tbh_link *link, turbohttp_status status) {
+    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(link->client)) {
+        tbh_stream_shut(&link->stream);
+        status = tbh_link_begin(link); /* a name that was looked up is known by now */
+    }
+    if (status >= 0)
+        memset(&link->request->response.error, 0, sizeof link->request->response.error);
+    tbh_link_opening_answer(link, status);
 }
 
 TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
@@ -177,27 +199,12 @@ TBH_FN void tbh_link_open(tbh_origin *origin, tbh_request *request) {
     link->request = request;
     request->link = link;
     tbh_link_enlist(link);
-    tbh_tls_plan plan;
-    turbohttp_address address;
-    char host[256];
-    tbh_dial_target target = tbh_link_target(origin, request);
-    const tbh_tls_plan *tls = tbh_secure_plan(origin, host, &address, &plan);
-    turbohttp_error *error = &request->response.error;
-    turbohttp_status status =
-        tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
-    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(client)) {
-        tbh_stream_shut(&link->stream);
-        status = tbh_stream_begin(&link->stream, &client->io, link, &target, tls, error);
-    }
-    if (status >= 0) memset(error, 0, sizeof *error);
-    tbh_link_opening_answer(link, status);
+    tbh_link_go_on_opening(link, tbh_link_begin(link));
 }
 
 TBH_FN void tbh_link_step_opening(tbh_link *link) {
     turbohttp_error *error = &link->request->response.error;
-    turbohttp_status status = tbh_stream_step(&link->stream, error);
-    if (status >= 0) memset(error, 0, sizeof *error);
-    tbh_link_opening_answer(link, status);
+    tbh_link_go_on_opening(link, tbh_stream_step(&link->stream, error));
 }
 
 /* ------------------------------------------------------------ between exchanges */

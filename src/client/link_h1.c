@@ -17,8 +17,16 @@ static void tbh_link1_start(tbh_link *link, tbh_request *request) {
 }
 
 /* ------------------------------------------------------------ sending */
+/* Bytes of the body among those sent; in the chunked coding those that were wrapped for it. */
+static uint64_t tbh_link1_uploaded(const tbh_request *request) {
+    size_t head = request->wire.head.length - request->wire.small_bytes;
+    if (request->source.is_unknown) return request->source.taken;
+    return request->sent_bytes > head ? request->sent_bytes - head : 0;
+}
+
 static void tbh_link1_sent(tbh_link *link) {
     tbh_request *request = link->request;
+    if (request->on_progress) tbh_deliver_upload(request, tbh_link1_uploaded(request));
     if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
         request->response.timing.sent_us = link->client->io.now_us - request->started_us;
         tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);

@@ -215,6 +215,11 @@ static void tbh_link2_go_on_all(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ sending */
+static void tbh_link2_tell_upload(tbh_request *request, bool is_sending) {
+    uint64_t small = is_sending ? 0 : request->wire.small_bytes; /* goes in one piece */
+    tbh_deliver_upload(request, request->wire.body ? request->source.taken : small);
+}
+
 /* Who has sent everything, and who has sent anything: their limits of time begin anew. */
 static void tbh_link2_note_uploads(tbh_link *link) {
     tbh_mux_stream *stream = link->mux->queues[TBH_MUX_LIVE].first;
@@ -225,6 +230,7 @@ static void tbh_link2_note_uploads(tbh_link *link) {
         bool has_moved = request->sent_bytes != stream->sent_bytes || request->source.is_blocked;
         link->uploads += is_sending;
         request->sent_bytes = stream->sent_bytes;
+        if (request->on_progress) tbh_link2_tell_upload(request, is_sending);
         if (request->phase != TURBOHTTP_PHASE_SEND) continue;
         if (!is_sending) tbh_link2_is_sent(request);
         else if (has_moved) tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);

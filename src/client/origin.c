@@ -205,6 +205,7 @@ TBH_FN void tbh_origin_forget_session(tbh_origin *origin) {
 TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_front) {
     int least = request->wire.priority + (at_front ? 1 : 0);
     tbh_request *before = origin->waiting_last;
+    request->client->may_dispatch = true;
     while (before && before->wire.priority < least) before = before->previous;
     request->state = TBH_REQUEST_WAITING;
     request->previous = before;
@@ -225,6 +226,7 @@ TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request) {
 
 /* ------------------------------------------------------------ idle links */
 TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link) {
+    link->client->may_dispatch = true;
     link->idle_previous = NULL;
     link->idle_next = origin->idle;
     if (origin->idle) origin->idle->idle_previous = link;
@@ -351,6 +353,7 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
  * read before, not after: links of the same client may vanish meanwhile, with their origins. */
 TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
     tbh_origin *origin = client->origins;
+    client->may_dispatch = false;
     while (origin) {
         origin->requests++; /* keeps it alive */
         while (origin->waiting_first && tbh_origin_dispatch_first(client, origin)) {

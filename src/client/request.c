@@ -190,7 +190,7 @@ TBH_FN void tbh_request_rewind(tbh_request *request) {
     request->was_sent = request->was_sent || request->sent_bytes > 0;
     request->source.taken = 0;
     request->source.is_blocked = false;
-    request->sent_bytes = 0;
+    request->sent_bytes = request->uploaded = 0;
     request->is_paused = false;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_QUEUE);
 }

@@ -83,10 +83,11 @@ static turbohttp_status tbh_body_decode_some(tbh_body *body, const uint8_t **in,
     body->wire += before - *length;
     *is_full = room == 0;
     turbohttp_status judged = tbh_body_commit(body, (size_t)(out - start));
-    if (status < 0 || judged < 0) return status < 0 ? status : judged;
-    bool is_stuck = !*is_full && *length > 0; /* bytes after the end of the stream */
-    if (is_stuck) return TURBOHTTP_ERR_INFLATE_DATA;
-    return tbh_body_flush(body);
+    if (judged < 0) return status < 0 ? status : judged;
+    turbohttp_status flushed = tbh_body_flush(body); /* what came before a fault is there, too */
+    bool is_stuck = !*is_full && *length > 0;        /* bytes after the end of the stream */
+    if (status < 0 || is_stuck) return status < 0 ? status : TURBOHTTP_ERR_INFLATE_DATA;
+    return flushed;
 }
 
 static turbohttp_status tbh_body_put_coded(tbh_body *body, turbohttp_span wire, size_t *taken) {

@@ -108,6 +108,8 @@ static turbohttp_status tbh_dialer_verdict(const tbh_dialer *dialer) {
 static turbohttp_status tbh_dialer_fail(tbh_dialer *dialer, turbohttp_status code,
                                         turbohttp_error *error) {
     tbh_error_set(error, code, dialer->phase);
+    if (code == TURBOHTTP_ERR_TIMEOUT)
+        tbh_error_text(error, "timed out in phase connect: raise timeouts.connect_ms");
     if (error && dialer->started)
         error->system_code = dialer->attempts[dialer->started - 1].system_code;
     tbh_dialer_report(dialer, error);
@@ -161,7 +163,10 @@ static turbohttp_status tbh_dialer_resolve(tbh_dialer *dialer, turbohttp_status 
     if (status == TURBOHTTP_OK) return tbh_dialer_resolved(dialer, now_us);
     if (status == TURBOHTTP_PENDING && now_us >= dialer->resolve_deadline_us) {
         tbh_lookup_abandon(&dialer->lookup);
-        return tbh_error_set(error, TURBOHTTP_ERR_TIMEOUT, TURBOHTTP_PHASE_RESOLVE);
+        tbh_error_set(error, TURBOHTTP_ERR_TIMEOUT, TURBOHTTP_PHASE_RESOLVE);
+        tbh_error_text(error, "timed out in phase resolve: raise timeouts.resolve_ms - ");
+        tbh_error_append(error, dialer->lookup.name);
+        return TURBOHTTP_ERR_TIMEOUT;
     }
     return status;
 }

@@ -11,7 +11,7 @@ static turbohttp_status tbh_user_names_check(tbh_lookup *lookup, uint64_t now_us
     const turbohttp_resolver *user = lookup->resolver->desc->resolver;
     size_t count = 0;
     uint32_t usable = 0;
-    (void)now_us;
+    lookup->asked_us = now_us;
     turbohttp_status status =
         user->check(user->user, lookup->job, lookup->addresses, TURBOHTTP_MAX_ADDRESSES, &count);
     if (count > TURBOHTTP_MAX_ADDRESSES) count = TURBOHTTP_MAX_ADDRESSES;
@@ -33,8 +33,7 @@ static turbohttp_status tbh_user_names_start(tbh_lookup *lookup, uint64_t now_us
 }
 
 static uint64_t tbh_user_names_deadline(const tbh_lookup *lookup) {
-    (void)lookup;
-    return 0; /* ask in each poll: the table has no way to tell */
+    return lookup->asked_us + TBH_ASK_AGAIN_US; /* the table has no way to tell */
 }
 
 static void tbh_user_names_cancel(tbh_lookup *lookup) {
@@ -163,7 +162,9 @@ static const turbohttp_name_override *tbh_lookup_find_override(const tbh_lookup 
     for (size_t i = 0; i < desc->name_count; i++) {
         const turbohttp_name_override *known = &desc->names[i];
         bool is_port = known->port == 0 || known->port == port;
-        if (is_port && tbh_span_equal_nocase(tbh_span_of(lookup->name), known->host)) return known;
+        bool is_any = known->host[0] == '*' && !known->host[1];
+        if (is_port && (is_any || tbh_span_equal_nocase(tbh_span_of(lookup->name), known->host)))
+            return known;
     }
     return NULL;
 }

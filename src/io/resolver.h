@@ -18,9 +18,10 @@ typedef struct tbh_lookup {
     char name[TBH_NAME_BYTES];       /* lower case, without a trailing dot */
     turbohttp_address addresses[TURBOHTTP_MAX_ADDRESSES];
     uint32_t count;
-    uint32_t ttl_s;   /* given by the service; 0: not known */
-    bool is_partial;  /* there may be more: see tbh_lookup_join */
-    bool is_absolute; /* the name had a trailing dot: no search list */
+    uint32_t ttl_s;    /* given by the service; 0: not known */
+    uint64_t asked_us; /* when a resolver of the user's was asked last */
+    bool is_partial;   /* there may be more: see tbh_lookup_join */
+    bool is_absolute;  /* the name had a trailing dot: no search list */
 } tbh_lookup;
 
 /* What can find addresses. Functions get a lookup whose `name` is set. */
@@ -35,6 +36,8 @@ struct tbh_name_service {
 };
 
 /* A few answers are kept: enough for a client's handful of servers. */
+#define TBH_ASK_AGAIN_US 10000u /* a resolver of the user's */
+
 enum { TBH_CACHE_NAMES = 8 };
 #define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u

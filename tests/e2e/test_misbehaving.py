@@ -87,23 +87,40 @@ def endless():
             expect(63, "-o", "/dev/null", "--max-time", "20", server.url("/" + behave.__name__))
 
 
-def every_byte():
-    """S-36: a server that closes, or resets, at each byte of a response: never a success."""
-    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-    length = answer(b"0123456789")
+CUT = {  # transcript → exit codes that its cuts may have
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n": {18, 52, 56},
+    CHUNKED + b"5\r\nhello\r\n0\r\nX-Trailer: value\r\n\r\n": {18, 52, 56},
+    answer(b"0123456789"): {18, 52, 56},
+    b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + answer(b"ok"): {18, 52, 56},
+    gzipped(gzip.compress(b"short")): {18, 52, 56},
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"until close"): {0, 52, 56, 61},
+}
+
+
+def every_byte(is_reset):
+    """S-36: a server that closes, or resets, at each byte of a response: never a success. (Without any
+    framing, a body of no bytes that ends with its connection is one: RFC 9112 §6.3.)"""
+    cuts = [(data, n) for data in CUT for n in range(len(data))]
 
     def behave(connection, number):
-        data = whole if number < len(whole) else length
-        cut = number if number < len(whole) else number - len(whole)
+        data, n = cuts[number]
         read_head(connection)
-        connection.sendall(data[:cut])
+        connection.sendall(data[:n])
+        if is_reset:
+            time.sleep(0.002)  # so that the bytes are there first, in most cases
+            reset(connection)
 
     with Raw(behave) as server:
-        urls = [server.url("/")] * (len(whole) + len(length))
-        outputs = [word for _ in urls for word in ("-o", "/dev/null")]
-        codes = get(*outputs, "-w", "%{exitcode} ", *urls).stdout.decode().split()
-        check(len(codes) == len(urls), "one result for each cut", len(codes))
-        check(codes and "0" not in codes and set(codes) <= {"18", "52", "56"}, "every cut is an error", codes)
+        said = []
+        for first in range(0, len(cuts), 200):
+            part = cuts[first:first + 200]
+            outputs = [word for _ in part for word in ("-o", "/dev/null")]
+            said += get("--compressed", *outputs, "-w", "%{exitcode} ", *[server.url("/")] * len(part)).stdout.split()
+        check(len(said) == len(cuts), "one result for each cut", len(said))
+        for (data, n), code in zip(cuts, map(int, said)):
+            head = data.find(b"\r\n\r\n", data.find(b" 200 ")) + 4
+            allowed = CUT[data] if not is_reset else CUT[data] - {0} | {52, 56}
+            check(code in allowed and (code or n == head), f"cut at {n} of {data[:60]!r}{' by a reset' * is_reset}", code)
 
 
 def reuse():
@@ -211,6 +228,8 @@ def limits():
         expect(0, "--max-filesize", "5000", server.url("/"), body=b"x" * 5000)
 
 
-for part in (faults, endless, every_byte, reuse, time_limits, early_answer, refused_input, limits):
+for part in (faults, endless, reuse, time_limits, early_answer, refused_input, limits):
     part()
+every_byte(False)
+every_byte(True)
 finish()

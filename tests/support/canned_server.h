@@ -14,6 +14,7 @@ typedef struct canned_server {
     bool is_silent;        /* takes requests, never answers */
     bool refuses;          /* no connection comes up */
     size_t portion;        /* bytes given per receive; 0: all */
+    size_t takes;          /* bytes taken per send; 0: all */
     int receives;          /* that gave something */
     char host[64];         /* of the last connection */
 } canned_server;
@@ -42,6 +43,7 @@ static turbohttp_status canned_send(void *user, void *connection, const void *da
     canned_connection *c = (canned_connection *)connection;
     const char *bytes = (const char *)data;
     (void)user;
+    if (c->server->takes && length > c->server->takes) length = c->server->takes;
     for (size_t i = 0; i < length; i++) {
         c->tail = bytes[i] == "\r\n\r\n"[c->tail] ? c->tail + 1 : bytes[i] == '\r';
         if (c->tail < 4) continue;

@@ -290,6 +290,77 @@ static void a_body_is_released_exactly_once_in_every_end(void) {
     fixture_close(&f);
 }
 
+/* ------------------------------------------------------------ E3: progress of what is sent */
+typedef struct uploads {
+    uint64_t sent, total, received, got_total;
+    int calls, steps; /* steps: calls that told of more than the one before */
+} uploads;
+
+static void uploads_on_progress(void *user, uint64_t sent, uint64_t send_total, uint64_t received, uint64_t total) {
+    uploads *u = (uploads *)user;
+    CHECK(sent >= u->sent && received >= u->received);
+    u->steps += sent > u->sent;
+    u->calls++;
+    u->sent = sent;
+    u->total = send_total;
+    u->received = received;
+    u->got_total = total;
+}
+
+static turbohttp_status uploads_read(void *user, void *data, size_t room, size_t *length) {
+    static size_t left;
+    (void)user;
+    if (left == 0) left = 50000;
+    *length = left < room ? left : room;
+    memset(data, 'x', *length);
+    left -= *length;
+    return left ? TURBOHTTP_OK : TURBOHTTP_DONE;
+}
+
+static uploads upload(turbohttp_body body, bool is_silent, int polls) {
+    fixture f;
+    uploads u;
+    fixture_open(&f, plain, sizeof plain - 1);
+    memset(&u, 0, sizeof u);
+    f.server.is_silent = is_silent;
+    f.server.takes = 10000;
+    f.request.method = "POST";
+    f.request.body = body;
+    f.request.user = &u;
+    f.request.on_progress = uploads_on_progress;
+    submit(&f);
+    for (int i = 0; i < polls; i++) turbohttp_poll(f.client, 0);
+    fixture_close(&f);
+    return u;
+}
+
+static void E3_progress_of_what_is_sent(void) {
+    static const char bytes[200000];
+    turbohttp_body body;
+    memset(&body, 0, sizeof body);
+    body.data = bytes;
+    body.length = sizeof bytes;
+    uploads u = upload(body, true, 2); /* a poll does 64 KiB of work */
+    CHECK(u.sent > 100000 && u.sent < sizeof bytes && u.steps == 2);
+    CHECK_INT(u.total, sizeof bytes);
+    u = upload(body, true, 20);
+    CHECK(u.sent == sizeof bytes && u.received == 0 && u.steps >= 3);
+    body.length = 100; /* leaves with the head */
+    u = upload(body, true, 20);
+    CHECK(u.sent == 100 && u.total == 100 && u.calls == 1);
+    u = upload(body, false, 20);
+    CHECK(u.sent == 100 && u.received == sizeof "hello" - 1 && u.got_total == sizeof "hello" - 1);
+    memset(&body, 0, sizeof body);
+    body.read = uploads_read;
+    body.is_unknown = true;
+    u = upload(body, true, 20);
+    CHECK(u.sent == 50000 && u.total == 0);
+    body.is_unknown = false;
+    body.length = 50000;
+    u = upload(body, true, 20);
+    CHECK(u.sent == 50000 && u.total == 50000);
+}
+
 /* ------------------------------------------------------------ S-80: callbacks × calls */
 typedef struct matrix {
     fixture *f;
@@ -322,7 +393,7 @@ static void matrix_call(matrix *m) {
     }
 }
 
-enum { MATRIX_CALLS = 11, IN_HEAD = 0, IN_BODY, IN_PROGRESS, IN_DONE, IN_READ, MATRIX_PLACES };
+enum { MATRIX_CALLS = 11, IN_HEAD = 0, IN_BODY, IN_PROGRESS, IN_UPLOAD, IN_DONE, IN_READ, MATRIX_PLACES };
 
 static void matrix_at(matrix *m, int where) {
     if (m->where != where) return;
@@ -341,9 +412,9 @@ static turbohttp_status matrix_on_body(void *user, const void *data, size_t leng
     return TURBOHTTP_OK;
 }
 
-static void matrix_on_progress(void *user, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
-    (void)a, (void)b, (void)c, (void)d;
-    matrix_at((matrix *)user, IN_PROGRESS);
+static void matrix_on_progress(void *user, uint64_t sent, uint64_t send_total, uint64_t received, uint64_t total) {
+    (void)sent, (void)send_total, (void)total;
+    matrix_at((matrix *)user, received ? IN_PROGRESS : IN_UPLOAD);
 }
 
 static turbohttp_status matrix_on_read(void *user, void *data, size_t room, size_t *length) {
@@ -837,6 +908,7 @@ static const check_test tests[] = {
     CHECK_TEST(a_cancelled_request_completes_once),
     CHECK_TEST(E17_shutdown_ends_everything_and_says_so),
     CHECK_TEST(a_body_is_released_exactly_once_in_every_end),
+    CHECK_TEST(E3_progress_of_what_is_sent),
     CHECK_TEST(S_80_every_call_from_every_callback),
     CHECK_TEST(A11_no_allocation_after_warm_up),
     CHECK_TEST(A11_no_allocation_with_a_gzip_body),

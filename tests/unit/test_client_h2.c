@@ -330,6 +330,39 @@ static void bodies_are_sent_within_windows(void) {
     rig_close(&r);
 }
 
+typedef struct uploads {
+    uint64_t sent, before_answer;
+    int steps;
+} uploads;
+
+static void uploads_on_progress(void *user, uint64_t sent, uint64_t send_total, uint64_t received, uint64_t total) {
+    uploads *u = (uploads *)user;
+    (void)send_total, (void)total;
+    u->steps += sent > u->sent;
+    u->sent = sent;
+    if (!received) u->before_answer = sent;
+}
+
+static void E3_progress_of_what_is_sent(void) {
+    rig r;
+    static char bytes[300000];
+    static const size_t lengths[] = {300000, 100, 1};
+    rig_open(&r);
+    for (size_t i = 0; i < 3; i++) {
+        uploads u = {0, 0, 0};
+        r.request.body.data = bytes;
+        r.request.body.length = lengths[i];
+        r.request.on_progress = uploads_on_progress;
+        r.request.user = &u;
+        turbohttp_response response = fetch(&r, "/echo");
+        CHECK_INT(u.sent, lengths[i]);
+        CHECK_INT(u.before_answer, lengths[i]);
+        CHECK(u.steps >= (i == 0 ? 4 : 1));
+        turbohttp_response_free(&response);
+    }
+    rig_close(&r);
+}
+
 static void an_early_answer_ends_the_upload(void) {
     rig r;
     static char bytes[300000];
@@ -882,6 +915,7 @@ static const check_test tests[] = {
     CHECK_TEST(nobody_waits_for_ever),
     CHECK_TEST(a_class_that_there_is_not_is_refused),
     CHECK_TEST(bodies_are_sent_within_windows),
+    CHECK_TEST(E3_progress_of_what_is_sent),
     CHECK_TEST(an_early_answer_ends_the_upload),
     CHECK_TEST(a_source_that_waits_can_be_cancelled),
     CHECK_TEST(refused_streams_are_repeated_a_few_times),

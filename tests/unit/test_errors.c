@@ -12,6 +12,17 @@ static void every_status_has_a_name_and_a_sentence(void) {
     }
 }
 
+/* E18: what happened and what to do. TLS has faults that only the server's owner can mend. */
+static void every_failure_says_what_to_do(void) {
+    for (size_t i = 0; i < sizeof tbh_status_rows / sizeof tbh_status_rows[0]; i++) {
+        int code = tbh_status_rows[i].code;
+        if (code >= 0 || code == TURBOHTTP_ERR_CANCELLED || code <= TURBOHTTP_ERR_TLS_CAPABILITY) continue;
+        if (strstr(tbh_status_string(tbh_status_rows[i].text), ": ")) continue;
+        printf("no remedy: %s\n", tbh_status_string(tbh_status_rows[i].text));
+        CHECK(false);
+    }
+}
+
 static void S_17_error_text_is_cut_and_printable(void) {
     turbohttp_error error;
     tbh_error_set(&error, TURBOHTTP_ERR_URL, TURBOHTTP_PHASE_NONE);
@@ -22,6 +33,7 @@ static void S_17_error_text_is_cut_and_printable(void) {
 
 static const check_test tests[] = {
     CHECK_TEST(every_status_has_a_name_and_a_sentence),
+    CHECK_TEST(every_failure_says_what_to_do),
     CHECK_TEST(S_17_error_text_is_cut_and_printable),
 };
 CHECK_MAIN(tests)

@@ -199,6 +199,9 @@ static void names_that_need_nobody_start_no_helper(void) {
     setup(&f);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         CHECK_INT(begin(&f, &lookup, names[i]), TURBOHTTP_OK);
+    CHECK_INT(begin(&f, &lookup, "fe80::1%7"), TURBOHTTP_OK); /* a zone, as a number */
+    CHECK_INT(lookup.addresses[0].scope, 7);
+    CHECK_INT(lookup.count, 1);
     sem_getvalue(&entered, &value);
     CHECK_INT(value, 0);
     teardown(&f);
