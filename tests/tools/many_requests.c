@@ -1,8 +1,8 @@
 /* Repeats one GET over kept connections, for programs that count what a request costs.
  *
- *     many_requests URL REQUESTS WIDTH blocking|poll|epoll
+ *     many_requests URL REQUESTS WIDTH blocking|poll|epoll [http2]
  *
- * WIDTH requests are in flight at a time (blocking: one). Exit code 0: all were answered 200. */
+ * WIDTH requests are in flight at a time (blocking: one); over HTTP/2 they share one connection. Exit code 0: all were answered 200. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include <stdio.h>
@@ -48,10 +48,11 @@ int main(int argc, char **argv) {
     many m = {0};
     turbohttp_client_desc desc = {0};
     if (argc < 5)
-        return fprintf(stderr, "usage: %s URL REQUESTS WIDTH blocking|poll|epoll\n", argv[0]), 2;
+        return fprintf(stderr, "usage: %s URL REQUESTS WIDTH blocking|poll|epoll [http2]\n", argv[0]), 2;
     m.desc.url = argv[1];
     m.total = atol(argv[2]);
     desc.limits.connections = desc.limits.connections_per_host = (uint32_t)atol(argv[3]);
+    desc.http2_prior_knowledge = argc > 5;
     desc.io = argv[4][0] == 'e' ? TURBOHTTP_IO_EPOLL : TURBOHTTP_IO_POLL;
     if (turbohttp_client_create(&m.client, &desc) != TURBOHTTP_OK) return 1;
     if (argv[4][0] == 'b') run_blocking(&m);
