@@ -63,7 +63,8 @@ class Process:
 
 
 class Nginx(Process):
-    """nginx: files, gzip, /echo (the request body back), a Unix socket, keep-alive without end."""
+    """nginx: files (under /whole/ head and body leave in one piece), gzip, /echo (the request body
+    back), a Unix socket, keep-alive without end."""
 
     def command(self):
         module = Path("/usr/lib/nginx/modules/ngx_http_echo_module.so")
@@ -81,6 +82,7 @@ class Nginx(Process):
                 server {{
                     listen 127.0.0.1:{self.port}; listen unix:{self.socket}; root {self.root};
                     location / {{ }}
+                    location /whole/ {{ alias {self.root}/; sendfile off; }}
                     location /gzip/ {{ alias {self.root}/; gzip on; gzip_types *; gzip_min_length 1; }}
                     location /close/ {{ alias {self.root}/; keepalive_timeout 0; }}
                     location /redirect {{ return 302 /elsewhere; }}
