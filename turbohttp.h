@@ -54,8 +54,9 @@
  * SWITCHES, defined before the include in the file with the implementation
  * (and before every include where marked *):
  *   TURBOHTTP_STATIC *       all functions static
- *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock
- *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
+ *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock, and
+ *                            call everything from one thread
+ *   TURBOHTTP_NO_THREADS     one thread alone: names go to the stub resolver
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
  *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate
@@ -16635,9 +16636,9 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
     }
     tbh_dialer_join(dialer, now_us);
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
-    if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
-    if (tbh_dialer_any_under_way(dialer) || dialer->lookup.is_partial) return TURBOHTTP_PENDING;
-    return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
+    if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
+    if (status == TURBOHTTP_OK && dialer->lookup.is_partial) return TURBOHTTP_PENDING;
+    return tbh_dialer_fail(dialer, status ? status : tbh_dialer_verdict(dialer), error);
 }
 
 static uint64_t tbh_dialer_lookup_deadline(const tbh_dialer *dialer) {

@@ -54,8 +54,9 @@
  * SWITCHES, defined before the include in the file with the implementation
  * (and before every include where marked *):
  *   TURBOHTTP_STATIC *       all functions static
- *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock
- *   TURBOHTTP_NO_THREADS     no helper thread: names go to the stub resolver
+ *   TURBOHTTP_NO_SOCKETS *   no system at all: bring transport and clock, and
+ *                            call everything from one thread
+ *   TURBOHTTP_NO_THREADS     one thread alone: names go to the stub resolver
  *   TURBOHTTP_NO_DNS_STUB    no stub resolver
  *   TURBOHTTP_NO_EPOLL       Linux: poll(2) alone
  *   TURBOHTTP_NO_INFLATE *   no gzip and deflate

@@ -218,9 +218,9 @@ TBH_FN turbohttp_status tbh_dialer_step(tbh_dialer *dialer, uint64_t now_us,
     }
     tbh_dialer_join(dialer, now_us);
     turbohttp_status status = tbh_dialer_start_due(dialer, now_us);
-    if (status != TURBOHTTP_OK) return tbh_dialer_fail(dialer, status, error);
-    if (tbh_dialer_any_under_way(dialer) || dialer->lookup.is_partial) return TURBOHTTP_PENDING;
-    return tbh_dialer_fail(dialer, tbh_dialer_verdict(dialer), error);
+    if (tbh_dialer_any_under_way(dialer)) return TURBOHTTP_PENDING;
+    if (status == TURBOHTTP_OK && dialer->lookup.is_partial) return TURBOHTTP_PENDING;
+    return tbh_dialer_fail(dialer, status ? status : tbh_dialer_verdict(dialer), error);
 }
 
 static uint64_t tbh_dialer_lookup_deadline(const tbh_dialer *dialer) {

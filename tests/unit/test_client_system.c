@@ -556,6 +556,46 @@ static void an_idle_connection_gives_its_descriptor_to_a_name(void) {
     close(second.listener);
 }
 
+/* A second address that gets no descriptor does not end an attempt that is under way. */
+static void an_attempt_goes_on_when_the_next_gets_no_descriptor(void) {
+    loop l;
+    turbohttp_client_desc desc;
+    turbohttp_name_override slow;
+    turbohttp_response response;
+    struct rlimit limit, less;
+    unsigned port;
+    struct sockaddr_in name;
+    socklen_t length = sizeof name;
+    int listener = listen_on_loopback(&port), filler = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_INT(listen(listener, 0), 0); /* one waits in the queue, and others are not answered */
+    CHECK_INT(getsockname(listener, (struct sockaddr *)&name, &length), 0);
+    CHECK_INT(connect(filler, (struct sockaddr *)&name, sizeof name), 0);
+    memset(&desc, 0, sizeof desc);
+    memset(&slow, 0, sizeof slow);
+    slow.host = "slow.test";
+    slow.addresses = "127.0.0.1 127.0.0.2";
+    desc.names = &slow;
+    desc.name_count = 1;
+    loop_open(&l, &desc);
+    char url[64];
+    snprintf(url, sizeof url, "http://slow.test:%u/", port);
+    turbohttp_request request = submit_to(l.client, url, 0);
+    turbohttp_poll(l.client, 0);
+    int next = dup(1);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    less = limit;
+    less.rlim_cur = (rlim_t)next;
+    setrlimit(RLIMIT_NOFILE, &less);
+    l.now_us += 300000; /* the next address is due after 250 ms */
+    for (int i = 0; i < 5; i++) turbohttp_poll(l.client, 0);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    CHECK_INT(turbohttp_take(l.client, request, &response), TURBOHTTP_PENDING);
+    turbohttp_client_destroy(l.client);
+    close(filler);
+    close(listener);
+}
+
 /* ------------------------------------------------------------ RELIABILITY 3.1: what holds when nothing is said */
 /* One request to a server that gives `answer` and then nothing; the clock jumps to `at_ms`. */
 static turbohttp_status after(const char *answer, bool is_streamed, uint32_t silence_ms, uint64_t at_ms) {
@@ -625,5 +665,6 @@ static const check_test tests[] = {
     CHECK_TEST(D2_a_star_overrides_every_name),
     CHECK_TEST(D9_a_request_goes_to_a_unix_socket),
     CHECK_TEST(an_idle_connection_gives_its_descriptor_to_a_name),
+    CHECK_TEST(an_attempt_goes_on_when_the_next_gets_no_descriptor),
 };
 CHECK_MAIN(tests)
