@@ -18565,7 +18565,7 @@ TBH_FN void tbh_deliver_progress(tbh_request *request) {
                          request->body.decoded, request->body_total);
 }
 
-TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded) {
+TBH_FN TBH_NOINLINE void tbh_deliver_upload(tbh_request *request, uint64_t uploaded) {
     if (uploaded == request->uploaded) return;
     request->uploaded = uploaded;
     tbh_deliver_progress(request);
@@ -18903,13 +18903,15 @@ static uint64_t tbh_link1_uploaded(const tbh_request *request) {
     return request->sent_bytes > head ? request->sent_bytes - head : 0;
 }
 
-static void tbh_link1_sent(tbh_link *link) {
+/* All is sent when TLS, too, holds nothing back. */
+static void tbh_link1_sent(tbh_link *link, bool has_moved) {
     tbh_request *request = link->request;
-    if (request->on_progress) tbh_deliver_upload(request, tbh_link1_uploaded(request));
-    if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
+    bool is_all = link->h1.tx == TBH_TX_DONE && !link->is_send_blocked;
+    if (has_moved && request->on_progress) tbh_deliver_upload(request, tbh_link1_uploaded(request));
+    if (is_all && request->phase == TURBOHTTP_PHASE_SEND) {
         request->response.timing.sent_us = link->client->io.now_us - request->started_us;
         tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
-    } else if (link->h1.tx != TBH_TX_DONE) {
+    } else if (has_moved && !is_all) {
         tbh_request_set_phase(request, request->phase); /* the limit starts anew */
     }
 }
@@ -18955,7 +18957,7 @@ static bool tbh_link1_send_some(tbh_link *link) {
         link->is_send_blocked = status == TURBOHTTP_PENDING;
         if (status < 0) tbh_link1_send_failed(link, status);
     }
-    if (has_sent) tbh_link1_sent(link);
+    tbh_link1_sent(link, has_sent);
     return true;
 }
 
@@ -19303,6 +19305,8 @@ static void tbh_link2_retire(tbh_link *link) {
 
 /* ------------------------------------------------------------ the start */
 static void tbh_link2_is_sent(tbh_request *request) {
+    request->source.taken +=
+        request->wire.small_bytes; /* they went in one piece, not by the source */
     request->response.timing.sent_us = request->client->io.now_us - request->started_us;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
 }
@@ -19461,11 +19465,6 @@ static void tbh_link2_go_on_all(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ sending */
-static void tbh_link2_tell_upload(tbh_request *request, bool is_sending) {
-    uint64_t small = is_sending ? 0 : request->wire.small_bytes; /* goes in one piece */
-    tbh_deliver_upload(request, request->wire.body ? request->source.taken : small);
-}
-
 /* Who has sent everything, and who has sent anything: their limits of time begin anew. */
 static void tbh_link2_note_uploads(tbh_link *link) {
     tbh_mux_stream *stream = link->mux->queues[TBH_MUX_LIVE].first;
@@ -19476,10 +19475,10 @@ static void tbh_link2_note_uploads(tbh_link *link) {
         bool has_moved = request->sent_bytes != stream->sent_bytes || request->source.is_blocked;
         link->uploads += is_sending;
         request->sent_bytes = stream->sent_bytes;
-        if (request->on_progress) tbh_link2_tell_upload(request, is_sending);
-        if (request->phase != TURBOHTTP_PHASE_SEND) continue;
-        if (!is_sending) tbh_link2_is_sent(request);
-        else if (has_moved) tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
+        if (request->phase == TURBOHTTP_PHASE_SEND && !is_sending) tbh_link2_is_sent(request);
+        if (request->phase == TURBOHTTP_PHASE_SEND && has_moved)
+            tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
+        if (request->on_progress) tbh_deliver_upload(request, request->source.taken);
     }
 }
 

@@ -86,7 +86,7 @@ TBH_FN void tbh_deliver_progress(tbh_request *request) {
                          request->body.decoded, request->body_total);
 }
 
-TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded) {
+TBH_FN TBH_NOINLINE void tbh_deliver_upload(tbh_request *request, uint64_t uploaded) {
     if (uploaded == request->uploaded) return;
     request->uploaded = uploaded;
     tbh_deliver_progress(request);

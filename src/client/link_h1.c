@@ -24,13 +24,15 @@ static uint64_t tbh_link1_uploaded(const tbh_request *request) {
     return request->sent_bytes > head ? request->sent_bytes - head : 0;
 }
 
-static void tbh_link1_sent(tbh_link *link) {
+/* All is sent when TLS, too, holds nothing back. */
+static void tbh_link1_sent(tbh_link *link, bool has_moved) {
     tbh_request *request = link->request;
-    if (request->on_progress) tbh_deliver_upload(request, tbh_link1_uploaded(request));
-    if (link->h1.tx == TBH_TX_DONE && request->phase == TURBOHTTP_PHASE_SEND) {
+    bool is_all = link->h1.tx == TBH_TX_DONE && !link->is_send_blocked;
+    if (has_moved && request->on_progress) tbh_deliver_upload(request, tbh_link1_uploaded(request));
+    if (is_all && request->phase == TURBOHTTP_PHASE_SEND) {
         request->response.timing.sent_us = link->client->io.now_us - request->started_us;
         tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
-    } else if (link->h1.tx != TBH_TX_DONE) {
+    } else if (has_moved && !is_all) {
         tbh_request_set_phase(request, request->phase); /* the limit starts anew */
     }
 }
@@ -76,7 +78,7 @@ static bool tbh_link1_send_some(tbh_link *link) {
         link->is_send_blocked = status == TURBOHTTP_PENDING;
         if (status < 0) tbh_link1_send_failed(link, status);
     }
-    if (has_sent) tbh_link1_sent(link);
+    tbh_link1_sent(link, has_sent);
     return true;
 }
 

@@ -57,6 +57,8 @@ static void tbh_link2_retire(tbh_link *link) {
 
 /* ------------------------------------------------------------ the start */
 static void tbh_link2_is_sent(tbh_request *request) {
+    request->source.taken +=
+        request->wire.small_bytes; /* they went in one piece, not by the source */
     request->response.timing.sent_us = request->client->io.now_us - request->started_us;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
 }
@@ -215,11 +217,6 @@ static void tbh_link2_go_on_all(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ sending */
-static void tbh_link2_tell_upload(tbh_request *request, bool is_sending) {
-    uint64_t small = is_sending ? 0 : request->wire.small_bytes; /* goes in one piece */
-    tbh_deliver_upload(request, request->wire.body ? request->source.taken : small);
-}
-
 /* Who has sent everything, and who has sent anything: their limits of time begin anew. */
 static void tbh_link2_note_uploads(tbh_link *link) {
     tbh_mux_stream *stream = link->mux->queues[TBH_MUX_LIVE].first;
@@ -230,10 +227,10 @@ static void tbh_link2_note_uploads(tbh_link *link) {
         bool has_moved = request->sent_bytes != stream->sent_bytes || request->source.is_blocked;
         link->uploads += is_sending;
         request->sent_bytes = stream->sent_bytes;
-        if (request->on_progress) tbh_link2_tell_upload(request, is_sending);
-        if (request->phase != TURBOHTTP_PHASE_SEND) continue;
-        if (!is_sending) tbh_link2_is_sent(request);
-        else if (has_moved) tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
+        if (request->phase == TURBOHTTP_PHASE_SEND && !is_sending) tbh_link2_is_sent(request);
+        if (request->phase == TURBOHTTP_PHASE_SEND && has_moved)
+            tbh_request_set_phase(request, TURBOHTTP_PHASE_SEND);
+        if (request->on_progress) tbh_deliver_upload(request, request->source.taken);
     }
 }
 
