@@ -10082,7 +10082,7 @@ TURBOHTTP_API turbohttp_status turbohttp_hpack_encode(turbohttp_hpack_encoder *e
  * ======================================================================= */
 /* HTTP/2 frames, for readers that have whole ones in one piece. */
 
-enum { TBH_H2_LEAST_FRAME = 16384 }; /* every peer takes frames of this size (RFC 9113 §4.2) */
+#define TBH_H2_LEAST_FRAME 16384 /* every peer takes frames of this size (RFC 9113 §4.2) */
 
 /* Takes the body of a frame whose FRAME was handed out, when all of it is there and has no padding;
  * its END is then not said. False: go on with turbohttp_h2_read. */
@@ -21256,6 +21256,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_H1_NO_NAME
 #undef TBH_H1_REFUSED_IN_TRAILER
 #undef TBH_H2_ID_MASK
+#undef TBH_H2_LEAST_FRAME
 #undef TBH_H2_NOTE_GOOD
 #undef TBH_H2_NOTE_ID
 #undef TBH_H2_NOTE_NAME

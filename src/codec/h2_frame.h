@@ -3,7 +3,7 @@
 #include "../api/h2.h"
 #include "../base/bytes.h"
 
-enum { TBH_H2_LEAST_FRAME = 16384 }; /* every peer takes frames of this size (RFC 9113 §4.2) */
+#define TBH_H2_LEAST_FRAME 16384 /* every peer takes frames of this size (RFC 9113 §4.2) */
 
 /* Takes the body of a frame whose FRAME was handed out, when all of it is there and has no padding;
  * its END is then not said. False: go on with turbohttp_h2_read. */
