@@ -44,7 +44,7 @@ $(BUILD)/%: examples/%.c turbohttp.h turbohttp_tls_bearssl.h | $(BUILD)
 $(BUILD)/%: tests/tools/%.c turbohttp.h | $(BUILD)
 	$(CC) -std=c99 $(CFLAGS) $(WARNINGS) -I. $< -o $@ -pthread
 
-tools: $(EXAMPLES) $(BUILD)/inflate_batch $(BUILD)/resolve $(BUILD)/many_requests $(BUILD)/hpack_decode \
+tools: $(EXAMPLES) $(BUILD)/inflate_batch $(BUILD)/url_batch $(BUILD)/resolve $(BUILD)/many_requests $(BUILD)/hpack_decode \
        $(BUILD)/hpack_encode
 
 run:

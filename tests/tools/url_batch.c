@@ -1,6 +1,6 @@
 /* Reads lines `HEX(url)` or `HEX(base) HEX(reference)` and prints for each what the library makes of
  * it: `OK <host> <port> <target>` (of the resolved URL, if there are two), or `ERR <status>`.
- * Hexadecimal, so that any byte can be asked about. See tests/e2e/url_diff.py. */
+ * Hexadecimal, so that any byte can be asked about. See tests/e2e/test_urls.py. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include <stdio.h>

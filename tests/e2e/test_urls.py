@@ -3,7 +3,7 @@
 manner) and Node's URL (WHATWG) must see the same host and port; Node also the same target, and for
 references the same resolution. What we refuse is not compared: refusing is always safe.
 
-    url_diff.py build/url_batch [count] [seed]      Node is used when it is installed
+    test_urls.py [count] [seed]      of build/url_batch; Node is used when it is installed
 """
 import ipaddress
 import json
@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 from urllib.parse import unquote_to_bytes, urlsplit
+
+from checks import ROOT
 
 SCHEMES = ["http", "https", "ws", "wss", "HTTP", "hTTps", "ftp", "file", ""]
 HOSTS = ["example.com", "EXAMPLE.com.", "a", "a_b.c", "-a-.b", "xn--bcher-kva.example", "127.0.0.1",
@@ -100,8 +102,8 @@ def compare_node(seen, host, port, target):
 
 
 def main():
-    program, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20000
-    rng = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+    program, count = ROOT / "build/url_batch", int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+    rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     cases = list(generate(rng, count))
     answers = ours(program, cases)
     assert len(answers) == len(cases), (len(answers), len(cases))
