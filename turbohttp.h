@@ -2888,6 +2888,21 @@ TBH_FN bool tbh_is_token(const char *p, size_t n);
 TBH_FN bool tbh_is_field_value(const char *p, size_t n);
 /* Writes n in decimal, returns how many bytes (at most 20); no terminator. */
 TBH_FN size_t tbh_format_u64(char *out, uint64_t n);
+/* So many digits always fit into 64 bits. */
+#define TBH_FEW_DIGITS 18
+
+/* The value of n <= TBH_FEW_DIGITS digits; 0 for none. */
+TBH_ALWAYS_INLINE bool tbh_parse_few_digits(const char *p, size_t n, uint64_t *out) {
+    uint64_t value = 0;
+    for (const char *end = p + n; p < end; p++) {
+        const unsigned digit = (unsigned)(uint8_t)*p - '0';
+        if (digit > 9) return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return true;
+}
+
 /* Digits only, no sign, no blanks, at most `max`: false otherwise. */
 TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out);
 /* Overwrites secrets in a way that the optimiser cannot drop. */
@@ -3003,12 +3018,13 @@ TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
 }
 
 TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) {
-    uint64_t value = 0;
+    uint64_t value;
+    size_t few = tbh_min_size(n, TBH_FEW_DIGITS);
     *out = 0;
-    for (size_t i = 0; i < n; i++) {
+    if (!tbh_parse_few_digits(p, few, &value)) return false;
+    for (size_t i = few; i < n; i++) {
         uint64_t digit = (uint8_t)p[i] - (uint64_t)'0';
-        if (digit > 9) return false;
-        if (i >= 19 && value > (UINT64_MAX - digit) / 10) return false; /* 19 digits always fit */
+        if (digit > 9 || value > (UINT64_MAX - digit) / 10) return false;
         value = value * 10 + digit;
     }
     if (value > max) return false;
@@ -8112,21 +8128,11 @@ static TBH_NOINLINE turbohttp_status tbh_h1_length_list(tbh_h1_run *r, turbohttp
     return TURBOHTTP_OK;
 }
 
-/* The value of up to 18 digits, as nearly every length is. */
-static bool tbh_h1_few_digits(turbohttp_span text, uint64_t *n) {
-    uint64_t value = 0;
-    if (text.length - 1 > 17) return false;
-    for (const char *p = text.data, *end = p + text.length; p < end; p++) {
-        const unsigned digit = (unsigned)(uint8_t)*p - '0';
-        if (digit > 9) return false;
-        value = value * 10 + digit;
-    }
-    return *n = value, true;
-}
-
 static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span value) {
     uint64_t n;
-    if (TBH_LIKELY(tbh_h1_few_digits(value, &n))) return tbh_h1_one_length(r, n);
+    if (value.length > 0 && value.length <= TBH_FEW_DIGITS &&
+        TBH_LIKELY(tbh_parse_few_digits(value.data, value.length, &n)))
+        return tbh_h1_one_length(r, n);
     return tbh_h1_length_list(r, value);
 }
 
@@ -15058,9 +15064,10 @@ struct tbh_name_service {
     void (*cancel)(tbh_lookup *lookup); /* the job is gone afterwards */
 };
 
-/* A few answers are kept: enough for a client's handful of servers. */
-#define TBH_ASK_AGAIN_US 10000u /* a resolver of the user's */
+/* A resolver of the user's cannot say when it is ready: it is asked so often. */
+#define TBH_ASK_AGAIN_US 10000u
 
+/* A few answers are kept: enough for a client's handful of servers. */
 enum { TBH_CACHE_NAMES = 8 };
 #define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u
@@ -19304,9 +19311,9 @@ static void tbh_link2_retire(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ the start */
+/* A small body went in one piece, not by its source. */
 static void tbh_link2_is_sent(tbh_request *request) {
-    request->source.taken +=
-        request->wire.small_bytes; /* they went in one piece, not by the source */
+    request->source.taken += request->wire.small_bytes;
     request->response.timing.sent_us = request->client->io.now_us - request->started_us;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
 }
@@ -21238,6 +21245,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_END
 #undef TBH_EPOLL
 #undef TBH_EPOLL_FROM
+#undef TBH_FEW_DIGITS
 #undef TBH_FN
 #undef TBH_FRESH_US
 #undef TBH_GUARDS

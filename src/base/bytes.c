@@ -71,12 +71,13 @@ TBH_FN size_t tbh_format_u64(char *out, uint64_t n) {
 }
 
 TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out) {
-    uint64_t value = 0;
+    uint64_t value;
+    size_t few = tbh_min_size(n, TBH_FEW_DIGITS);
     *out = 0;
-    for (size_t i = 0; i < n; i++) {
+    if (!tbh_parse_few_digits(p, few, &value)) return false;
+    for (size_t i = few; i < n; i++) {
         uint64_t digit = (uint8_t)p[i] - (uint64_t)'0';
-        if (digit > 9) return false;
-        if (i >= 19 && value > (UINT64_MAX - digit) / 10) return false; /* 19 digits always fit */
+        if (digit > 9 || value > (UINT64_MAX - digit) / 10) return false;
         value = value * 10 + digit;
     }
     if (value > max) return false;

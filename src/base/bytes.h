@@ -112,6 +112,21 @@ TBH_FN bool tbh_is_token(const char *p, size_t n);
 TBH_FN bool tbh_is_field_value(const char *p, size_t n);
 /* Writes n in decimal, returns how many bytes (at most 20); no terminator. */
 TBH_FN size_t tbh_format_u64(char *out, uint64_t n);
+/* So many digits always fit into 64 bits. */
+#define TBH_FEW_DIGITS 18
+
+/* The value of n <= TBH_FEW_DIGITS digits; 0 for none. */
+TBH_ALWAYS_INLINE bool tbh_parse_few_digits(const char *p, size_t n, uint64_t *out) {
+    uint64_t value = 0;
+    for (const char *end = p + n; p < end; p++) {
+        const unsigned digit = (unsigned)(uint8_t)*p - '0';
+        if (digit > 9) return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return true;
+}
+
 /* Digits only, no sign, no blanks, at most `max`: false otherwise. */
 TBH_FN bool tbh_parse_u64(const char *p, size_t n, uint64_t max, uint64_t *out);
 /* Overwrites secrets in a way that the optimiser cannot drop. */

@@ -56,9 +56,9 @@ static void tbh_link2_retire(tbh_link *link) {
 }
 
 /* ------------------------------------------------------------ the start */
+/* A small body went in one piece, not by its source. */
 static void tbh_link2_is_sent(tbh_request *request) {
-    request->source.taken +=
-        request->wire.small_bytes; /* they went in one piece, not by the source */
+    request->source.taken += request->wire.small_bytes;
     request->response.timing.sent_us = request->client->io.now_us - request->started_us;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_HEAD);
 }

@@ -264,21 +264,11 @@ static TBH_NOINLINE turbohttp_status tbh_h1_length_list(tbh_h1_run *r, turbohttp
     return TURBOHTTP_OK;
 }
 
-/* The value of up to 18 digits, as nearly every length is. */
-static bool tbh_h1_few_digits(turbohttp_span text, uint64_t *n) {
-    uint64_t value = 0;
-    if (text.length - 1 > 17) return false;
-    for (const char *p = text.data, *end = p + text.length; p < end; p++) {
-        const unsigned digit = (unsigned)(uint8_t)*p - '0';
-        if (digit > 9) return false;
-        value = value * 10 + digit;
-    }
-    return *n = value, true;
-}
-
 static turbohttp_status tbh_h1_content_length(tbh_h1_run *r, turbohttp_span value) {
     uint64_t n;
-    if (TBH_LIKELY(tbh_h1_few_digits(value, &n))) return tbh_h1_one_length(r, n);
+    if (value.length > 0 && value.length <= TBH_FEW_DIGITS &&
+        TBH_LIKELY(tbh_parse_few_digits(value.data, value.length, &n)))
+        return tbh_h1_one_length(r, n);
     return tbh_h1_length_list(r, value);
 }
 

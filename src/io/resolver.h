@@ -35,9 +35,10 @@ struct tbh_name_service {
     void (*cancel)(tbh_lookup *lookup); /* the job is gone afterwards */
 };
 
-/* A few answers are kept: enough for a client's handful of servers. */
-#define TBH_ASK_AGAIN_US 10000u /* a resolver of the user's */
+/* A resolver of the user's cannot say when it is ready: it is asked so often. */
+#define TBH_ASK_AGAIN_US 10000u
 
+/* A few answers are kept: enough for a client's handful of servers. */
 enum { TBH_CACHE_NAMES = 8 };
 #define TBH_CACHE_LEAST_S   1u /* bounds of the time to live (SPEC D2) */
 #define TBH_CACHE_MOST_S    300u

@@ -507,6 +507,18 @@ static void D9_a_request_goes_to_a_unix_socket(void) {
 }
 
 /* ------------------------------------------------------------ RELIABILITY 3.5: EMFILE */
+/* Returns what to go back to. */
+static struct rlimit allow_no_more_descriptors(void) {
+    struct rlimit limit, less;
+    int next = dup(1);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    less = limit;
+    less.rlim_cur = (rlim_t)next;
+    setrlimit(RLIMIT_NOFILE, &less);
+    return limit;
+}
+
 /* Also when the descriptor is missed only after a look-up, the oldest idle connection makes room. */
 static void an_idle_connection_gives_its_descriptor_to_a_name(void) {
     names n;
@@ -515,7 +527,7 @@ static void an_idle_connection_gives_its_descriptor_to_a_name(void) {
     turbohttp_client_desc desc;
     turbohttp_client_stats stats;
     turbohttp_response response;
-    struct rlimit limit, less;
+    struct rlimit limit;
     char url[64];
     turbohttp_resolver table = names_table(&n);
     memset(&desc, 0, sizeof desc);
@@ -538,12 +550,7 @@ static void an_idle_connection_gives_its_descriptor_to_a_name(void) {
     n.answers_after = 2;
     request = submit_to(l.client, url, 0);
     turbohttp_poll(l.client, 0);
-    int next = dup(1);
-    close(next);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    less = limit;
-    less.rlim_cur = (rlim_t)next;
-    setrlimit(RLIMIT_NOFILE, &less);
+    limit = allow_no_more_descriptors();
     for (int i = 0; i < 10; i++) turbohttp_poll(l.client, 0);
     setrlimit(RLIMIT_NOFILE, &limit);
     turbohttp_client_stats_get(l.client, &stats);
@@ -562,7 +569,7 @@ static void an_attempt_goes_on_when_the_next_gets_no_descriptor(void) {
     turbohttp_client_desc desc;
     turbohttp_name_override slow;
     turbohttp_response response;
-    struct rlimit limit, less;
+    struct rlimit limit;
     unsigned port;
     struct sockaddr_in name;
     socklen_t length = sizeof name;
@@ -581,12 +588,7 @@ static void an_attempt_goes_on_when_the_next_gets_no_descriptor(void) {
     snprintf(url, sizeof url, "http://slow.test:%u/", port);
     turbohttp_request request = submit_to(l.client, url, 0);
     turbohttp_poll(l.client, 0);
-    int next = dup(1);
-    close(next);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    less = limit;
-    less.rlim_cur = (rlim_t)next;
-    setrlimit(RLIMIT_NOFILE, &less);
+    limit = allow_no_more_descriptors();
     l.now_us += 300000; /* the next address is due after 250 ms */
     for (int i = 0; i < 5; i++) turbohttp_poll(l.client, 0);
     setrlimit(RLIMIT_NOFILE, &limit);
