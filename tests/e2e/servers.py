@@ -1,6 +1,8 @@
 """Real servers and a misbehaving one, each on a port of its own choice on loopback, for tests and
 for the tour. Every server is a context manager; everything it writes lies in a temporary folder."""
+import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -10,10 +12,29 @@ import time
 from pathlib import Path
 
 
+def ports_for_servers():
+    """Ports below those that the system gives to outgoing connections: nobody takes one by chance between
+    the question and its use. Each is handed out once in a process."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        first, last = 10240, int(f.read().split()[0])
+    start = random.randrange(first, last)
+    yield from itertools.chain(range(start, last), range(first, start))
+
+
+PORTS = ports_for_servers()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of loopback that nobody has, for TCP and UDP."""
+    for port in PORTS:
+        try:
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            return port
+        except OSError:
+            pass  # taken: the next one
+    raise RuntimeError("no free port on loopback")
 
 
 def wait_for_port(port, process, seconds=10, address="127.0.0.1"):
@@ -183,7 +204,10 @@ class Raw:
     def handle(self, connection, number):
         try:
             with connection:
-                self.behave(connection, number)
+                try:
+                    self.behave(connection, number)
+                finally:
+                    leave(connection)
         except OSError:
             pass  # the client went away: often what the test is about
 
@@ -200,6 +224,15 @@ def read_head(connection):
             return b""
         data += got
     return data
+
+
+def leave(connection):
+    """Ends with FIN and waits until the client ends, too: bytes that nobody read would make the close a
+    reset, and a reset takes from the client what it has not read yet."""
+    connection.settimeout(10)
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(65536):
+        pass
 
 
 def reset(connection):

@@ -58,8 +58,8 @@ class NameServer:
         self.clients = []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
-        self.socket.bind((host, 0))
-        self.host, self.port = host, self.socket.getsockname()[1]
+        self.host, self.port = host, free_port()
+        self.socket.bind((host, self.port))
         self.listener = None
         if answer_tcp:
             self.listener = socket.socket()

@@ -7,7 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from servers import Nginx, Process, Raw, free_port, wait_for_port
+from servers import Nginx, Process, Raw, free_port, leave, wait_for_port
 
 
 class OpenSSL:
@@ -99,6 +99,9 @@ class Scripted(Raw):
         try:
             with connection, self.context.wrap_socket(connection, server_side=True,
                                                       suppress_ragged_eofs=True) as secured:
-                self.behave(secured, number)
+                try:
+                    self.behave(secured, number)
+                finally:
+                    leave(secured)
         except (OSError, ValueError):
             pass  # the client refused us, or went away: often what the test is about
