@@ -173,9 +173,9 @@ def time_limits():
             time.sleep(0.1)
 
     with Raw(silent) as server:
-        expect(28, "--max-time", "0.3", server.url("/"), says="phase head")
+        expect(28, "--max-time", "1", server.url("/"), says="phase head")
     with Raw(drip) as server:
-        expect(28, "-m", "0.5", server.url("/"), says="phase body")
+        expect(28, "-m", "1", server.url("/"), says="phase body")
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
