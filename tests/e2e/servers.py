@@ -172,7 +172,7 @@ class Raw:
     accepted socket in a thread of its own."""
 
     def __init__(self, behave, family=socket.AF_INET, address="127.0.0.1"):
-        self.behave, self.accepted, self.errors = behave, 0, []
+        self.behave, self.accepted, self.handlers = behave, 0, []
         self.listener = socket.socket(family)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind((address, 0))
@@ -199,7 +199,13 @@ class Raw:
             except OSError:
                 return
             number, self.accepted = self.accepted, self.accepted + 1
-            threading.Thread(target=self.handle, args=(connection, number), daemon=True).start()
+            self.handlers.append(threading.Thread(target=self.handle, args=(connection, number), daemon=True))
+            self.handlers[-1].start()
+
+    def settle(self):
+        """Waits for the end of every connection: what `behave` noted after its answer is there then."""
+        for handler in self.handlers:
+            handler.join(20)
 
     def handle(self, connection, number):
         try:

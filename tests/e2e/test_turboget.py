@@ -54,6 +54,7 @@ def closed_output_is_no_socket():
     with Raw(behave) as server:
         process = start(server.url(), preexec_fn=lambda: os.close(1))
         process.communicate(timeout=30)
+        server.settle()
         check(seen[1:] == [b""], "nothing but the request reaches the server", seen)
 
 
