@@ -63,6 +63,7 @@
  *   TURBOHTTP_NO_TLS         no https://, whatever is included
  *   TURBOHTTP_NO_HTTP2 *     HTTP/1.1 only
  *   TURBOHTTP_NO_SIMD        portable code only
+ *   TURBOHTTP_NO_SENTENCES   an error's text is its name: 5 KB less of flash
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */
 #if defined(TURBOHTTP_IMPLEMENT) || defined(TURBOHTTP_IMPL) ||                                     \
@@ -264,7 +265,7 @@ TURBOHTTP_API const char *turbohttp_status_name(turbohttp_status status);
 /**
  * Say what a status means and what mends it, in one sentence.
  *
- * Returns: static text, never NULL.
+ * Returns: static text, never NULL; with TURBOHTTP_NO_SENTENCES the name.
  * Thread: any. Blocks: never. See: turbohttp_error.text for the full story.
  */
 TURBOHTTP_API const char *turbohttp_status_text(turbohttp_status status);
@@ -2699,6 +2700,12 @@ turbohttp_download(const char *url, const char *path,
 #define TBH_HTTP2 1
 #endif
 
+#ifdef TURBOHTTP_NO_SENTENCES
+#define TBH_SENTENCES 0
+#else
+#define TBH_SENTENCES 1
+#endif
+
 #ifdef TURBOHTTP_DEBUG_GUARDS
 #define TBH_GUARDS 1
 #else
@@ -3168,12 +3175,20 @@ TBH_FN void tbh_error_append_u64(turbohttp_error *error, uint64_t n);
 
 /* All texts are members of one constant, and are found by their offset: a pointer for each would cost
  * as much again, and three times that in a program that is loaded anywhere. */
+#if TBH_SENTENCES
 #define TBH_STATUS_MEMBERS(name, sentence)                                                         \
     char name_##name[sizeof("TURBOHTTP_" #name)], text_##name[sizeof(sentence)];
 #define TBH_STATUS_TEXTS(name, sentence) "TURBOHTTP_" #name, sentence,
 #define TBH_STATUS_ROW(name, sentence)                                                             \
     {TURBOHTTP_##name, offsetof(tbh_status_strings, name_##name),                                  \
      offsetof(tbh_status_strings, text_##name)},
+#else /* a name stands for its sentence */
+#define TBH_STATUS_MEMBERS(name, sentence) char name_##name[sizeof("TURBOHTTP_" #name)];
+#define TBH_STATUS_TEXTS(name, sentence)   "TURBOHTTP_" #name,
+#define TBH_STATUS_ROW(name, sentence)                                                             \
+    {TURBOHTTP_##name, offsetof(tbh_status_strings, name_##name),                                  \
+     offsetof(tbh_status_strings, name_##name)},
+#endif
 
 typedef struct tbh_status_strings {
     TBH_STATUSES(TBH_STATUS_MEMBERS)
@@ -21349,6 +21364,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_SEGMENT_HEADER_BYTES
 #undef TBH_SEGMENT_LEAST_BYTES
 #undef TBH_SEND_FLAGS
+#undef TBH_SENTENCES
 #undef TBH_SMALL
 #undef TBH_SOCKETS
 #undef TBH_SSE2

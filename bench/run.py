@@ -468,7 +468,8 @@ def size():
     bare = sum(text_of(build("size_empty", empty, *SMALLEST, *lean, level="-Os")))
     yield most_row("an empty program, for comparison", bare, None, "{:,} B")
     for what, flags in [("own transport", []),
-                        ("own transport, without TLS, HTTP/2, inflate", small[:3])]:
+                        ("own transport, without TLS, HTTP/2, inflate", small[:3]),
+                        ("the same without the sentences of errors", small[:3] + ["-DTURBOHTTP_NO_SENTENCES"])]:
         yield most_row(f"GET on Cortex-M4, {what}, text", device_text(*flags), 12288, "{:,} B")
 
 

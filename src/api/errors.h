@@ -150,7 +150,7 @@ TURBOHTTP_API const char *turbohttp_status_name(turbohttp_status status);
 /**
  * Say what a status means and what mends it, in one sentence.
  *
- * Returns: static text, never NULL.
+ * Returns: static text, never NULL; with TURBOHTTP_NO_SENTENCES the name.
  * Thread: any. Blocks: never. See: turbohttp_error.text for the full story.
  */
 TURBOHTTP_API const char *turbohttp_status_text(turbohttp_status status);

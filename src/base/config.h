@@ -44,6 +44,12 @@
 #define TBH_HTTP2 1
 #endif
 
+#ifdef TURBOHTTP_NO_SENTENCES
+#define TBH_SENTENCES 0
+#else
+#define TBH_SENTENCES 1
+#endif
+
 #ifdef TURBOHTTP_DEBUG_GUARDS
 #define TBH_GUARDS 1
 #else

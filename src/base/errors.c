@@ -105,12 +105,20 @@
 
 /* All texts are members of one constant, and are found by their offset: a pointer for each would cost
  * as much again, and three times that in a program that is loaded anywhere. */
+#if TBH_SENTENCES
 #define TBH_STATUS_MEMBERS(name, sentence)                                                         \
     char name_##name[sizeof("TURBOHTTP_" #name)], text_##name[sizeof(sentence)];
 #define TBH_STATUS_TEXTS(name, sentence) "TURBOHTTP_" #name, sentence,
 #define TBH_STATUS_ROW(name, sentence)                                                             \
     {TURBOHTTP_##name, offsetof(tbh_status_strings, name_##name),                                  \
      offsetof(tbh_status_strings, text_##name)},
+#else /* a name stands for its sentence */
+#define TBH_STATUS_MEMBERS(name, sentence) char name_##name[sizeof("TURBOHTTP_" #name)];
+#define TBH_STATUS_TEXTS(name, sentence)   "TURBOHTTP_" #name,
+#define TBH_STATUS_ROW(name, sentence)                                                             \
+    {TURBOHTTP_##name, offsetof(tbh_status_strings, name_##name),                                  \
+     offsetof(tbh_status_strings, name_##name)},
+#endif
 
 typedef struct tbh_status_strings {
     TBH_STATUSES(TBH_STATUS_MEMBERS)
