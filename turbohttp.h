@@ -2275,6 +2275,8 @@ typedef struct turbohttp_client_desc {
     bool disable_http2;     /**< HTTP/1.1 only; always so with `memory` */
     bool http2_prior_knowledge; /**< HTTP/2 only, also over cleartext */
     bool disable_pooling;   /**< each block from the allocator */
+    bool clear_on_return;   /**< wipe bodies, too, before their memory is used
+                             *   again: heads and credentials always are */
     bool disable_keep_alive; /**< one connection per request */
 } turbohttp_client_desc;
 
@@ -4937,7 +4939,8 @@ typedef struct tbh_heap {
 } tbh_heap;
 
 TBH_FN tbh_heap *tbh_heap_create(const turbohttp_allocator *allocator, size_t largest,
-                                 uint32_t cap_per_bucket, bool disable_pooling);
+                                 uint32_t cap_per_bucket, turbohttp_clearing clearing,
+                                 bool disable_pooling);
 TBH_FN void tbh_heap_hold(tbh_heap *heap);
 TBH_FN void tbh_heap_drop(tbh_heap *heap); /* the last drop frees it */
 
@@ -4951,14 +4954,15 @@ TBH_FN void tbh_heap_drop(tbh_heap *heap); /* the last drop frees it */
 enum { TBH_HEAP_SMALLEST = 256 };
 
 TBH_FN tbh_heap *tbh_heap_create(const turbohttp_allocator *allocator, size_t largest,
-                                 uint32_t cap_per_bucket, bool disable_pooling) {
+                                 uint32_t cap_per_bucket, turbohttp_clearing clearing,
+                                 bool disable_pooling) {
     tbh_heap *heap = (tbh_heap *)tbh_allocate(allocator, sizeof *heap);
     if (!heap) return NULL;
     memset(heap, 0, sizeof *heap);
     heap->allocator = *allocator;
     heap->owners = 1;
     turbohttp_byte_pool_init(&heap->blocks, &heap->allocator, TBH_HEAP_SMALLEST, largest,
-                             cap_per_bucket, TURBOHTTP_CLEAR_NONE, disable_pooling);
+                             cap_per_bucket, clearing, disable_pooling);
     return heap;
 }
 
@@ -20606,10 +20610,11 @@ static void tbh_client_keep_as_is(void *user, void *element) {
 static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
     const turbohttp_limits *l = &client->limits;
     const turbohttp_allocator *a = &client->allocator;
-    bool off = client->desc.disable_pooling;
+    bool off = client->desc.disable_pooling, clears = client->desc.clear_on_return;
     uint32_t kept = l->connections + 16; /* blocks of a size; HTTP/2 uses more on one connection */
     if (TBH_HTTP2 && !client->desc.disable_http2 && kept < TBH_KEPT_BLOCKS) kept = TBH_KEPT_BLOCKS;
-    client->heap = tbh_heap_create(a, l->receive_bytes, kept, off);
+    client->heap = tbh_heap_create(a, l->receive_bytes, kept,
+                                   clears ? TURBOHTTP_CLEAR_ON_RETURN : TURBOHTTP_CLEAR_NONE, off);
     if (!client->heap) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     /* Without a hook the pool zeroes what comes back: nothing crosses requests (S-06). */
     turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests, NULL,
@@ -20623,7 +20628,7 @@ static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
 #if TBH_INFLATE
     /* An inflater is initialised when it is rented: zeroing 40 KiB on return would cost more. */
     turbohttp_object_pool_init(&client->inflaters, a, sizeof(turbohttp_inflate), l->connections,
-                               tbh_client_keep_as_is, NULL, off);
+                               clears ? NULL : tbh_client_keep_as_is, NULL, off);
 #endif
     return tbh_completions_init(&client->completions, a, l->requests);
 }

@@ -94,6 +94,8 @@ typedef struct turbohttp_client_desc {
     bool disable_http2;     /**< HTTP/1.1 only; always so with `memory` */
     bool http2_prior_knowledge; /**< HTTP/2 only, also over cleartext */
     bool disable_pooling;   /**< each block from the allocator */
+    bool clear_on_return;   /**< wipe bodies, too, before their memory is used
+                             *   again: heads and credentials always are */
     bool disable_keep_alive; /**< one connection per request */
 } turbohttp_client_desc;
 

@@ -129,10 +129,11 @@ static void tbh_client_keep_as_is(void *user, void *element) {
 static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
     const turbohttp_limits *l = &client->limits;
     const turbohttp_allocator *a = &client->allocator;
-    bool off = client->desc.disable_pooling;
+    bool off = client->desc.disable_pooling, clears = client->desc.clear_on_return;
     uint32_t kept = l->connections + 16; /* blocks of a size; HTTP/2 uses more on one connection */
     if (TBH_HTTP2 && !client->desc.disable_http2 && kept < TBH_KEPT_BLOCKS) kept = TBH_KEPT_BLOCKS;
-    client->heap = tbh_heap_create(a, l->receive_bytes, kept, off);
+    client->heap = tbh_heap_create(a, l->receive_bytes, kept,
+                                   clears ? TURBOHTTP_CLEAR_ON_RETURN : TURBOHTTP_CLEAR_NONE, off);
     if (!client->heap) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     /* Without a hook the pool zeroes what comes back: nothing crosses requests (S-06). */
     turbohttp_object_pool_init(&client->request_pool, a, sizeof(tbh_request), l->requests, NULL,
@@ -146,7 +147,7 @@ static turbohttp_status tbh_client_init_pools(turbohttp_client *client) {
 #if TBH_INFLATE
     /* An inflater is initialised when it is rented: zeroing 40 KiB on return would cost more. */
     turbohttp_object_pool_init(&client->inflaters, a, sizeof(turbohttp_inflate), l->connections,
-                               tbh_client_keep_as_is, NULL, off);
+                               clears ? NULL : tbh_client_keep_as_is, NULL, off);
 #endif
     return tbh_completions_init(&client->completions, a, l->requests);
 }

@@ -6,14 +6,15 @@
 enum { TBH_HEAP_SMALLEST = 256 };
 
 TBH_FN tbh_heap *tbh_heap_create(const turbohttp_allocator *allocator, size_t largest,
-                                 uint32_t cap_per_bucket, bool disable_pooling) {
+                                 uint32_t cap_per_bucket, turbohttp_clearing clearing,
+                                 bool disable_pooling) {
     tbh_heap *heap = (tbh_heap *)tbh_allocate(allocator, sizeof *heap);
     if (!heap) return NULL;
     memset(heap, 0, sizeof *heap);
     heap->allocator = *allocator;
     heap->owners = 1;
     turbohttp_byte_pool_init(&heap->blocks, &heap->allocator, TBH_HEAP_SMALLEST, largest,
-                             cap_per_bucket, TURBOHTTP_CLEAR_NONE, disable_pooling);
+                             cap_per_bucket, clearing, disable_pooling);
     return heap;
 }
 

@@ -11,6 +11,7 @@ typedef struct tbh_heap {
 } tbh_heap;
 
 TBH_FN tbh_heap *tbh_heap_create(const turbohttp_allocator *allocator, size_t largest,
-                                 uint32_t cap_per_bucket, bool disable_pooling);
+                                 uint32_t cap_per_bucket, turbohttp_clearing clearing,
+                                 bool disable_pooling);
 TBH_FN void tbh_heap_hold(tbh_heap *heap);
 TBH_FN void tbh_heap_drop(tbh_heap *heap); /* the last drop frees it */

@@ -636,6 +636,29 @@ static void O14_secrets_do_not_rest_in_pools(void) {
     fixture_close(&f);
 }
 
+/* The body of a response, and the window of its inflater: wiped where the client's description says so. */
+static void O14_bodies_do_not_rest_in_pools_when_asked(void) {
+    static const char answer[] = /* gzip with a stored block: the text is there as it is */
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 36\r\n\r\n"
+        "\x1f\x8b\x08\0\0\0\0\0\0\xff\x01\x0d\0\xf2\xff" "SECRET-BODY!!" "\x79\xac\x62\x25\x0d\0\0\0";
+    for (int clears = 0; clears < 2; clears++) {
+        fixture f;
+        turbohttp_response response;
+        fixture_describe(&f, answer, sizeof answer - 1);
+        f.desc.clear_on_return = clears;
+        f.server.portion = sizeof answer - 1 - 8; /* the checksum comes later: the window is filled */
+        CHECK_INT(turbohttp_client_create(&f.client, &f.desc), TURBOHTTP_OK);
+        CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_OK);
+        CHECK(strcmp(turbohttp_response_text(&response), "SECRET-BODY!!") == 0);
+        turbohttp_response_free(&response);
+        CHECK_INT(pool_contains(&f.client->heap->blocks, "SECRET-BODY"), !clears);
+        void *inflater = turbohttp_object_pool_rent(&f.client->inflaters);
+        CHECK_INT(block_contains((char *)inflater, sizeof(turbohttp_inflate), "SECRET-BODY"), !clears);
+        turbohttp_object_pool_return(&f.client->inflaters, inflater);
+        fixture_close(&f);
+    }
+}
+
 /* A head that outgrows its first block, and one that is refused behind its token. */
 static void O14_heads_leave_nothing_on_their_way(void) {
     static char longer[2000];
@@ -918,6 +941,7 @@ static const check_test tests[] = {
     CHECK_TEST(A10_hosts_of_any_length_come_and_go),
     CHECK_TEST(A10_running_out_is_an_error_of_that_request_only),
     CHECK_TEST(O14_secrets_do_not_rest_in_pools),
+    CHECK_TEST(O14_bodies_do_not_rest_in_pools_when_asked),
     CHECK_TEST(O14_heads_leave_nothing_on_their_way),
     CHECK_TEST(E4_idle_connections_are_shut_when_they_are_old),
     CHECK_TEST(E4_caps_per_host_and_in_total_hold),
