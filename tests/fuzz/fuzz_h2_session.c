@@ -122,7 +122,7 @@ static void run(session *x, const uint8_t *data, size_t size, size_t piece, bool
     x->allocator.user = x;
     x->allocator.allocate = session_allocate;
     x->allocator.release = session_release;
-    x->heap = tbh_heap_create(&x->allocator, 65536, 8, false);
+    x->heap = tbh_heap_create(&x->allocator, 65536, 8, TURBOHTTP_CLEAR_NONE, false);
     x->limits.head_bytes = 8192;
     x->limits.line_bytes = 2048;
     x->limits.header_count = 16;

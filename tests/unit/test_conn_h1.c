@@ -19,7 +19,7 @@ typedef struct bench {
 static void bench_open(bench *b) {
     memset(b, 0, sizeof *b);
     b->allocator = counting_allocator_hooks(&b->memory);
-    b->heap = tbh_heap_create(&b->allocator, 65536, 8, false);
+    b->heap = tbh_heap_create(&b->allocator, 65536, 8, TURBOHTTP_CLEAR_NONE, false);
     b->limits.head_bytes = b->limits.line_bytes = 4096;
     b->limits.header_count = 16;
     b->limits.interim_count = 4;

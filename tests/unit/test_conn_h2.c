@@ -202,7 +202,7 @@ static void server_setting(rig *r, uint16_t id, uint32_t value) {
 static void rig_open_bare(rig *r, const tbh_mux_options *options, size_t step) {
     memset(r, 0, sizeof *r);
     r->allocator = counting_allocator_hooks(&r->memory);
-    r->heap = tbh_heap_create(&r->allocator, 262144, 8, false);
+    r->heap = tbh_heap_create(&r->allocator, 262144, 8, TURBOHTTP_CLEAR_NONE, false);
     r->limits.head_bytes = 4096;
     r->limits.line_bytes = 2048;
     r->limits.header_count = 16;
