@@ -37,7 +37,7 @@ def free_port():
     raise RuntimeError("no free port on loopback")
 
 
-def wait_for_port(port, process, seconds=10, address="127.0.0.1"):
+def wait_for_port(port, process, seconds=30, address="127.0.0.1"):
     """Connects until the server accepts; the only waiting that a real server needs."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -71,7 +71,7 @@ class Process:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, path="/"):
