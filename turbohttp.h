@@ -19128,13 +19128,14 @@ static turbohttp_status tbh_link1_end(tbh_link *link) {
 
 /* ------------------------------------------------------------ failures */
 /* RELIABILITY 3.3: only on a kept connection, before any byte of an answer, once, and only what
- * may be repeated. */
+ * may be repeated; anything if not a byte of it has left: its source was not asked yet. */
 static bool tbh_link1_may_replay(const tbh_link *link, turbohttp_status status) {
     const tbh_request *request = link->request;
     bool is_death = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE ||
                     status == TURBOHTTP_ERR_SEND;
-    return is_death && link->served > 0 && !request->has_response_byte && request->is_replayable &&
-           (request->is_idempotent || request->sent_bytes == 0);
+    bool may_go_twice = request->is_replayable && request->is_idempotent;
+    return is_death && link->served > 0 && !request->has_response_byte &&
+           (may_go_twice || request->sent_bytes == 0);
 }
 
 static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t offset) {
@@ -20943,6 +20944,13 @@ static void tbh_client_start_things(turbohttp_client *client, bool may_block) {
     tbh_client_pump(client, may_block);
 }
 
+/* A callback of this round may have: before the round returns it takes effect. */
+static void tbh_client_shut_if_asked(turbohttp_client *client) {
+    if (!client->must_tear_down) return;
+    tbh_client_tear_down(client);
+    tbh_request_call_done(client);
+}
+
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
                                          bool may_block) {
     if (client->is_polling) return TURBOHTTP_ERR_STATE;
@@ -20965,13 +20973,13 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
         tbh_client_start_things(client, false);
     }
     tbh_request_call_done(client);
-    if (client->must_tear_down) {
-        tbh_client_tear_down(client);
-        tbh_request_call_done(client);
-    }
+    tbh_client_shut_if_asked(client);
     tbh_origins_dispatch(client); /* what callbacks submitted leaves now, not one frame later */
     tbh_client_pump(client, false);
-    bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
+    tbh_client_shut_if_asked(client);
+    /* What failed just now has its callback in the next poll: until then nobody may stop polling. */
+    bool is_busy = client->completions.pending > 0 || client->done_first;
+    bool is_doomed = client->is_doomed;
     client->is_polling = false;
     if (is_doomed) {
         turbohttp_client_destroy(client);
