@@ -222,6 +222,7 @@ static inline void sim_put_head(sim_connection *c, size_t wire_bytes) {
     for (uint8_t i = 0; i < job->interims; i++) sim_format(c, "HTTP/1.1 103 Early Hints\r\nLink: </%u>\r\n\r\n", job->serial);
     sim_format(c, "HTTP/1.1 %u Some Words\r\nX-Marker: %u\r\n", job->status, job->serial);
     if (job->after == SIM_CLOSE) sim_format(c, "Connection: close\r\n");
+    if (job->serial % 16 == 0) sim_format(c, "Keep-Alive: timeout=%u, max=100\r\n", job->serial / 16 % 5);
     if (job->is_gzip) sim_format(c, "Content-Encoding: gzip\r\n");
     if (job->framing == SIM_LENGTH) sim_format(c, "Content-Length: %zu\r\n", wire_bytes);
     if (job->framing == SIM_CHUNKED) sim_format(c, "Transfer-Encoding: chunked\r\n");
