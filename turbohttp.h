@@ -17609,8 +17609,9 @@ struct turbohttp_client {
     tbh_link *links, *dirty_first, *dirty_last;
     tbh_request *done_first, *done_last; /* on_done is due */
     uint32_t link_count, idle_count, opening_count;
-    uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
-    size_t budget;        /* bytes of work left in this poll */
+    uint32_t crowded_starts; /* in a row, with every connection in use */
+    uint64_t deadline_us;    /* no timer is due before; may be too early, never too late */
+    size_t budget;           /* bytes of work left in this poll */
     uint64_t connects, replays, tickets;
     bool may_dispatch; /* since the last dispatch a request came to wait, or a link was set free */
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
@@ -18119,8 +18120,8 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
- * starves; the caps per host and in total are never exceeded; an idle link of another host makes room
- * when the total is used.
+ * starves, neither behind requests to the same host nor behind other hosts; the caps per host and in
+ * total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 
 #define TBH_LINK_LIFETIME_US 600000000u
@@ -18458,15 +18459,38 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
     if (!link && !tbh_origin_may_open(client, origin)) return false;
     bool is_turn = origin->overtaken >= TBH_OVERTAKEN_MOST;
     origin->overtaken = overtakes && !is_turn ? origin->overtaken + 1 : 0;
+    if (client->link_count >= client->limits.connections) client->crowded_starts++;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
     else tbh_link_open(origin, request);
     return true;
 }
 
+/* The first origin has the first choice of the connections that become free, and may take those of
+ * others when the total is used up: now and then that is the one whose request has waited longest,
+ * whatever the others submit meanwhile. */
+static void tbh_origins_give_turn(turbohttp_client *client) {
+    tbh_origin **longest = NULL;
+    uint64_t ticket = UINT64_MAX;
+    if (client->crowded_starts < TBH_OVERTAKEN_MOST) return;
+    client->crowded_starts = 0;
+    for (tbh_origin **at = &client->origins; *at; at = &(*at)->next)
+        for (const tbh_request *r = (*at)->waiting_first; r; r = r->next)
+            if (r->ticket < ticket) {
+                ticket = r->ticket;
+                longest = at;
+            }
+    if (!longest) return;
+    tbh_origin *origin = *longest;
+    *longest = origin->next;
+    origin->next = client->origins;
+    client->origins = origin;
+}
+
 /* Origins are only dropped when they have no request, so `next` of one that has some is safe to
  * read before, not after: links of the same client may vanish meanwhile, with their origins. */
 TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
+    tbh_origins_give_turn(client);
     tbh_origin *origin = client->origins;
     client->may_dispatch = false;
     while (origin) {

@@ -87,7 +87,7 @@ typedef struct sim_connection {
     size_t head_length, line_length;
     sim_job *job;
     uint64_t left, body_at; /* of the body or chunk; in the body */
-    bool is_wrong, has_begun, has_given;
+    bool is_wrong, has_begun, has_given, is_last;
     /* the answer */
     char *answer;
     size_t length, room, at, stop_at, quick_from;
@@ -232,6 +232,7 @@ static inline void sim_put_head(sim_connection *c, size_t wire_bytes) {
 /* Where and how the answer stops. */
 static inline void sim_spoil(sim_connection *c) {
     sim_job *job = c->job;
+    c->is_last = job->after == SIM_CLOSE || job->after == SIM_JUNK || (job->framing == SIM_UNTIL_CLOSE && !job->is_head);
     c->stop_at = c->quick_from = c->length;
     c->ends = job->framing == SIM_UNTIL_CLOSE && !job->is_head;
     if (job->after == SIM_CLOSE) c->ends = true;
@@ -357,12 +358,14 @@ static inline void sim_begin_request(sim_connection *c, const char *data, size_t
     memcpy(text, data, n);
     text[n] = 0;
     if (c->job && c->at < c->length) sim_mistake(c->net, "sent before the answer to the one before", c->job->serial);
+    if (c->is_last) sim_mistake(c->net, "sent over a connection that was to close, or had bytes left", c->job->serial);
     c->job = sim_find_job(c->net, text);
     c->head_length = c->length = c->at = c->stop_at = 0;
     c->reading = SIM_IN_HEAD;
     c->has_given = false;
     if (!c->job) {
         sim_mistake(c->net, text, 0);
+        fflush(stdout);
         abort();
     }
     if (++c->job->attempts > (c->job->is_idempotent ? 2u : 1u)) sim_mistake(c->net, "sent too often", c->job->serial);

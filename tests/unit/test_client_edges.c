@@ -552,6 +552,35 @@ static void S_80_a_shutdown_takes_effect_in_the_poll_that_called_back(void) {
     fixture_close(&f);
 }
 
+/* ------------------------------------------------------------ turns */
+static void submit_again(void *user, turbohttp_request request, turbohttp_response *response) {
+    (void)request, (void)response;
+    if (calls_made++ < 1000) submit((fixture *)user);
+}
+
+/* All connections are in use, and one host's requests follow each other without a gap. */
+static void a_host_does_not_starve_behind_another_one(void) {
+    fixture f;
+    turbohttp_request waiting;
+    turbohttp_response response;
+    memset(&response, 0, sizeof response);
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.desc.limits.connections = 1;
+    fixture_create(&f);
+    calls_made = 0;
+    f.request.url = "http://waiting.test/";
+    waiting = submit(&f);
+    f.request.url = "http://busy.test/";
+    f.request.on_done = submit_again;
+    submit(&f);
+    while (turbohttp_take(f.client, waiting, &response) == TURBOHTTP_PENDING && calls_made < 100) turbohttp_poll(f.client, 0);
+    CHECK_INT(response.status, 200);
+    CHECK(calls_made >= 8 && calls_made < 20); /* after some of the other's, which had the connection */
+    calls_made = 1000;                         /* enough */
+    turbohttp_response_free(&response);
+    fixture_close(&f);
+}
+
 /* ------------------------------------------------------------ repetitions */
 static int sends_left, times_read;
 
@@ -600,6 +629,7 @@ static void E4_a_body_from_a_source_goes_over_a_new_connection_when_nothing_was_
 
 static const check_test tests[] = {
     CHECK_TEST(a_poll_says_that_nothing_is_in_flight_only_when_all_callbacks_were_called),
+    CHECK_TEST(a_host_does_not_starve_behind_another_one),
     CHECK_TEST(S_80_a_shutdown_takes_effect_in_the_poll_that_called_back),
     CHECK_TEST(E4_a_body_from_a_source_goes_over_a_new_connection_when_nothing_was_sent),
     CHECK_TEST(a_source_ends_with_or_without_bytes),
