@@ -17628,8 +17628,9 @@ struct turbohttp_client {
     tbh_link *links, *dirty_first, *dirty_last;
     tbh_request *done_first, *done_last; /* on_done is due */
     uint32_t link_count, idle_count, opening_count;
-    uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
-    size_t budget;        /* bytes of work left in this poll */
+    uint32_t crowded_starts; /* in a row, with every connection in use */
+    uint64_t deadline_us;    /* no timer is due before; may be too early, never too late */
+    size_t budget;           /* bytes of work left in this poll */
     uint64_t connects, replays, tickets;
     bool may_dispatch; /* since the last dispatch a request came to wait, or a link was set free */
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;
@@ -18138,8 +18139,8 @@ TURBOHTTP_API const char *turbohttp_tls_summary(turbohttp_client *client, char *
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
- * starves; the caps per host and in total are never exceeded; an idle link of another host makes room
- * when the total is used.
+ * starves, neither behind requests to the same host nor behind other hosts; the caps per host and in
+ * total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 
 #define TBH_LINK_LIFETIME_US 600000000u
@@ -18477,15 +18478,38 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
     if (!link && !tbh_origin_may_open(client, origin)) return false;
     bool is_turn = origin->overtaken >= TBH_OVERTAKEN_MOST;
     origin->overtaken = overtakes && !is_turn ? origin->overtaken + 1 : 0;
+    if (client->link_count >= client->limits.connections) client->crowded_starts++;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
     else tbh_link_open(origin, request);
     return true;
 }
 
+/* The first origin has the first choice of the connections that become free, and may take those of
+ * others when the total is used up: now and then that is the one whose request has waited longest,
+ * whatever the others submit meanwhile. */
+static void tbh_origins_give_turn(turbohttp_client *client) {
+    tbh_origin **longest = NULL;
+    uint64_t ticket = UINT64_MAX;
+    if (client->crowded_starts < TBH_OVERTAKEN_MOST) return;
+    client->crowded_starts = 0;
+    for (tbh_origin **at = &client->origins; *at; at = &(*at)->next)
+        for (const tbh_request *r = (*at)->waiting_first; r; r = r->next)
+            if (r->ticket < ticket) {
+                ticket = r->ticket;
+                longest = at;
+            }
+    if (!longest) return;
+    tbh_origin *origin = *longest;
+    *longest = origin->next;
+    origin->next = client->origins;
+    client->origins = origin;
+}
+
 /* Origins are only dropped when they have no request, so `next` of one that has some is safe to
  * read before, not after: links of the same client may vanish meanwhile, with their origins. */
 TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
+    tbh_origins_give_turn(client);
     tbh_origin *origin = client->origins;
     client->may_dispatch = false;
     while (origin) {
@@ -19147,13 +19171,14 @@ static turbohttp_status tbh_link1_end(tbh_link *link) {
 
 /* ------------------------------------------------------------ failures */
 /* RELIABILITY 3.3: only on a kept connection, before any byte of an answer, once, and only what
- * may be repeated. */
+ * may be repeated; anything if not a byte of it has left: its source was not asked yet. */
 static bool tbh_link1_may_replay(const tbh_link *link, turbohttp_status status) {
     const tbh_request *request = link->request;
     bool is_death = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE ||
                     status == TURBOHTTP_ERR_SEND;
-    return is_death && link->served > 0 && !request->has_response_byte && request->is_replayable &&
-           (request->is_idempotent || request->sent_bytes == 0);
+    bool may_go_twice = request->is_replayable && request->is_idempotent;
+    return is_death && link->served > 0 && !request->has_response_byte &&
+           (may_go_twice || request->sent_bytes == 0);
 }
 
 static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t offset) {
@@ -20963,6 +20988,13 @@ static void tbh_client_start_things(turbohttp_client *client, bool may_block) {
     tbh_client_pump(client, may_block);
 }
 
+/* A callback of this round may have: before the round returns it takes effect. */
+static void tbh_client_shut_if_asked(turbohttp_client *client) {
+    if (!client->must_tear_down) return;
+    tbh_client_tear_down(client);
+    tbh_request_call_done(client);
+}
+
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
                                          bool may_block) {
     if (client->is_polling) return TURBOHTTP_ERR_STATE;
@@ -20985,13 +21017,13 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
         tbh_client_start_things(client, false);
     }
     tbh_request_call_done(client);
-    if (client->must_tear_down) {
-        tbh_client_tear_down(client);
-        tbh_request_call_done(client);
-    }
+    tbh_client_shut_if_asked(client);
     tbh_origins_dispatch(client); /* what callbacks submitted leaves now, not one frame later */
     tbh_client_pump(client, false);
-    bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
+    tbh_client_shut_if_asked(client);
+    /* What failed just now has its callback in the next poll: until then nobody may stop polling. */
+    bool is_busy = client->completions.pending > 0 || client->done_first;
+    bool is_doomed = client->is_doomed;
     client->is_polling = false;
     if (is_doomed) {
         turbohttp_client_destroy(client);

@@ -482,6 +482,13 @@ static void tbh_client_start_things(turbohttp_client *client, bool may_block) {
     tbh_client_pump(client, may_block);
 }
 
+/* A callback of this round may have: before the round returns it takes effect. */
+static void tbh_client_shut_if_asked(turbohttp_client *client) {
+    if (!client->must_tear_down) return;
+    tbh_client_tear_down(client);
+    tbh_request_call_done(client);
+}
+
 TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t timeout_ms,
                                          bool may_block) {
     if (client->is_polling) return TURBOHTTP_ERR_STATE;
@@ -504,13 +511,13 @@ TBH_FN turbohttp_status tbh_client_round(turbohttp_client *client, uint32_t time
         tbh_client_start_things(client, false);
     }
     tbh_request_call_done(client);
-    if (client->must_tear_down) {
-        tbh_client_tear_down(client);
-        tbh_request_call_done(client);
-    }
+    tbh_client_shut_if_asked(client);
     tbh_origins_dispatch(client); /* what callbacks submitted leaves now, not one frame later */
     tbh_client_pump(client, false);
-    bool is_busy = client->completions.pending > 0, is_doomed = client->is_doomed;
+    tbh_client_shut_if_asked(client);
+    /* What failed just now has its callback in the next poll: until then nobody may stop polling. */
+    bool is_busy = client->completions.pending > 0 || client->done_first;
+    bool is_doomed = client->is_doomed;
     client->is_polling = false;
     if (is_doomed) {
         turbohttp_client_destroy(client);

@@ -199,8 +199,9 @@ struct turbohttp_client {
     tbh_link *links, *dirty_first, *dirty_last;
     tbh_request *done_first, *done_last; /* on_done is due */
     uint32_t link_count, idle_count, opening_count;
-    uint64_t deadline_us; /* no timer is due before; may be too early, never too late */
-    size_t budget;        /* bytes of work left in this poll */
+    uint32_t crowded_starts; /* in a row, with every connection in use */
+    uint64_t deadline_us;    /* no timer is due before; may be too early, never too late */
+    size_t budget;           /* bytes of work left in this poll */
     uint64_t connects, replays, tickets;
     bool may_dispatch; /* since the last dispatch a request came to wait, or a link was set free */
     bool is_polling, is_shut, is_doomed, must_tear_down, disable_keep_alive;

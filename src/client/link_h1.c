@@ -242,13 +242,14 @@ static turbohttp_status tbh_link1_end(tbh_link *link) {
 
 /* ------------------------------------------------------------ failures */
 /* RELIABILITY 3.3: only on a kept connection, before any byte of an answer, once, and only what
- * may be repeated. */
+ * may be repeated; anything if not a byte of it has left: its source was not asked yet. */
 static bool tbh_link1_may_replay(const tbh_link *link, turbohttp_status status) {
     const tbh_request *request = link->request;
     bool is_death = status == TURBOHTTP_ERR_NO_RESPONSE || status == TURBOHTTP_ERR_RECEIVE ||
                     status == TURBOHTTP_ERR_SEND;
-    return is_death && link->served > 0 && !request->has_response_byte && request->is_replayable &&
-           (request->is_idempotent || request->sent_bytes == 0);
+    bool may_go_twice = request->is_replayable && request->is_idempotent;
+    return is_death && link->served > 0 && !request->has_response_byte &&
+           (may_go_twice || request->sent_bytes == 0);
 }
 
 static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t offset) {

@@ -2,8 +2,8 @@
  * Owns the origins: one while it has links or requests, so that their number is bounded by both,
  * and a few more that only remember a TLS session.
  * Invariants: a link serves only requests of its origin; FIFO inside a class of an origin, and nobody
- * starves; the caps per host and in total are never exceeded; an idle link of another host makes room
- * when the total is used.
+ * starves, neither behind requests to the same host nor behind other hosts; the caps per host and in
+ * total are never exceeded; an idle link of another host makes room when the total is used.
  * Does not know: bytes, time limits. */
 #include "../format/url.h"
 #include "internal.h"
@@ -343,15 +343,38 @@ static bool tbh_origin_dispatch_first(turbohttp_client *client, tbh_origin *orig
     if (!link && !tbh_origin_may_open(client, origin)) return false;
     bool is_turn = origin->overtaken >= TBH_OVERTAKEN_MOST;
     origin->overtaken = overtakes && !is_turn ? origin->overtaken + 1 : 0;
+    if (client->link_count >= client->limits.connections) client->crowded_starts++;
     tbh_origin_unqueue(origin, request);
     if (link) tbh_link_assign(link, request);
     else tbh_link_open(origin, request);
     return true;
 }
 
+/* The first origin has the first choice of the connections that become free, and may take those of
+ * others when the total is used up: now and then that is the one whose request has waited longest,
+ * whatever the others submit meanwhile. */
+static void tbh_origins_give_turn(turbohttp_client *client) {
+    tbh_origin **longest = NULL;
+    uint64_t ticket = UINT64_MAX;
+    if (client->crowded_starts < TBH_OVERTAKEN_MOST) return;
+    client->crowded_starts = 0;
+    for (tbh_origin **at = &client->origins; *at; at = &(*at)->next)
+        for (const tbh_request *r = (*at)->waiting_first; r; r = r->next)
+            if (r->ticket < ticket) {
+                ticket = r->ticket;
+                longest = at;
+            }
+    if (!longest) return;
+    tbh_origin *origin = *longest;
+    *longest = origin->next;
+    origin->next = client->origins;
+    client->origins = origin;
+}
+
 /* Origins are only dropped when they have no request, so `next` of one that has some is safe to
  * read before, not after: links of the same client may vanish meanwhile, with their origins. */
 TBH_FN void tbh_origins_dispatch(turbohttp_client *client) {
+    tbh_origins_give_turn(client);
     tbh_origin *origin = client->origins;
     client->may_dispatch = false;
     while (origin) {

@@ -493,7 +493,145 @@ static void the_record_names_the_byte_at_fault_at_any_split(void) {
     }
 }
 
+/* ------------------------------------------------------------ the end of a poll */
+static int calls_made;
+static turbohttp_request second;
+
+static void count_calls(void *user, turbohttp_request request, turbohttp_response *response) {
+    (void)user, (void)request, (void)response;
+    calls_made++;
+}
+
+/* Sends `second` from a callback, so that it begins when the poll has nothing else to do. */
+static void submit_second(void *user, turbohttp_request request, turbohttp_response *response) {
+    fixture *f = (fixture *)user;
+    (void)request, (void)response;
+    f->server.refuses = true;
+    f->request.on_done = count_calls;
+    second = submit(f);
+}
+
+static void a_poll_says_that_nothing_is_in_flight_only_when_all_callbacks_were_called(void) {
+    fixture f;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    fixture_create(&f);
+    f.request.on_done = submit_second;
+    calls_made = 0;
+    turbohttp_cancel(f.client, submit(&f));
+    while (turbohttp_poll(f.client, 0) == TURBOHTTP_PENDING) {
+    }
+    CHECK_INT(calls_made, 1);
+    fixture_close(&f);
+}
+
+static turbohttp_status shut_down_in_read(void *user, void *data, size_t room, size_t *length) {
+    (void)data, (void)room, (void)length;
+    turbohttp_client_shutdown(((fixture *)user)->client);
+    return TURBOHTTP_PENDING;
+}
+
+static void submit_second_with_a_source(void *user, turbohttp_request request, turbohttp_response *response) {
+    fixture *f = (fixture *)user;
+    (void)request, (void)response;
+    f->request.on_done = NULL;
+    f->request.body.read = shut_down_in_read;
+    f->request.body.length = 10;
+    f->request.body.user = f;
+    second = submit(f);
+}
+
+static void S_80_a_shutdown_takes_effect_in_the_poll_that_called_back(void) {
+    fixture f;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    fixture_create(&f);
+    f.request.on_done = submit_second_with_a_source;
+    turbohttp_cancel(f.client, submit(&f));
+    turbohttp_poll(f.client, 0);
+    CHECK_INT(outcome(&f, second), TURBOHTTP_ERR_SHUTDOWN);
+    CHECK_INT(f.server.opened, f.server.shut);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ turns */
+static void submit_again(void *user, turbohttp_request request, turbohttp_response *response) {
+    (void)request, (void)response;
+    if (calls_made++ < 1000) submit((fixture *)user);
+}
+
+/* All connections are in use, and one host's requests follow each other without a gap. */
+static void a_host_does_not_starve_behind_another_one(void) {
+    fixture f;
+    turbohttp_request waiting;
+    turbohttp_response response;
+    memset(&response, 0, sizeof response);
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.desc.limits.connections = 1;
+    fixture_create(&f);
+    calls_made = 0;
+    f.request.url = "http://waiting.test/";
+    waiting = submit(&f);
+    f.request.url = "http://busy.test/";
+    f.request.on_done = submit_again;
+    submit(&f);
+    while (turbohttp_take(f.client, waiting, &response) == TURBOHTTP_PENDING && calls_made < 100) turbohttp_poll(f.client, 0);
+    CHECK_INT(response.status, 200);
+    CHECK(calls_made >= 8 && calls_made < 20); /* after some of the other's, which had the connection */
+    calls_made = 1000;                         /* enough */
+    turbohttp_response_free(&response);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------ repetitions */
+static int sends_left, times_read;
+
+/* The first connection takes one request, and has ended when the next one is to be sent. */
+static turbohttp_status send_until_it_dies(void *user, void *connection, const void *data, size_t length,
+                                           size_t *sent) {
+    bool is_second = ((canned_server *)user)->opened > 1;
+    return is_second || sends_left-- > 0 ? canned_send(user, connection, data, length, sent) : TURBOHTTP_ERR_SEND;
+}
+
+static turbohttp_status receive_until_sends_fail(void *user, void *connection, void *data, size_t room,
+                                                 size_t *received) {
+    bool is_second = ((canned_server *)user)->opened > 1;
+    return is_second || sends_left >= 0 ? canned_receive(user, connection, data, room, received) : TURBOHTTP_DONE;
+}
+
+static turbohttp_status read_ten(void *user, void *data, size_t room, size_t *length) {
+    (void)user;
+    times_read++;
+    *length = room < 10 ? room : 10;
+    memset(data, 'x', *length);
+    return TURBOHTTP_OK;
+}
+
+/* RELIABILITY 3.3: not a byte of it has left, so its source was not asked. */
+static void E4_a_body_from_a_source_goes_over_a_new_connection_when_nothing_was_sent(void) {
+    fixture f;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    f.transport.io_send = send_until_it_dies;
+    f.transport.io_receive = receive_until_sends_fail;
+    sends_left = 1;
+    times_read = 0;
+    fixture_create(&f);
+    turbohttp_request request = submit(&f);
+    poll_often(&f);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_OK);
+    f.request.body.read = read_ten;
+    f.request.body.length = 10;
+    request = submit(&f);
+    poll_often(&f);
+    CHECK_INT(outcome(&f, request), TURBOHTTP_OK);
+    CHECK_INT(times_read, 1);
+    CHECK_INT(f.server.opened, 2);
+    fixture_close(&f);
+}
+
 static const check_test tests[] = {
+    CHECK_TEST(a_poll_says_that_nothing_is_in_flight_only_when_all_callbacks_were_called),
+    CHECK_TEST(a_host_does_not_starve_behind_another_one),
+    CHECK_TEST(S_80_a_shutdown_takes_effect_in_the_poll_that_called_back),
+    CHECK_TEST(E4_a_body_from_a_source_goes_over_a_new_connection_when_nothing_was_sent),
     CHECK_TEST(a_source_ends_with_or_without_bytes),
     CHECK_TEST(the_record_names_the_byte_at_fault_at_any_split),
     CHECK_TEST(a_transport_that_receives_more_than_its_room_is_refused),
