@@ -248,7 +248,7 @@ SAME = [
     ["-s", "--connect-to", "a.test:80:b.test:{P}", "--resolve", "b.test:{P}:127.0.0.1", "http://a.test/text"],
     ["-sS", "--unix-socket", "/no/such", "http://x/"], ["-s", "--noproxy", "*", T], ["-s", "--noproxy", "", T],
     # limits
-    ["-s", "-m5", T], ["-s", "--max-time", "5", T], ["-s", "--max-time=5", T], ["-sS", "-m", "0.3", "{U}/silent"],
+    ["-s", "-m5", T], ["-s", "--max-time", "5", T], ["-s", "--max-time=5", T], ["-sS", "-m", "1", "{U}/silent"],
     ["-s", "-m", "abc", T], ["-s", "-m", "", T], ["-s", "-m", "-1", T], ["-s", "-m", "0", T], ["-s", "-m", "1x", T],
     ["-s", "-m", "1e1", T], ["-s", "-m", "9.5", T], ["-s", "-m", "99999999999", T], ["-s", "-m", "inf", T], ["-s", "-m", "1,5", T],
     ["-s", "--connect-timeout", "3", T], ["-s", "--connect-timeout", "0", T], ["-s", "--connect-timeout", "x", T],
