@@ -54,6 +54,19 @@ def wait_for_port(port, process, seconds=60, address="127.0.0.1"):
     raise RuntimeError(f"no server on port {port}")
 
 
+def silent_host(address="127.0.0.1", port=0):
+    """A listener whose queue is full drops every further SYN: a host that never answers. Returns its port,
+    and the sockets that keep it so."""
+    listener = socket.socket()
+    listener.bind((address, port))
+    listener.listen(0)
+    fillers = [socket.socket() for _ in range(4)]
+    for s in fillers:
+        s.setblocking(False)
+        s.connect_ex(listener.getsockname())
+    return listener.getsockname()[1], [listener, *fillers]
+
+
 class Process:
     """A server process in the foreground with a folder of its own."""
 

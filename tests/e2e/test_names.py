@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from checks import ROOT, check, finish, run
-from servers import Process, Raw, answer, free_port, read_head
+from servers import Process, Raw, answer, free_port, read_head, silent_host
 
 A, CNAME, AAAA = 1, 5, 28
 EMPTY = tempfile.NamedTemporaryFile("w", suffix=".conf")
@@ -467,14 +467,7 @@ def happy_eyeballs():
         line = quickest(900, f"http://a.test:{http.port}/", servers=names)
         expect_address(line, "127.0.0.1", "nobody listens at ::1")
         check(int(line[4]) < 900, "which is noticed at once", line)
-    hole, fillers, port = socket.socket(), [], free_port()
-    hole.bind(("127.0.0.2", port))
-    hole.listen(0)
-    for _ in range(4):  # its queue is full then: further connections hang
-        filler = socket.socket()
-        filler.setblocking(False)
-        filler.connect_ex(("127.0.0.2", port))
-        fillers.append(filler)
+    port, hole = silent_host("127.0.0.2", free_port())
     live = socket.socket()
     live.bind(("127.0.0.3", port))
     live.listen(8)
@@ -500,7 +493,7 @@ def happy_eyeballs():
         if is_hole:
             expect_address(line, "127.0.0.3", "the first address is a black hole")
             check(200 < int(line[4]) < 1000, "the second is tried after 250 ms", line)
-    for s in [hole, live, probe, *fillers]:
+    for s in [live, probe, *hole]:
         s.close()
 
 

@@ -45,16 +45,18 @@ def streams():
 
 def closed_output_is_no_socket():
     """With descriptor 1 free, the connection would be it, and the body would go to the server."""
-    seen = []
+    seen, is_over = [], threading.Event()
 
     def behave(connection, number):
         seen.append(read_head(connection))
         connection.sendall(answer(b"body"))
         seen.append(connection.recv(100))
+        is_over.set()
 
     with Raw(behave) as server:
         process = start(server.url(), preexec_fn=lambda: os.close(1))
         process.communicate(timeout=30)
+        is_over.wait(30)
         check(seen[1:] == [b""], "nothing but the request reaches the server", seen)
 
 

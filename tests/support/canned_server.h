@@ -112,13 +112,7 @@ static uint64_t canned_now(void *user) {
 }
 
 static inline turbohttp_transport canned_transport(canned_server *server) {
-    turbohttp_transport t;
-    memset(&t, 0, sizeof t);
-    t.user = server;
-    t.io_open = canned_open;
-    t.io_send = canned_send;
-    t.io_receive = canned_receive;
-    t.io_shut = canned_shut;
+    turbohttp_transport t = {server, canned_open, NULL, canned_send, canned_receive, canned_shut, NULL};
     return t;
 }
 

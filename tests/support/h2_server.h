@@ -288,13 +288,7 @@ static uint64_t h2_server_now(void *user) {
 }
 
 static turbohttp_transport h2_server_transport(h2_server *server) {
-    turbohttp_transport t;
-    memset(&t, 0, sizeof t);
-    t.user = server;
-    t.io_open = h2_server_open;
-    t.io_send = h2_server_send;
-    t.io_receive = h2_server_receive;
-    t.io_shut = h2_server_shut;
+    turbohttp_transport t = {server, h2_server_open, NULL, h2_server_send, h2_server_receive, h2_server_shut, NULL};
     return t;
 }
 #endif

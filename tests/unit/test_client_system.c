@@ -301,6 +301,7 @@ typedef struct names {
     int started, checked, cancelled, answers_after;
     turbohttp_status verdict;
     char name[64];
+    turbohttp_resolver table;
 } names;
 
 static turbohttp_status names_start(void *user, const char *name, void **query) {
@@ -328,26 +329,26 @@ static void names_cancel(void *user, void *query) {
     ((names *)user)->cancelled++;
 }
 
-static turbohttp_resolver names_table(names *n) {
-    turbohttp_resolver table;
+/* A client that asks `n`. */
+static turbohttp_client_desc names_desc(names *n) {
+    turbohttp_client_desc desc;
     memset(n, 0, sizeof *n);
-    table.user = n;
-    table.start = names_start;
-    table.check = names_check;
-    table.cancel = names_cancel;
-    return table;
+    n->table.user = n;
+    n->table.start = names_start;
+    n->table.check = names_check;
+    n->table.cancel = names_cancel;
+    memset(&desc, 0, sizeof desc);
+    desc.resolver = &n->table;
+    return desc;
 }
 
 static void D2_a_resolver_of_the_users_is_asked_and_not_in_a_hurry(void) {
     names n;
     loop l;
     server s;
-    turbohttp_client_desc desc;
+    turbohttp_client_desc desc = names_desc(&n);
     turbohttp_response response;
     char url[64];
-    turbohttp_resolver table = names_table(&n);
-    memset(&desc, 0, sizeof desc);
-    desc.resolver = &table;
     loop_open(&l, &desc);
     server_start(&s, plain);
     snprintf(url, sizeof url, "http://Some.Name:%u/", s.port);
@@ -375,11 +376,8 @@ static void D2_a_query_that_nobody_wants_is_cancelled_once(void) {
     for (int how = 0; how < 4; how++) {
         names n;
         loop l;
-        turbohttp_client_desc desc;
+        turbohttp_client_desc desc = names_desc(&n);
         turbohttp_response response;
-        turbohttp_resolver table = names_table(&n);
-        memset(&desc, 0, sizeof desc);
-        desc.resolver = &table;
         desc.timeouts.resolve_ms = 500;
         loop_open(&l, &desc);
         n.answers_after = 1000000;
@@ -407,12 +405,9 @@ static void D2_a_query_that_nobody_wants_is_cancelled_once(void) {
 static void D2_the_cache_keeps_names_within_bounds(void) {
     names n;
     loop l;
-    turbohttp_client_desc desc;
+    turbohttp_client_desc desc = names_desc(&n);
     turbohttp_response response;
-    turbohttp_resolver table = names_table(&n);
     static const int seconds[] = {0, 29, 31, 59, 62}, asked[] = {1, 1, 2, 2, 3}; /* 30 s where no time is given */
-    memset(&desc, 0, sizeof desc);
-    desc.resolver = &table;
     loop_open(&l, &desc);
     uint64_t began = l.now_us;
     for (int i = 0; i < 5; i++) {
@@ -429,11 +424,8 @@ static void D2_a_star_overrides_every_name(void) {
     static const turbohttp_name_override fixed[] = {{"Known.NAME", 0, "127.0.0.1"}, {"*", 1, "127.0.0.2 127.0.0.3"}};
     names n;
     loop l;
-    turbohttp_client_desc desc;
+    turbohttp_client_desc desc = names_desc(&n);
     turbohttp_response response;
-    turbohttp_resolver table = names_table(&n);
-    memset(&desc, 0, sizeof desc);
-    desc.resolver = &table;
     desc.names = fixed;
     desc.name_count = 2;
     loop_open(&l, &desc);
@@ -540,11 +532,8 @@ static void the_oldest_idle_connection_gives_its_descriptor_to_a_name(void) {
         names n;
         loop l;
         server servers[3];
-        turbohttp_client_desc desc;
+        turbohttp_client_desc desc = names_desc(&n);
         int peers[3];
-        turbohttp_resolver table = names_table(&n);
-        memset(&desc, 0, sizeof desc);
-        desc.resolver = &table;
         loop_open(&l, &desc);
         for (uint32_t i = 0; i < idle; i++) {
             peers[i] = keep_connection(l.client, &servers[i]);

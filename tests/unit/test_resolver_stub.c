@@ -155,6 +155,13 @@ static void take_both(fixture *f, question q[2]) {
     CHECK(q[0].type == 28 && q[1].type == 1);
 }
 
+/* A look-up whose first questions are there. */
+static void setup_asked(fixture *f, question q[2]) {
+    setup(f);
+    begin(f, "game.example");
+    take_both(f, q);
+}
+
 static bool is_quiet(fixture *f) {
     return !is_there(f->server);
 }
@@ -185,9 +192,7 @@ static void the_other_family_is_waited_for_50_ms(void) {
     for (int first = 0; first < 2; first++) {
         fixture f;
         question q[2];
-        setup(&f);
-        begin(&f, "game.example");
-        take_both(&f, q);
+        setup_asked(&f, q);
         reply(&f, &q[first], GOOD, true);
         CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
         CHECK_INT(tbh_lookup_deadline(&f.lookup), f.now_us + 50000);
@@ -214,9 +219,7 @@ static void the_rest_of_an_answer_comes_later(void) {
         for (int has_rest = 0; has_rest < 2; has_rest++) {
             fixture f;
             question q[2];
-            setup(&f);
-            begin(&f, "game.example");
-            take_both(&f, q);
+            setup_asked(&f, q);
             reply(&f, &q[first], GOOD, true);
             CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
             CHECK_INT(step_after(&f, 50), TURBOHTTP_OK);
@@ -245,9 +248,7 @@ static void the_rest_of_an_answer_comes_later(void) {
 static void half_an_answer_may_stay_half(void) {
     fixture f;
     question q[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     reply(&f, &q[1], GOOD, true);
     CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
     CHECK_INT(step_after(&f, 50), TURBOHTTP_OK);
@@ -374,9 +375,7 @@ static void a_dial_does_not_wait_for_the_rest_for_ever(void) {
 static void a_retry_keeps_the_older_question_alive(void) {
     fixture f;
     question q[2], again[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     CHECK_INT(tbh_lookup_deadline(&f.lookup), f.now_us + 1000000);
     CHECK_INT(step_after(&f, 999), TURBOHTTP_PENDING);
     CHECK(is_quiet(&f));
@@ -395,9 +394,7 @@ static void a_retry_keeps_the_older_question_alive(void) {
 static void silence_ends_after_the_last_try(void) {
     fixture f;
     question q[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     CHECK_INT(step_after(&f, 1000), TURBOHTTP_PENDING);
     take_both(&f, q);
     CHECK_INT(step_after(&f, 1999), TURBOHTTP_PENDING);
@@ -412,9 +409,7 @@ static void silence_ends_after_the_last_try(void) {
 static void a_broken_server_is_asked_again_at_once_and_then_no_more(void) {
     fixture f;
     question q[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     reply(&f, &q[0], BROKEN, false);
     reply(&f, &q[1], BROKEN, false);
     CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
@@ -429,9 +424,7 @@ static void a_broken_server_is_asked_again_at_once_and_then_no_more(void) {
 static void no_such_name_is_decided_by_both_families(void) {
     fixture f;
     question q[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     reply(&f, &q[0], NO_NAME, false);
     CHECK_INT(step_after(&f, 100), TURBOHTTP_PENDING);
     reply(&f, &q[1], NO_NAME, false);
@@ -442,9 +435,7 @@ static void no_such_name_is_decided_by_both_families(void) {
 static void a_flood_is_taken_in_portions(void) {
     fixture f;
     question q[2], forged;
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     forged = q[1];
     forged.bytes[0] ^= 1;
     for (int i = 0; i < TBH_STUB_DATAGRAMS; i++) reply(&f, &forged, GOOD, true);
@@ -503,9 +494,7 @@ static void a_cut_answer_is_asked_for_over_tcp_in_any_pieces(void) {
 static void S_74_a_server_with_bad_datagrams_is_asked_over_tcp(void) {
     fixture f;
     question q[2], forged, over;
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     forged = q[1];
     forged.bytes[1] ^= 0x80;
     reply(&f, &forged, GOOD, true);
