@@ -17706,6 +17706,7 @@ TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_f
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request);
 /* Gives waiting requests to idle links, or opens links, as far as the caps allow. */
 TBH_FN void tbh_origins_dispatch(turbohttp_client *client);
+TBH_FN bool tbh_origins_shut_oldest_idle(turbohttp_client *client);
 TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link);
 TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link);
 
@@ -18377,14 +18378,16 @@ TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
     link->client->idle_count--;
 }
 
-/* The idle link that was not used for the longest time. */
-static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
+/* Shuts the idle link that was not used for the longest time, if there is one: it is worth less than a
+ * request that needs its place or its descriptor (RELIABILITY 3.5). */
+TBH_FN bool tbh_origins_shut_oldest_idle(turbohttp_client *client) {
     tbh_link *oldest = NULL;
     for (tbh_link *link = client->links; link; link = link->next)
         if (link->state == TBH_LINK_IDLE &&
             (!oldest || link->idle_since_us < oldest->idle_since_us))
             oldest = link;
-    return oldest;
+    if (oldest) tbh_link_destroy(oldest);
+    return oldest != NULL;
 }
 
 /* ------------------------------------------------------------ who gets what */
@@ -18453,11 +18456,7 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
         if (!origin->idle) return false;
         tbh_link_destroy(origin->idle);
     }
-    if (client->link_count < client->limits.connections) return true;
-    tbh_link *oldest = tbh_origins_oldest_idle(client);
-    if (!oldest) return false;
-    tbh_link_destroy(oldest);
-    return true;
+    return client->link_count < client->limits.connections || tbh_origins_shut_oldest_idle(client);
 }
 
 /* The most urgent one; but now and then the one that has waited longest. */
@@ -18832,17 +18831,6 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     }
 }
 
-/* Out of descriptors: an idle connection, the oldest, is worth less than a request (RELIABILITY 3.5). */
-static bool tbh_link_free_descriptor(turbohttp_client *client) {
-    tbh_link *oldest = NULL;
-    for (tbh_link *link = client->links; link; link = link->next) {
-        if (link->state != TBH_LINK_IDLE) continue;
-        if (!oldest || link->idle_since_us < oldest->idle_since_us) oldest = link;
-    }
-    if (oldest) tbh_link_destroy(oldest);
-    return oldest != NULL;
-}
-
 static turbohttp_status tbh_link_begin(tbh_link *link) {
     tbh_tls_plan plan;
     turbohttp_address address;
@@ -18854,7 +18842,7 @@ static turbohttp_status tbh_link_begin(tbh_link *link) {
 }
 
 static void tbh_link_go_on_opening(tbh_link *link, turbohttp_status status) {
-    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(link->client)) {
+    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_origins_shut_oldest_idle(link->client)) {
         tbh_stream_shut(&link->stream);
         status = tbh_link_begin(link); /* a name that was looked up is known by now */
     }

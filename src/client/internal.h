@@ -277,6 +277,7 @@ TBH_FN void tbh_origin_queue(tbh_origin *origin, tbh_request *request, bool at_f
 TBH_FN void tbh_origin_unqueue(tbh_origin *origin, tbh_request *request);
 /* Gives waiting requests to idle links, or opens links, as far as the caps allow. */
 TBH_FN void tbh_origins_dispatch(turbohttp_client *client);
+TBH_FN bool tbh_origins_shut_oldest_idle(turbohttp_client *client);
 TBH_FN void tbh_origin_push_idle(tbh_origin *origin, tbh_link *link);
 TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link);
 

@@ -154,17 +154,6 @@ static void tbh_link_opening_answer(tbh_link *link, turbohttp_status status) {
     }
 }
 
-/* Out of descriptors: an idle connection, the oldest, is worth less than a request (RELIABILITY 3.5). */
-static bool tbh_link_free_descriptor(turbohttp_client *client) {
-    tbh_link *oldest = NULL;
-    for (tbh_link *link = client->links; link; link = link->next) {
-        if (link->state != TBH_LINK_IDLE) continue;
-        if (!oldest || link->idle_since_us < oldest->idle_since_us) oldest = link;
-    }
-    if (oldest) tbh_link_destroy(oldest);
-    return oldest != NULL;
-}
-
 static turbohttp_status tbh_link_begin(tbh_link *link) {
     tbh_tls_plan plan;
     turbohttp_address address;
@@ -176,7 +165,7 @@ static turbohttp_status tbh_link_begin(tbh_link *link) {
 }
 
 static void tbh_link_go_on_opening(tbh_link *link, turbohttp_status status) {
-    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_link_free_descriptor(link->client)) {
+    if (status == TURBOHTTP_ERR_DESCRIPTORS && tbh_origins_shut_oldest_idle(link->client)) {
         tbh_stream_shut(&link->stream);
         status = tbh_link_begin(link); /* a name that was looked up is known by now */
     }

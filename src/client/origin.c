@@ -242,14 +242,16 @@ TBH_FN void tbh_origin_remove_idle(tbh_origin *origin, tbh_link *link) {
     link->client->idle_count--;
 }
 
-/* The idle link that was not used for the longest time. */
-static tbh_link *tbh_origins_oldest_idle(turbohttp_client *client) {
+/* Shuts the idle link that was not used for the longest time, if there is one: it is worth less than a
+ * request that needs its place or its descriptor (RELIABILITY 3.5). */
+TBH_FN bool tbh_origins_shut_oldest_idle(turbohttp_client *client) {
     tbh_link *oldest = NULL;
     for (tbh_link *link = client->links; link; link = link->next)
         if (link->state == TBH_LINK_IDLE &&
             (!oldest || link->idle_since_us < oldest->idle_since_us))
             oldest = link;
-    return oldest;
+    if (oldest) tbh_link_destroy(oldest);
+    return oldest != NULL;
 }
 
 /* ------------------------------------------------------------ who gets what */
@@ -318,11 +320,7 @@ static bool tbh_origin_may_open(turbohttp_client *client, tbh_origin *origin) {
         if (!origin->idle) return false;
         tbh_link_destroy(origin->idle);
     }
-    if (client->link_count < client->limits.connections) return true;
-    tbh_link *oldest = tbh_origins_oldest_idle(client);
-    if (!oldest) return false;
-    tbh_link_destroy(oldest);
-    return true;
+    return client->link_count < client->limits.connections || tbh_origins_shut_oldest_idle(client);
 }
 
 /* The most urgent one; but now and then the one that has waited longest. */

@@ -1,4 +1,5 @@
-/* The second header alone: it includes the first one, and the implementations of both. */
+/* The second header alone: it includes the first one, and the implementations of both. tls_late.c comes
+ * here with the first one's behind it. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp_tls_bearssl.h"
 #include "turbohttp.h" /* again: nothing happens */

@@ -13,12 +13,15 @@ from pathlib import Path
 
 
 def ports_for_servers():
-    """Ports below those that the system gives to outgoing connections: nobody takes one by chance between
-    the question and its use. Each is handed out once in a process."""
+    """Ports that the system does not give to outgoing connections: nobody takes one by chance between the
+    question and its use. Each is handed out once in a process."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
-        first, last = 10240, int(f.read().split()[0])
-    start = random.randrange(first, last)
-    yield from itertools.chain(range(start, last), range(first, start))
+        lowest, highest = map(int, f.read().split())
+    ports = [*range(10240, lowest), *range(highest + 1, 65536)]
+    if len(ports) < 1000:  # a system that gives nearly all of them
+        ports = range(10240, 65536)
+    start = random.randrange(len(ports))
+    yield from itertools.chain(ports[start:], ports[:start])
 
 
 PORTS = ports_for_servers()
@@ -37,7 +40,7 @@ def free_port():
     raise RuntimeError("no free port on loopback")
 
 
-def wait_for_port(port, process, seconds=30, address="127.0.0.1"):
+def wait_for_port(port, process, seconds=60, address="127.0.0.1"):
     """Connects until the server accepts; the only waiting that a real server needs."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -49,6 +52,19 @@ def wait_for_port(port, process, seconds=30, address="127.0.0.1"):
         except OSError:
             time.sleep(0.01)
     raise RuntimeError(f"no server on port {port}")
+
+
+def silent_host(address="127.0.0.1", port=0):
+    """A listener whose queue is full drops every further SYN: a host that never answers. Returns its port,
+    and the sockets that keep it so."""
+    listener = socket.socket()
+    listener.bind((address, port))
+    listener.listen(0)
+    fillers = [socket.socket() for _ in range(4)]
+    for s in fillers:
+        s.setblocking(False)
+        s.connect_ex(listener.getsockname())
+    return listener.getsockname()[1], [listener, *fillers]
 
 
 class Process:
@@ -71,7 +87,7 @@ class Process:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, path="/"):

@@ -4,12 +4,11 @@ one server that drips; no call of turbohttp_poll takes as long as a frame can sp
 The machine that runs tests may be busy: what is checked is that the best of a few runs stays below,
 so that a stall of our own, which would be in every run, fails, and a neighbour's does not."""
 import re
-import socket
 import time
 
 from certificates import Certificates
 from checks import check, finish, run
-from servers import Raw, read_head
+from servers import Raw, read_head, silent_host
 from tls_servers import SecureNginx
 
 
@@ -19,20 +18,6 @@ def drip(connection, number):
     for _ in range(10):
         connection.sendall(b"x")
         time.sleep(1)
-
-
-def silent_port():
-    """A listener whose queue is full drops every further SYN: a host that never answers."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(0)
-    held = [listener]
-    for _ in range(3):
-        s = socket.socket()
-        s.setblocking(False)
-        s.connect_ex(listener.getsockname())
-        held.append(s)
-    return listener.getsockname()[1], held
 
 
 def play(url, limit_us, what, *arguments):
@@ -48,7 +33,7 @@ def play(url, limit_us, what, *arguments):
     check(min(longest) < limit_us, f"{what}: the longest poll stays below {limit_us} us", longest)
 
 
-port, held = silent_port()
+port, held = silent_host()
 with Certificates() as certificates, Raw(drip) as slow:
     authority = certificates.authority("Authority")
     leaf = certificates.issue("localhost", authority, names=("DNS:localhost",))

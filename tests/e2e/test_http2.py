@@ -210,7 +210,7 @@ with Certificates() as made:
         conf = server.folder / "nginx.conf"
         conf.write_text(conf.read_text().replace(f"{server.tls_port} ssl;", f"{server.tls_port} ssl http2;"))
         server.process.terminate()
-        server.process.wait(30)
+        server.process.wait(60)
         server.process = subprocess.Popen(["nginx", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_port(server.tls_port, server.process)
         fetches(server.secure, *here, name="nginx")

@@ -5,7 +5,7 @@ import socket
 import time
 
 from checks import ROOT, check, expect, finish, get, run
-from servers import Raw, answer, free_port, read_head, reset
+from servers import Raw, answer, free_port, read_head, reset, silent_host
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 GZIP = gzip.compress(b"some text " * 500)
@@ -176,14 +176,8 @@ def time_limits():
         expect(28, "--max-time", "1", server.url("/"), says="phase head")
     with Raw(drip) as server:
         expect(28, "-m", "1", server.url("/"), says="phase body")
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(0)
-    full = [socket.socket() for _ in range(3)]
-    for s in full:  # fills the queue: further SYNs are dropped
-        s.setblocking(False)
-        s.connect_ex(listener.getsockname())
-    expect(28, "--connect-timeout", "0.4", f"http://127.0.0.1:{listener.getsockname()[1]}/", says="no answer in time")
+    port, held = silent_host()
+    expect(28, "--connect-timeout", "0.4", f"http://127.0.0.1:{port}/", says="no answer in time")
     expect(7, f"http://127.0.0.1:{free_port()}/", says="Connection refused")
     expect(6, "http://no-such-name.invalid/", says="no-such-name.invalid")
 

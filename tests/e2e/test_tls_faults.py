@@ -44,7 +44,7 @@ class Middle(Raw):
                 client.recv(65536)
                 return reset(client) if fault[0] == "reset" else None
             while True:
-                ready, _, _ = select.select([client, server], [], [], 0.4)
+                ready, _, _ = select.select([client, server], [], [], 0.4 if fault and fault[0] == "flip" else 20)
                 if not ready:
                     return None  # an altered length: one side waits for what never comes
                 if client in ready:
@@ -102,7 +102,7 @@ class Setting:
             some = faults[begin:begin + AT_ONCE]
             with Middle(self.server.port, lambda n: some[n] if n < len(some) else None) as middle:
                 url = f"https://server.test:{middle.port}/"
-                result = get("--no-sessionid", "--cacert", self.root.path, "-m", 5, "-w", "<%{exitcode}|%{errormsg}>", "-o", os.devnull,
+                result = get("--no-sessionid", "--cacert", self.root.path, "-m", 20, "-w", "<%{exitcode}|%{errormsg}>", "-o", os.devnull,
                              "--resolve", f"server.test:{middle.port}:127.0.0.1", *sum([["-o", os.devnull, url] for _ in some], []),
                              timeout=300)
                 found = re.findall(r"<(\d+)\|([^>]*)>", result.stdout.decode())
@@ -162,7 +162,7 @@ def hostile(root):
             connection.recv(65536)
         return behave
 
-    def refused(what, behave, codes, seconds=4):
+    def refused(what, behave, codes, seconds=9):
         with Raw(behave) as server:
             started = time.monotonic()
             result = get("--cacert", root.path, "-m", 2, "--connect-timeout", 2, f"https://127.0.0.1:{server.port}/")

@@ -3,6 +3,7 @@ full, -v, times, what a failure says, and that nothing of a URL's password is to
 import os
 import re
 import subprocess
+import threading
 import time
 
 from checks import ROOT, check, expect, finish, get
@@ -102,16 +103,22 @@ def verbose():
 
 # ------------------------------------------------------------------ -w
 def times():
+    is_told = threading.Event()  # of the first bytes
+
     def behave(connection, number):
         read_head(connection)
-        time.sleep(0.5)
+        time.sleep(0.3)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
-        time.sleep(0.5)
+        is_told.wait(30)
+        time.sleep(0.3)
         connection.sendall(b"cd")
 
     names = ["time_namelookup", "time_connect", "time_appconnect", "time_pretransfer", "time_starttransfer", "time_total"]
     with Raw(behave) as server:
-        said = get("-o", "/dev/null", "-w", " ".join("%{" + n + "}" for n in names), server.url()).stdout.decode()
+        process = start("-N", "-w", " ".join("%{" + n + "}" for n in names), server.url(), stdout=subprocess.PIPE)
+        check(process.stdout.read(2) == b"ab", "the first bytes come at once")
+        is_told.set()
+        said = process.communicate(timeout=30)[0].decode().removeprefix("cd")
         check(re.fullmatch(r"(\d+\.\d{6} ?){6}", said), "times are seconds with six digits", said)
         name, connect, tls, ready, first, total = map(float, said.split())
         check(name <= connect <= ready <= first <= total and tls == 0, "times grow", said)

@@ -42,7 +42,7 @@ class OpenSSL:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

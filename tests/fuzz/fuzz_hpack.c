@@ -4,7 +4,7 @@
  * Input: a byte that chooses sizes and cuts, then blocks, each behind its length in one byte. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
-#include <stdlib.h>
+#include "plain_allocator.h"
 
 enum { TABLE = 512, SCRATCH = 2048 };
 
@@ -17,16 +17,6 @@ typedef struct side {
 
 static void must(bool condition) {
     if (!condition) abort();
-}
-
-static void *fuzz_allocate(void *user, size_t size) {
-    (void)user;
-    return malloc(size);
-}
-
-static void fuzz_release(void *user, void *block, size_t size) {
-    (void)user, (void)size;
-    free(block);
 }
 
 static void digest(side *s, const turbohttp_hpack_field *field) {
@@ -85,7 +75,6 @@ static void huffman(const uint8_t *data, size_t n) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static side whole, pieces, again;
     static uint32_t memory[TURBOHTTP_HPACK_ENCODER_BYTES(TABLE) / 4];
-    turbohttp_allocator a = {NULL, fuzz_allocate, fuzz_release};
     turbohttp_byte_pool pool;
     turbohttp_writer w;
     turbohttp_hpack_encoder e;
@@ -96,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     side_init(&whole, table, list);
     side_init(&pieces, table, list);
     side_init(&again, table, 0);
-    turbohttp_byte_pool_init(&pool, &a, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
+    turbohttp_byte_pool_init(&pool, &plain_allocator, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
     turbohttp_writer_init(&w, &pool, 0);
     must(turbohttp_hpack_encoder_init(&e, memory, sizeof memory, table) == TURBOHTTP_OK);
     for (size_t at = 1; at < size;) {

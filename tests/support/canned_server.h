@@ -21,9 +21,46 @@ typedef struct canned_server {
 
 typedef struct canned_connection {
     canned_server *server;
-    size_t tail;           /* of the last four bytes received: CR LF CR LF ends a head */
+    size_t end, chunked;   /* bytes received of the empty line, and of the field that says chunked */
+    size_t size, skip;     /* of a chunk: as its size is read, and what is left of it */
+    bool is_in_chunks;
+    bool is_behind;        /* the next empty line is the one behind the chunks */
     size_t left;           /* of the answer */
 } canned_connection;
+
+/* How much of `pattern` is there with one byte more. */
+static size_t canned_match(const char *pattern, size_t matched, char byte) {
+    return byte == pattern[matched] ? matched + 1 : byte == pattern[0];
+}
+
+/* Whether the last chunk has begun: each is a size, as many bytes, and a line end. */
+static bool canned_chunks_end(canned_connection *c, char byte) {
+    if (c->skip) c->skip--;
+    else if (byte != '\r' && byte != '\n') c->size = c->size * 16 + (size_t)tbh_hex_value((uint8_t)byte);
+    else if (byte == '\n' && c->size == 0) return true;
+    else if (byte == '\n') {
+        c->skip = c->size + 2;
+        c->size = 0;
+    }
+    return false;
+}
+
+/* Whether a request ends here: with its head, or, if that says chunked, with what stands behind its chunks. */
+static bool canned_request_ends(canned_connection *c, char byte) {
+    static const char end[] = "\r\n\r\n", chunked[] = "\r\nTransfer-Encoding: chunked";
+    if (c->is_in_chunks) {
+        c->is_in_chunks = !canned_chunks_end(c, byte);
+        return false;
+    }
+    if (chunked[c->chunked]) c->chunked = canned_match(chunked, c->chunked, byte);
+    c->end = canned_match(end, c->end, byte);
+    if (end[c->end]) return false;
+    c->is_in_chunks = !chunked[c->chunked] && !c->is_behind;
+    c->is_behind = c->is_in_chunks;
+    c->end = c->is_behind ? 2 : 0; /* the line end of the last chunk's size may be the first of two */
+    c->chunked = 0;
+    return !c->is_behind;
+}
 
 static turbohttp_status canned_open(void *user, const turbohttp_endpoint *to, void **connection,
                                     turbohttp_error *error) {
@@ -44,12 +81,8 @@ static turbohttp_status canned_send(void *user, void *connection, const void *da
     const char *bytes = (const char *)data;
     (void)user;
     if (c->server->takes && length > c->server->takes) length = c->server->takes;
-    for (size_t i = 0; i < length; i++) {
-        c->tail = bytes[i] == "\r\n\r\n"[c->tail] ? c->tail + 1 : bytes[i] == '\r';
-        if (c->tail < 4) continue;
-        c->tail = 0;
-        if (!c->server->is_silent) c->left += c->server->answer_length;
-    }
+    for (size_t i = 0; i < length; i++)
+        if (canned_request_ends(c, bytes[i]) && !c->server->is_silent) c->left += c->server->answer_length;
     *sent = length;
     return TURBOHTTP_OK;
 }
@@ -79,13 +112,7 @@ static uint64_t canned_now(void *user) {
 }
 
 static inline turbohttp_transport canned_transport(canned_server *server) {
-    turbohttp_transport t;
-    memset(&t, 0, sizeof t);
-    t.user = server;
-    t.io_open = canned_open;
-    t.io_send = canned_send;
-    t.io_receive = canned_receive;
-    t.io_shut = canned_shut;
+    turbohttp_transport t = {server, canned_open, NULL, canned_send, canned_receive, canned_shut, NULL};
     return t;
 }
 

@@ -11,7 +11,7 @@
  *   /crumbs     200, a byte, a cookie behind it */
 #ifndef TEST_H2_SERVER_H
 #define TEST_H2_SERVER_H
-#include <stdlib.h>
+#include "plain_allocator.h"
 
 #define H2_SERVER_COOKIE "{{{{{{SECRET-COOKIE" /* shorter than in Huffman's code: it goes as it is */
 
@@ -55,19 +55,8 @@ typedef struct h2_server_connection {
     int number;
 } h2_server_connection;
 
-static void *h2_server_allocate(void *user, size_t size) {
-    (void)user;
-    return malloc(size);
-}
-
-static void h2_server_release(void *user, void *block, size_t size) {
-    (void)user, (void)size;
-    free(block);
-}
-
 static turbohttp_status h2_server_open(void *user, const turbohttp_endpoint *to, void **connection,
                                        turbohttp_error *error) {
-    static const turbohttp_allocator allocator = {NULL, h2_server_allocate, h2_server_release};
     h2_server *server = (h2_server *)user;
     h2_server_connection *c = (h2_server_connection *)calloc(1, sizeof *c);
     turbohttp_h2_limits limits = {0, 0, 0, true};
@@ -79,7 +68,7 @@ static turbohttp_status h2_server_open(void *user, const turbohttp_endpoint *to,
     turbohttp_hpack_decoder_init(&c->decoder, c->decoder_memory, sizeof c->decoder_memory, 4096, c->scratch,
                                  sizeof c->scratch, 65536);
     turbohttp_hpack_encoder_init(&c->encoder, c->encoder_memory, sizeof c->encoder_memory, 4096);
-    turbohttp_byte_pool_init(&c->pool, &allocator, 256, 65536, 4, (turbohttp_clearing)0, false);
+    turbohttp_byte_pool_init(&c->pool, &plain_allocator, 256, 65536, 4, (turbohttp_clearing)0, false);
     turbohttp_writer_init(&c->out, &c->pool, 0);
     turbohttp_h2_write_settings(&c->out, &setting, server->streams ? 1 : 0);
     c->number = ++server->opened;
@@ -299,13 +288,7 @@ static uint64_t h2_server_now(void *user) {
 }
 
 static turbohttp_transport h2_server_transport(h2_server *server) {
-    turbohttp_transport t;
-    memset(&t, 0, sizeof t);
-    t.user = server;
-    t.io_open = h2_server_open;
-    t.io_send = h2_server_send;
-    t.io_receive = h2_server_receive;
-    t.io_shut = h2_server_shut;
+    turbohttp_transport t = {server, h2_server_open, NULL, h2_server_send, h2_server_receive, h2_server_shut, NULL};
     return t;
 }
 #endif

@@ -3,8 +3,8 @@
  * Include it behind the implementation; script_player.c owns the bytes. */
 #ifndef TEST_SCRIPT_H2_H
 #define TEST_SCRIPT_H2_H
+#include "plain_allocator.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { H2_WHY = 400 };
@@ -39,18 +39,7 @@ typedef struct h2_peer {
     char why[H2_WHY];
 } h2_peer;
 
-static void *h2_peer_allocate(void *user, size_t size) {
-    (void)user;
-    return malloc(size);
-}
-
-static void h2_peer_release(void *user, void *block, size_t size) {
-    (void)user, (void)size;
-    free(block);
-}
-
 static void h2_peer_open(h2_peer *p) {
-    static const turbohttp_allocator allocator = {NULL, h2_peer_allocate, h2_peer_release};
     turbohttp_h2_limits limits = {0, 64, 0, true};
     if (p->is_up) return;
     p->is_up = true;
@@ -58,7 +47,7 @@ static void h2_peer_open(h2_peer *p) {
     turbohttp_hpack_decoder_init(&p->decoder, p->decoder_memory, sizeof p->decoder_memory, 4096, p->scratch,
                                  sizeof p->scratch, 1 << 20);
     turbohttp_hpack_encoder_init(&p->encoder, p->encoder_memory, sizeof p->encoder_memory, 4096);
-    turbohttp_byte_pool_init(&p->pool, &allocator, 256, 65536, 4, (turbohttp_clearing)0, false);
+    turbohttp_byte_pool_init(&p->pool, &plain_allocator, 256, 65536, 4, (turbohttp_clearing)0, false);
 }
 
 static void h2_peer_close(h2_peer *p) {

@@ -4,23 +4,13 @@
  * every block is, up to the next `R`. `-s` gives each byte of a block alone. See tests/e2e/test_hpack.py. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
+#include "../support/plain_allocator.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 #define TABLE_BYTES (64u << 20)
 #define LINE_BYTES  (8u << 20)
 
 #define LIST_BYTES  (64u << 20) /* a longer list counts as malformed */
-
-static void *tool_allocate(void *user, size_t size) {
-    (void)user;
-    return malloc(size);
-}
-
-static void tool_release(void *user, void *block, size_t size) {
-    (void)user, (void)size;
-    free(block);
-}
 
 static void put_hex(turbohttp_writer *answer, turbohttp_span text) {
     char *out;
@@ -71,12 +61,11 @@ int main(int argc, char **argv) {
     void *memory = malloc(bytes), *scratch = malloc(TABLE_BYTES);
     char *line = (char *)malloc(LINE_BYTES);
     uint8_t *block = (uint8_t *)malloc(LINE_BYTES / 2);
-    turbohttp_allocator a = {NULL, tool_allocate, tool_release};
     turbohttp_byte_pool pool;
     turbohttp_writer answer;
     turbohttp_hpack_decoder d;
     if (!memory || !scratch || !line || !block) return 1;
-    turbohttp_byte_pool_init(&pool, &a, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
+    turbohttp_byte_pool_init(&pool, &plain_allocator, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
     turbohttp_writer_init(&answer, &pool, 0);
     turbohttp_hpack_decoder_init(&d, memory, bytes, TABLE_BYTES, scratch, TABLE_BYTES, LIST_BYTES);
     while (fgets(line, LINE_BYTES, stdin)) {

@@ -3,21 +3,11 @@
  * and answers each `.` with `B hex`. See tests/e2e/test_hpack.py. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
+#include "../support/plain_allocator.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 #define TABLE_BYTES (1u << 20)
 #define LINE_BYTES  (8u << 20)
-
-static void *tool_allocate(void *user, size_t size) {
-    (void)user;
-    return malloc(size);
-}
-
-static void tool_release(void *user, void *block, size_t size) {
-    (void)user, (void)size;
-    free(block);
-}
 
 /* Decodes in place. */
 static turbohttp_span unhex(char **p) {
@@ -50,7 +40,6 @@ static void end_block(turbohttp_hpack_encoder *e, turbohttp_writer *w) {
 }
 
 int main(void) {
-    turbohttp_allocator a = {NULL, tool_allocate, tool_release};
     size_t bytes = TURBOHTTP_HPACK_ENCODER_BYTES(TABLE_BYTES);
     void *memory = malloc(bytes);
     char *line = (char *)malloc(LINE_BYTES);
@@ -58,7 +47,7 @@ int main(void) {
     turbohttp_writer w;
     turbohttp_hpack_encoder e;
     if (!memory || !line) return 1;
-    turbohttp_byte_pool_init(&pool, &a, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
+    turbohttp_byte_pool_init(&pool, &plain_allocator, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
     turbohttp_writer_init(&w, &pool, 0);
     turbohttp_hpack_encoder_init(&e, memory, bytes, TABLE_BYTES);
     while (fgets(line, LINE_BYTES, stdin)) {

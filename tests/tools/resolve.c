@@ -7,19 +7,10 @@
  * Exits with 1 when descriptors are left open after the client is destroyed. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
-#include <arpa/inet.h>
-#include <dirent.h>
+#include "../support/system.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int count_descriptors(void) {
-    DIR *folder = opendir("/proc/self/fd");
-    int count = 0;
-    while (folder && readdir(folder)) count++;
-    if (folder) closedir(folder);
-    return count;
-}
 
 static bool no_random(void *user, void *bytes, size_t length) {
     (void)user, (void)bytes, (void)length;

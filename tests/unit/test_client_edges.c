@@ -231,6 +231,27 @@ static void S_30_framing_fields_are_refused_in_trailers(void) {
     fixture_close(&f);
 }
 
+static void chunked_requests_share_a_connection(void) {
+    static const turbohttp_header_field sum = {"X-Sum", "1"};
+    fixture f;
+    turbohttp_response response;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    fixture_create(&f);
+    f.request.body.data = "0\r\n\r\n";
+    f.request.body.length = 5;
+    f.request.body.is_unknown = true;
+    f.request.body.trailers = &sum;
+    for (int i = 0; i < 4; i++) {
+        f.request.body.trailer_count = (size_t)i % 2;
+        CHECK_INT(turbohttp_send(f.client, &f.request, &response), TURBOHTTP_OK);
+        CHECK_INT(response.status, 200);
+        turbohttp_response_free(&response);
+        turbohttp_poll(f.client, 0); /* a second answer would end the connection */
+    }
+    CHECK_INT(f.server.opened, 1);
+    fixture_close(&f);
+}
+
 /* ------------------------------------------------------------ S-80 */
 static turbohttp_status destroy_in_body(void *user, const void *data, size_t length) {
     (void)data, (void)length;
@@ -645,6 +666,7 @@ static const check_test tests[] = {
     CHECK_TEST(an_empty_host_override_is_sent_as_it_is),
     CHECK_TEST(S_04_a_length_without_bytes_is_refused),
     CHECK_TEST(S_30_framing_fields_are_refused_in_trailers),
+    CHECK_TEST(chunked_requests_share_a_connection),
     CHECK_TEST(S_80_a_blocking_call_survives_a_callback_that_destroys),
     CHECK_TEST(S_80_destroy_calls_back_and_is_called_again),
     CHECK_TEST(S_80_shutdown_releases_a_body_and_that_destroys),

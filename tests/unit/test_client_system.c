@@ -4,36 +4,14 @@
 #include "turbohttp.h"
 #include "check.h"
 #include "client_fixture.h"
-#include <poll.h>
+#include "system.h"
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 static const char broken[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel";
-
-static int listen_at(struct sockaddr *name, socklen_t length, int family) {
-    int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK_INT(bind(s, name, length), 0);
-    CHECK_INT(listen(s, 8), 0);
-    return s;
-}
-
-static int listen_on_loopback(unsigned *port) {
-    struct sockaddr_in name;
-    socklen_t length = sizeof name;
-    memset(&name, 0, sizeof name);
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int s = listen_at((struct sockaddr *)&name, sizeof name, AF_INET);
-    CHECK_INT(getsockname(s, (struct sockaddr *)&name, &length), 0);
-    *port = ntohs(name.sin_port);
-    return s;
-}
 
 /* ------------------------------------------------------------ a server in a thread */
 typedef struct server {
@@ -45,12 +23,25 @@ typedef struct server {
     char url[64];
 } server;
 
-/* One connection, one request with everything that was sent at once, one answer. */
+static void server_listen(server *s) {
+    memset(s, 0, sizeof *s);
+    s->listener = open_on_loopback(SOCK_STREAM, &s->port);
+    CHECK(s->listener >= 0);
+    snprintf(s->url, sizeof s->url, "http://127.0.0.1:%u/p", s->port);
+}
+
+static bool is_whole(const char *request) {
+    const char *end = strstr(request, "\r\n\r\n"), *length = strstr(request, "Content-Length: ");
+    return end && strlen(end + 4) >= (length ? strtoul(length + 16, NULL, 10) : 0);
+}
+
+/* One connection, one request, one answer, and the end, with nothing left that would make it a reset. */
 static void *serve(void *user) {
     server *s = (server *)user;
     int peer = accept(s->listener, NULL, NULL);
-    ssize_t n = peer < 0 ? 0 : read(peer, s->request, sizeof s->request - 1);
-    s->request[n > 0 ? n : 0] = 0;
+    ssize_t got = peer < 0 ? 0 : 1;
+    for (size_t n = 0; got > 0 && !is_whole(s->request); n += (size_t)got)
+        got = read(peer, s->request + n, sizeof s->request - 1 - n);
     if (peer >= 0) {
         CHECK_INT(write(peer, s->answer, strlen(s->answer)), (long)strlen(s->answer));
         close(peer);
@@ -59,10 +50,8 @@ static void *serve(void *user) {
 }
 
 static void server_start(server *s, const char *answer) {
-    memset(s, 0, sizeof *s);
+    server_listen(s);
     s->answer = answer;
-    s->listener = listen_on_loopback(&s->port);
-    snprintf(s->url, sizeof s->url, "http://127.0.0.1:%u/p", s->port);
     CHECK_INT(pthread_create(&s->thread, NULL, serve, s), 0);
 }
 
@@ -232,7 +221,7 @@ static void D1_another_loop_needs_the_descriptors_and_the_deadline_alone(void) {
     server_start(&s, plain);
     turbohttp_request request = submit_to(l.client, s.url, 0);
     while ((status = turbohttp_take(l.client, request, &response)) == TURBOHTTP_PENDING && l.waits < 100)
-        CHECK(loop_turn(&l, 5000));
+        CHECK(loop_turn(&l, PATIENCE_MS));
     CHECK_INT(status, TURBOHTTP_OK);
     CHECK_INT(response.error.code, TURBOHTTP_OK);
     CHECK(l.polls < 15); /* and does not spin */
@@ -244,21 +233,40 @@ static void D1_another_loop_needs_the_descriptors_and_the_deadline_alone(void) {
 static void D1_the_deadline_is_exported(void) {
     static const turbohttp_client_desc defaults;
     loop l;
+    server silent;
     turbohttp_response response;
-    unsigned port;
-    char url[64];
-    int listener = listen_on_loopback(&port); /* never answers */
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+    server_listen(&silent);
     loop_open(&l, &defaults);
     uint64_t began = l.now_us;
-    turbohttp_request request = submit_to(l.client, url, 700);
-    while (turbohttp_take(l.client, request, &response) == TURBOHTTP_PENDING && l.waits < 100) loop_turn(&l, 20);
+    turbohttp_request request = submit_to(l.client, silent.url, 700);
+    turbohttp_poll(l.client, 0);
+    int peer = accept(silent.listener, NULL, NULL); /* from here on nothing comes */
+    while (turbohttp_take(l.client, request, &response) == TURBOHTTP_PENDING && l.waits < 100) loop_turn(&l, 0);
     CHECK_INT(response.error.code, TURBOHTTP_ERR_TIMEOUT);
     CHECK_INT(l.now_us - began, 700000);
     CHECK(l.polls < 15);
     turbohttp_response_free(&response);
     turbohttp_client_destroy(l.client);
-    close(listener);
+    close(peer);
+    close(silent.listener);
+}
+
+/* A request over a connection that is kept: its other end. */
+static int keep_connection(turbohttp_client *client, server *s) {
+    turbohttp_response response;
+    turbohttp_client_stats before, after;
+    server_listen(s);
+    turbohttp_client_stats_get(client, &before);
+    turbohttp_request request = submit_to(client, s->url, 0);
+    turbohttp_poll(client, 0);
+    int peer = accept(s->listener, NULL, NULL);
+    turbohttp_poll(client, 0);
+    CHECK_INT(write(peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
+    CHECK_INT(turbohttp_wait(client, request, &response), TURBOHTTP_OK);
+    turbohttp_response_free(&response);
+    turbohttp_client_stats_get(client, &after);
+    CHECK_INT(after.connections_idle, before.connections_idle + 1);
+    return peer;
 }
 
 /* An idle client wakes nobody up, except to shut what it keeps when that is old. */
@@ -266,25 +274,12 @@ static void D1_an_idle_client_causes_no_wake_ups(void) {
     server s;
     loop l;
     turbohttp_client_desc desc;
-    turbohttp_response response;
     uint32_t timeout_ms;
     turbohttp_client_stats stats;
     memset(&desc, 0, sizeof desc);
     desc.timeouts.reuse_ms = 20000;
-    static const char kept[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     loop_open(&l, &desc);
-    memset(&s, 0, sizeof s);
-    s.listener = listen_on_loopback(&s.port);
-    snprintf(s.url, sizeof s.url, "http://127.0.0.1:%u/p", s.port);
-    turbohttp_request request = submit_to(l.client, s.url, 0);
-    turbohttp_poll(l.client, 0);
-    int peer = accept(s.listener, NULL, NULL);
-    turbohttp_poll(l.client, 0);
-    CHECK_INT(write(peer, kept, sizeof kept - 1), (long)sizeof kept - 1);
-    while (turbohttp_take(l.client, request, &response) == TURBOHTTP_PENDING && l.waits < 100) loop_turn(&l, 5000);
-    turbohttp_response_free(&response);
-    turbohttp_client_stats_get(l.client, &stats);
-    CHECK_INT(stats.connections_idle, 1);
+    int peer = keep_connection(l.client, &s);
     for (int i = 0; i < 10; i++) turbohttp_poll(l.client, 0);
     turbohttp_watches(l.client, NULL, 0, &timeout_ms);
     CHECK(timeout_ms > 0 && timeout_ms <= 20000);
@@ -306,6 +301,7 @@ typedef struct names {
     int started, checked, cancelled, answers_after;
     turbohttp_status verdict;
     char name[64];
+    turbohttp_resolver table;
 } names;
 
 static turbohttp_status names_start(void *user, const char *name, void **query) {
@@ -333,26 +329,26 @@ static void names_cancel(void *user, void *query) {
     ((names *)user)->cancelled++;
 }
 
-static turbohttp_resolver names_table(names *n) {
-    turbohttp_resolver table;
+/* A client that asks `n`. */
+static turbohttp_client_desc names_desc(names *n) {
+    turbohttp_client_desc desc;
     memset(n, 0, sizeof *n);
-    table.user = n;
-    table.start = names_start;
-    table.check = names_check;
-    table.cancel = names_cancel;
-    return table;
+    n->table.user = n;
+    n->table.start = names_start;
+    n->table.check = names_check;
+    n->table.cancel = names_cancel;
+    memset(&desc, 0, sizeof desc);
+    desc.resolver = &n->table;
+    return desc;
 }
 
 static void D2_a_resolver_of_the_users_is_asked_and_not_in_a_hurry(void) {
     names n;
     loop l;
     server s;
-    turbohttp_client_desc desc;
+    turbohttp_client_desc desc = names_desc(&n);
     turbohttp_response response;
     char url[64];
-    turbohttp_resolver table = names_table(&n);
-    memset(&desc, 0, sizeof desc);
-    desc.resolver = &table;
     loop_open(&l, &desc);
     server_start(&s, plain);
     snprintf(url, sizeof url, "http://Some.Name:%u/", s.port);
@@ -360,7 +356,7 @@ static void D2_a_resolver_of_the_users_is_asked_and_not_in_a_hurry(void) {
     turbohttp_request request = submit_to(l.client, url, 0);
     uint64_t began = l.now_us;
     while (turbohttp_take(l.client, request, &response) == TURBOHTTP_PENDING && l.waits < 100)
-        loop_turn(&l, n.checked > n.answers_after ? 5000 : 0);
+        loop_turn(&l, n.checked > n.answers_after ? PATIENCE_MS : 0);
     CHECK_INT(response.error.code, TURBOHTTP_OK);
     CHECK(strcmp(n.name, "some.name") == 0);
     CHECK(n.started == 1 && n.cancelled == 0);
@@ -380,11 +376,8 @@ static void D2_a_query_that_nobody_wants_is_cancelled_once(void) {
     for (int how = 0; how < 4; how++) {
         names n;
         loop l;
-        turbohttp_client_desc desc;
+        turbohttp_client_desc desc = names_desc(&n);
         turbohttp_response response;
-        turbohttp_resolver table = names_table(&n);
-        memset(&desc, 0, sizeof desc);
-        desc.resolver = &table;
         desc.timeouts.resolve_ms = 500;
         loop_open(&l, &desc);
         n.answers_after = 1000000;
@@ -412,12 +405,9 @@ static void D2_a_query_that_nobody_wants_is_cancelled_once(void) {
 static void D2_the_cache_keeps_names_within_bounds(void) {
     names n;
     loop l;
-    turbohttp_client_desc desc;
+    turbohttp_client_desc desc = names_desc(&n);
     turbohttp_response response;
-    turbohttp_resolver table = names_table(&n);
     static const int seconds[] = {0, 29, 31, 59, 62}, asked[] = {1, 1, 2, 2, 3}; /* 30 s where no time is given */
-    memset(&desc, 0, sizeof desc);
-    desc.resolver = &table;
     loop_open(&l, &desc);
     uint64_t began = l.now_us;
     for (int i = 0; i < 5; i++) {
@@ -434,11 +424,8 @@ static void D2_a_star_overrides_every_name(void) {
     static const turbohttp_name_override fixed[] = {{"Known.NAME", 0, "127.0.0.1"}, {"*", 1, "127.0.0.2 127.0.0.3"}};
     names n;
     loop l;
-    turbohttp_client_desc desc;
+    turbohttp_client_desc desc = names_desc(&n);
     turbohttp_response response;
-    turbohttp_resolver table = names_table(&n);
-    memset(&desc, 0, sizeof desc);
-    desc.resolver = &table;
     desc.names = fixed;
     desc.name_count = 2;
     loop_open(&l, &desc);
@@ -481,7 +468,9 @@ static void D9_a_request_goes_to_a_unix_socket(void) {
     memcpy(name.sun_path, path, strlen(path));
     memset(&s, 0, sizeof s);
     s.answer = plain;
-    s.listener = listen_at((struct sockaddr *)&name, sizeof name, AF_UNIX);
+    s.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(bind(s.listener, (struct sockaddr *)&name, sizeof name), 0);
+    CHECK_INT(listen(s.listener, 8), 0);
     CHECK_INT(pthread_create(&s.thread, NULL, serve, &s), 0);
     CHECK_INT(turbohttp_client_create(&l.client, &defaults), TURBOHTTP_OK);
     CHECK_INT(fetch_by_path(l.client, path, &response), TURBOHTTP_OK);
@@ -507,60 +496,58 @@ static void D9_a_request_goes_to_a_unix_socket(void) {
 }
 
 /* ------------------------------------------------------------ RELIABILITY 3.5: EMFILE */
-/* Returns what to go back to. */
-static struct rlimit allow_no_more_descriptors(void) {
-    struct rlimit limit, less;
-    int next = dup(1);
-    close(next);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    less = limit;
-    less.rlim_cur = (rlim_t)next;
-    setrlimit(RLIMIT_NOFILE, &less);
-    return limit;
+/* The client has ended its side; what it had sent before is passed over. */
+static bool has_ended(int peer, int patience_ms) {
+    char bytes[4096];
+    ssize_t n = 1;
+    while (n > 0 && is_ready(peer, POLLIN, patience_ms)) n = recv(peer, bytes, sizeof bytes, 0);
+    return n == 0;
 }
 
-/* Also when the descriptor is missed only after a look-up, the oldest idle connection makes room. */
-static void an_idle_connection_gives_its_descriptor_to_a_name(void) {
-    names n;
-    loop l;
-    server first, second;
-    turbohttp_client_desc desc;
+/* A request to a name, whose server takes nobody, for which the system has no descriptor when the name is
+ * found. Returns the connections that lie idle then. */
+static uint32_t miss_a_descriptor_for_a_name(loop *l, names *n) {
+    server other;
     turbohttp_client_stats stats;
-    turbohttp_response response;
-    struct rlimit limit;
     char url[64];
-    turbohttp_resolver table = names_table(&n);
-    memset(&desc, 0, sizeof desc);
-    desc.resolver = &table;
-    loop_open(&l, &desc);
-    memset(&first, 0, sizeof first);
-    first.listener = listen_on_loopback(&first.port);
-    snprintf(first.url, sizeof first.url, "http://127.0.0.1:%u/", first.port);
-    turbohttp_request request = submit_to(l.client, first.url, 0);
-    turbohttp_poll(l.client, 0);
-    int peer = accept(first.listener, NULL, NULL);
-    turbohttp_poll(l.client, 0);
-    CHECK_INT(write(peer, plain, sizeof plain - 1), (long)sizeof plain - 1);
-    CHECK_INT(turbohttp_wait(l.client, request, &response), TURBOHTTP_OK);
-    turbohttp_response_free(&response);
-    turbohttp_client_stats_get(l.client, &stats);
-    CHECK_INT(stats.connections_idle, 1);
-    second.listener = listen_on_loopback(&second.port); /* accepts by itself, in its queue */
-    snprintf(url, sizeof url, "http://some.name:%u/", second.port);
-    n.answers_after = 2;
-    request = submit_to(l.client, url, 0);
-    turbohttp_poll(l.client, 0);
-    limit = allow_no_more_descriptors();
-    for (int i = 0; i < 10; i++) turbohttp_poll(l.client, 0);
+    server_listen(&other); /* accepts by itself, in its queue */
+    snprintf(url, sizeof url, "http://some.name:%u/", other.port);
+    n->answers_after = 2;
+    submit_to(l->client, url, 0);
+    turbohttp_poll(l->client, 0);
+    struct rlimit limit = allow_no_more_descriptors();
+    for (int i = 0; i < 10; i++) turbohttp_poll(l->client, 0);
     setrlimit(RLIMIT_NOFILE, &limit);
-    turbohttp_client_stats_get(l.client, &stats);
+    turbohttp_client_stats_get(l->client, &stats);
     CHECK_INT(stats.requests_done, 0);
-    CHECK_INT(stats.connections_idle, 0);
-    CHECK_INT(stats.connections_open, 1);
-    turbohttp_client_destroy(l.client);
-    close(peer);
-    close(first.listener);
-    close(second.listener);
+    CHECK_INT(stats.connections_open, 1 + stats.connections_idle);
+    close(other.listener);
+    return stats.connections_idle;
+}
+
+/* Also when the descriptor is missed only after a look-up, the oldest idle connection makes room, and no
+ * other, whichever server it leads to. */
+static void the_oldest_idle_connection_gives_its_descriptor_to_a_name(void) {
+    for (uint32_t idle = 1; idle <= 3; idle++) {
+        names n;
+        loop l;
+        server servers[3];
+        turbohttp_client_desc desc = names_desc(&n);
+        int peers[3];
+        loop_open(&l, &desc);
+        for (uint32_t i = 0; i < idle; i++) {
+            peers[i] = keep_connection(l.client, &servers[i]);
+            l.now_us += 1000;
+        }
+        CHECK_INT(miss_a_descriptor_for_a_name(&l, &n), idle - 1);
+        CHECK(has_ended(peers[0], PATIENCE_MS));
+        for (uint32_t i = 1; i < idle; i++) CHECK(!has_ended(peers[i], 0));
+        turbohttp_client_destroy(l.client);
+        for (uint32_t i = 0; i < idle; i++) {
+            close(peers[i]);
+            close(servers[i].listener);
+        }
+    }
 }
 
 /* A second address that gets no descriptor does not end an attempt that is under way. */
@@ -569,11 +556,10 @@ static void an_attempt_goes_on_when_the_next_gets_no_descriptor(void) {
     turbohttp_client_desc desc;
     turbohttp_name_override slow;
     turbohttp_response response;
-    struct rlimit limit;
-    unsigned port;
+    unsigned port = 0;
     struct sockaddr_in name;
     socklen_t length = sizeof name;
-    int listener = listen_on_loopback(&port), filler = socket(AF_INET, SOCK_STREAM, 0);
+    int listener = open_on_loopback(SOCK_STREAM, &port), filler = socket(AF_INET, SOCK_STREAM, 0);
     CHECK_INT(listen(listener, 0), 0); /* one waits in the queue, and others are not answered */
     CHECK_INT(getsockname(listener, (struct sockaddr *)&name, &length), 0);
     CHECK_INT(connect(filler, (struct sockaddr *)&name, sizeof name), 0);
@@ -588,7 +574,7 @@ static void an_attempt_goes_on_when_the_next_gets_no_descriptor(void) {
     snprintf(url, sizeof url, "http://slow.test:%u/", port);
     turbohttp_request request = submit_to(l.client, url, 0);
     turbohttp_poll(l.client, 0);
-    limit = allow_no_more_descriptors();
+    struct rlimit limit = allow_no_more_descriptors();
     l.now_us += 300000; /* the next address is due after 250 ms */
     for (int i = 0; i < 5; i++) turbohttp_poll(l.client, 0);
     setrlimit(RLIMIT_NOFILE, &limit);
@@ -666,7 +652,7 @@ static const check_test tests[] = {
     CHECK_TEST(D2_the_cache_keeps_names_within_bounds),
     CHECK_TEST(D2_a_star_overrides_every_name),
     CHECK_TEST(D9_a_request_goes_to_a_unix_socket),
-    CHECK_TEST(an_idle_connection_gives_its_descriptor_to_a_name),
+    CHECK_TEST(the_oldest_idle_connection_gives_its_descriptor_to_a_name),
     CHECK_TEST(an_attempt_goes_on_when_the_next_gets_no_descriptor),
 };
 CHECK_MAIN(tests)

@@ -4,6 +4,8 @@
 #include "turbohttp.h"
 #include "check.h"
 #include "guard.h"
+#include "plain_allocator.h"
+#include "unhex.h"
 
 static char said[4096], body[1024];
 static size_t body_length;
@@ -67,16 +69,6 @@ static void read_pieces(turbohttp_h2_reader *r, const uint8_t *p, size_t n, size
     const uint8_t *in = p;
     CHECK_INT(turbohttp_h2_read(r, &in, &n, &e), TURBOHTTP_ERR_H2_FRAME); /* final, and says so again */
     say(",%u", e.error, 0);
-}
-
-static size_t unhex(const char *hex, uint8_t *out) {
-    size_t n = 0;
-    for (; *hex; hex++) {
-        if (*hex == ' ') continue;
-        out[n++] = (uint8_t)(tbh_hex_value((uint8_t)hex[0]) << 4 | tbh_hex_value((uint8_t)hex[1]));
-        hex++;
-    }
-    return n;
 }
 
 typedef struct row {
@@ -255,18 +247,7 @@ static void floods(void) {
 }
 
 /* ------------------------------------------------------------ writing */
-static void *test_allocate(void *user, size_t size) {
-    (void)user;
-    return malloc(size);
-}
-
-static void test_release(void *user, void *block, size_t size) {
-    (void)user, (void)size;
-    free(block);
-}
-
 static void every_writer_is_read_back(void) {
-    turbohttp_allocator a = {NULL, test_allocate, test_release};
     turbohttp_byte_pool pool;
     turbohttp_writer w;
     turbohttp_h2_reader r;
@@ -276,7 +257,7 @@ static void every_writer_is_read_back(void) {
     static const uint8_t ping[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     memset(&limits, 0, sizeof limits);
     limits.is_server = true;
-    turbohttp_byte_pool_init(&pool, &a, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
+    turbohttp_byte_pool_init(&pool, &plain_allocator, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
     turbohttp_writer_init(&w, &pool, 0);
     CHECK_INT(turbohttp_h2_write_data(&w, 1, tbh_span_of("abc"), true, 0), 0);
     CHECK_INT(turbohttp_h2_write_data(&w, 0x80000001u, tbh_span_of("abc"), false, 256), 0);
@@ -317,7 +298,6 @@ static void every_writer_is_read_back(void) {
 /* A block larger than a frame goes on in CONTINUATION frames. */
 static void long_blocks_are_split(void) {
     static char block[40000];
-    turbohttp_allocator a = {NULL, test_allocate, test_release};
     turbohttp_byte_pool pool;
     turbohttp_writer w;
     turbohttp_h2_reader r;
@@ -325,7 +305,7 @@ static void long_blocks_are_split(void) {
     turbohttp_status status;
     size_t got = 0, frames = 0;
     for (size_t i = 0; i < sizeof block; i++) block[i] = (char)(i * 7);
-    turbohttp_byte_pool_init(&pool, &a, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
+    turbohttp_byte_pool_init(&pool, &plain_allocator, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
     turbohttp_writer_init(&w, &pool, 0);
     CHECK_INT(turbohttp_h2_write_headers(&w, 1, tbh_span(block, sizeof block), true, NULL, 10, 0), 0);
     turbohttp_h2_reader_init(&r, NULL);

@@ -5,19 +5,11 @@
 #include "turbohttp.h"
 #include "check.h"
 #include "guard.h"
+#include "plain_allocator.h"
+#include "unhex.h"
 
 static uint32_t memory[4][16384];
 static guard scratch;
-
-static size_t unhex(const char *hex, uint8_t *out) {
-    size_t n = 0;
-    for (; *hex; hex++) {
-        if (*hex == ' ') continue;
-        out[n++] = (uint8_t)(tbh_hex_value((uint8_t)hex[0]) << 4 | tbh_hex_value((uint8_t)hex[1]));
-        hex++;
-    }
-    return n;
-}
 
 static void start(turbohttp_hpack_decoder *d, uint32_t table, size_t scratch_bytes, size_t list) {
     if (!scratch.data) scratch = guard_alloc(65536);
@@ -259,16 +251,6 @@ static void bad_memory_is_refused(void) {
 }
 
 /* ------------------------------------------------------------ encoding */
-static void *test_allocate(void *user, size_t size) {
-    (void)user;
-    return malloc(size);
-}
-
-static void test_release(void *user, void *block, size_t size) {
-    (void)user, (void)size;
-    free(block);
-}
-
 typedef struct sender {
     turbohttp_hpack_encoder e;
     turbohttp_byte_pool pool;
@@ -276,8 +258,7 @@ typedef struct sender {
 } sender;
 
 static void sender_init(sender *s, uint32_t table, size_t most) {
-    turbohttp_allocator a = {NULL, test_allocate, test_release};
-    turbohttp_byte_pool_init(&s->pool, &a, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
+    turbohttp_byte_pool_init(&s->pool, &plain_allocator, 0, 0, 4, TURBOHTTP_CLEAR_NONE, false);
     turbohttp_writer_init(&s->w, &s->pool, most);
     CHECK_INT(turbohttp_hpack_encoder_init(&s->e, memory[1], sizeof memory[1], table), TURBOHTTP_OK);
 }

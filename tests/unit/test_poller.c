@@ -5,10 +5,7 @@
 #include "turbohttp.h"
 #include "check.h"
 #include "counting_allocator.h"
-#include <dirent.h>
-#include <errno.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
+#include "system.h"
 
 #ifdef __linux__
 #define HAS_EPOLL 1
@@ -232,14 +229,6 @@ static void test_out_of_memory(void) {
 
 /* ------------------------------------------------------------ epoll alone */
 #if HAS_EPOLL
-static int count_descriptors(void) {
-    DIR *folder = opendir("/proc/self/fd");
-    int count = 0;
-    while (folder && readdir(folder)) count++;
-    if (folder) closedir(folder);
-    return count;
-}
-
 /* Back and forth between "receive" and "nothing" costs no call as long as nothing comes. */
 static void test_told_only_when_more_is_wanted(void) {
     static fixture f;
@@ -261,15 +250,11 @@ static void test_told_only_when_more_is_wanted(void) {
 /* No descriptor left for a set: poll serves. */
 static void test_no_descriptor_left(void) {
     static fixture f;
-    struct rlimit limit, none;
     int before = count_descriptors();
-    CHECK_INT(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    none = limit;
-    none.rlim_cur = 3;
     setup(&f, TURBOHTTP_IO_DEFAULT);
     for (int i = 0; i < 2; i++) add(&f, TBH_WANT_RECEIVE);
     int spare = dup(0);
-    CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct rlimit limit = allow_no_more_descriptors();
     f.count = 3;
     f.peers[2] = -1;
     CHECK_INT(tbh_poller_add(&f.poller, &f.watches[2], spare, TBH_WANT_RECEIVE, &f), TURBOHTTP_OK);

@@ -4,11 +4,8 @@
 #include "turbohttp.h"
 #include "check.h"
 #include "counting_allocator.h"
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
+#include "system.h"
+#include <netinet/tcp.h>
 
 typedef struct fixture {
     counting_allocator memory;
@@ -24,32 +21,6 @@ typedef struct fixture {
     int descriptors; /* open before */
 } fixture;
 
-static int count_descriptors(void) {
-    DIR *folder = opendir("/proc/self/fd");
-    int count = 0;
-    while (folder && readdir(folder)) count++;
-    if (folder) closedir(folder);
-    return count;
-}
-
-static int listen_at(int type, uint16_t *port) {
-    struct sockaddr_in name;
-    socklen_t length = sizeof name;
-    int s = socket(AF_INET, type, 0);
-    memset(&name, 0, sizeof name);
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    name.sin_port = htons(*port);
-    if (bind(s, (struct sockaddr *)&name, sizeof name) != 0) {
-        close(s);
-        return -1;
-    }
-    if (type == SOCK_STREAM) listen(s, 4);
-    getsockname(s, (struct sockaddr *)&name, &length);
-    *port = ntohs(name.sin_port);
-    return s;
-}
-
 static void begin(fixture *f, const char *name) {
     f->now_us = 1000000;
     (void)tbh_lookup_begin(&f->lookup, f->resolver, name, 80, f->now_us, &f->error);
@@ -59,9 +30,9 @@ static void setup(fixture *f) {
     memset(f, 0, sizeof *f);
     f->descriptors = count_descriptors();
     do { /* a port that is free for both */
-        uint16_t port = 0;
-        f->server = listen_at(SOCK_DGRAM, &port);
-        f->stream = listen_at(SOCK_STREAM, &port);
+        unsigned port = 0;
+        f->server = open_on_loopback(SOCK_DGRAM, &port);
+        f->stream = open_on_loopback(SOCK_STREAM, &port);
         snprintf(f->servers, sizeof f->servers, "127.0.0.1:%u", port);
         if (f->stream < 0) close(f->server);
     } while (f->stream < 0);
@@ -99,13 +70,6 @@ typedef struct question {
     size_t end; /* of the question */
 } question;
 
-static bool is_there(int s) {
-    struct pollfd p;
-    p.fd = s;
-    p.events = POLLIN;
-    return poll(&p, 1, 0) > 0;
-}
-
 static void locate(question *q) {
     q->end = 12;
     while (q->bytes[q->end]) q->end += q->bytes[q->end] + 1u;
@@ -113,7 +77,6 @@ static void locate(question *q) {
     q->type = q->bytes[q->end - 3];
 }
 
-/* Loopback delivers at once. */
 static bool next_question(fixture *f, question *q) {
     socklen_t length = sizeof q->from;
     if (!is_there(f->server)) return false;
@@ -138,23 +101,65 @@ static size_t make_reply(const question *q, unsigned flags, bool has_address, ui
     return n + 12 + bytes;
 }
 
+/* The client's socket that asked `q`; -1: it is not open any more. */
+static int asking_socket(const fixture *f, const question *q) {
+    for (uint32_t i = 0; i < f->poller.count; i++) {
+        struct sockaddr_in name;
+        socklen_t length = sizeof name;
+        int s = (int)f->poller.watches[i]->descriptor;
+        memset(&name, 0, sizeof name);
+        getsockname(s, (struct sockaddr *)&name, &length);
+        if (name.sin_port == q->from.sin_port) return s;
+    }
+    return -1;
+}
+
+/* Returns when the datagram is where the client looks. */
+static void send_reply(fixture *f, const question *q, const uint8_t *out, size_t n) {
+    int asking = asking_socket(f, q);
+    sendto(f->server, out, n, 0, (const struct sockaddr *)&q->from, sizeof q->from);
+    if (asking >= 0) CHECK(arrives(asking));
+}
+
+/* Something lies at one of the client's sockets, or (with `or_server`) at one of the server's. */
+static bool arrives_somewhere(const fixture *f, bool or_server) {
+    struct pollfd set[10];
+    nfds_t n = 0;
+    for (uint32_t i = 0; i < f->poller.count && i < 8; i++) set[n++].fd = (int)f->poller.watches[i]->descriptor;
+    if (or_server) set[n++].fd = f->server;
+    if (or_server) set[n++].fd = f->stream;
+    for (nfds_t i = 0; i < n; i++) set[i].events = POLLIN;
+    return poll(set, n, PATIENCE_MS) > 0;
+}
+
+static bool arrives_at_client(const fixture *f) {
+    return arrives_somewhere(f, false);
+}
+
 static void reply(fixture *f, const question *q, unsigned flags, bool has_address) {
     uint8_t out[512];
-    size_t n = make_reply(q, flags, has_address, out);
-    sendto(f->server, out, n, 0, (const struct sockaddr *)&q->from, sizeof q->from);
+    send_reply(f, q, out, make_reply(q, flags, has_address, out));
 }
 
 enum { GOOD = 0x8180, NO_NAME = 0x8183, BROKEN = 0x8182, CUT = 0x8380 };
 
 /* Both questions of a try: [0] about IPv6, [1] about IPv4. */
 static void take_both(fixture *f, question q[2]) {
-    CHECK(next_question(f, &q[0]) && next_question(f, &q[1]));
+    memset(q, 0, 2 * sizeof *q);
+    for (int i = 0; i < 2; i++) CHECK(arrives(f->server) && next_question(f, &q[i]));
     if (q[0].type == 1) {
         question swap = q[0];
         q[0] = q[1];
         q[1] = swap;
     }
     CHECK(q[0].type == 28 && q[1].type == 1);
+}
+
+/* A look-up whose first questions are there. */
+static void setup_asked(fixture *f, question q[2]) {
+    setup(f);
+    begin(f, "game.example");
+    take_both(f, q);
 }
 
 static bool is_quiet(fixture *f) {
@@ -187,9 +192,7 @@ static void the_other_family_is_waited_for_50_ms(void) {
     for (int first = 0; first < 2; first++) {
         fixture f;
         question q[2];
-        setup(&f);
-        begin(&f, "game.example");
-        take_both(&f, q);
+        setup_asked(&f, q);
         reply(&f, &q[first], GOOD, true);
         CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
         CHECK_INT(tbh_lookup_deadline(&f.lookup), f.now_us + 50000);
@@ -207,7 +210,7 @@ static void reply_loopback(fixture *f, const question *q) {
     size_t n = make_reply(q, GOOD, true, out);
     if (q->type == 1) memcpy(out + n - 4, "\x7f\0\0\1", 4);
     else memcpy(out + n - 16, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
-    sendto(f->server, out, n, 0, (const struct sockaddr *)&q->from, sizeof q->from);
+    send_reply(f, q, out, n);
 }
 
 /* The other family's addresses are asked for until it is clear whether there are any. */
@@ -216,9 +219,7 @@ static void the_rest_of_an_answer_comes_later(void) {
         for (int has_rest = 0; has_rest < 2; has_rest++) {
             fixture f;
             question q[2];
-            setup(&f);
-            begin(&f, "game.example");
-            take_both(&f, q);
+            setup_asked(&f, q);
             reply(&f, &q[first], GOOD, true);
             CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
             CHECK_INT(step_after(&f, 50), TURBOHTTP_OK);
@@ -247,9 +248,7 @@ static void the_rest_of_an_answer_comes_later(void) {
 static void half_an_answer_may_stay_half(void) {
     fixture f;
     question q[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     reply(&f, &q[1], GOOD, true);
     CHECK_INT(step_after(&f, 10), TURBOHTTP_PENDING);
     CHECK_INT(step_after(&f, 50), TURBOHTTP_OK);
@@ -281,6 +280,11 @@ static turbohttp_status dial_after(fixture *f, tbh_dialer *d, unsigned ms) {
     return tbh_dialer_step(d, f->now_us, &f->error);
 }
 
+/* The system knows what became of an attempt: it stands, or nobody listens, or there is no such family. */
+static void await_attempt(const tbh_dial_attempt *attempt) {
+    CHECK(attempt->failed || is_ready((int)attempt->watch.descriptor, POLLOUT, PATIENCE_MS));
+}
+
 static uint16_t stream_port(const fixture *f) {
     return (uint16_t)atoi(strchr(f->servers, ':') + 1);
 }
@@ -297,6 +301,7 @@ static void an_address_that_comes_late_joins_the_dial(void) {
     reply_loopback(&f, &q[0]);
     CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
     CHECK_INT(dial_after(&f, &d, 50), TURBOHTTP_PENDING); /* nobody listens at ::1 */
+    await_attempt(&d.attempts[0]);
     CHECK_INT(dial_after(&f, &d, 100), TURBOHTTP_PENDING);
     CHECK_INT(d.started, 1);
     CHECK(d.attempts[0].failed && d.phase == TURBOHTTP_PHASE_CONNECT);
@@ -304,6 +309,7 @@ static void an_address_that_comes_late_joins_the_dial(void) {
     reply_loopback(&f, &q[1]);
     CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
     CHECK_INT(d.started, 2);
+    await_attempt(&d.attempts[1]);
     CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_OK);
     close((int)tbh_dialer_take(&d, &address));
     CHECK_INT(address.family, 4);
@@ -327,7 +333,6 @@ static void a_late_family_is_next(void) {
     d.lookup.addresses[1] = d.lookup.addresses[2] = d.lookup.addresses[0]; /* two more of IPv4 */
     d.lookup.count = 3;
     reply_loopback(&f, &q[0]);
-    poll(NULL, 0, 1);
     d.attempts[0].watch.ready = 0;
     for (uint32_t i = 0; i < f.poller.count; i++) /* only the resolver's socket */
         if (f.poller.watches[i] != &d.attempts[0].watch) f.poller.watches[i]->ready = TBH_WANT_RECEIVE;
@@ -352,6 +357,7 @@ static void a_dial_does_not_wait_for_the_rest_for_ever(void) {
         reply_loopback(&f, &q[0]);
         CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
         CHECK_INT(dial_after(&f, &d, 50), TURBOHTTP_PENDING);
+        await_attempt(&d.attempts[0]);
         CHECK_INT(dial_after(&f, &d, 1), TURBOHTTP_PENDING);
         if (tells) {
             reply(&f, &q[1], GOOD, false);
@@ -369,9 +375,7 @@ static void a_dial_does_not_wait_for_the_rest_for_ever(void) {
 static void a_retry_keeps_the_older_question_alive(void) {
     fixture f;
     question q[2], again[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     CHECK_INT(tbh_lookup_deadline(&f.lookup), f.now_us + 1000000);
     CHECK_INT(step_after(&f, 999), TURBOHTTP_PENDING);
     CHECK(is_quiet(&f));
@@ -390,9 +394,7 @@ static void a_retry_keeps_the_older_question_alive(void) {
 static void silence_ends_after_the_last_try(void) {
     fixture f;
     question q[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     CHECK_INT(step_after(&f, 1000), TURBOHTTP_PENDING);
     take_both(&f, q);
     CHECK_INT(step_after(&f, 1999), TURBOHTTP_PENDING);
@@ -407,9 +409,7 @@ static void silence_ends_after_the_last_try(void) {
 static void a_broken_server_is_asked_again_at_once_and_then_no_more(void) {
     fixture f;
     question q[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     reply(&f, &q[0], BROKEN, false);
     reply(&f, &q[1], BROKEN, false);
     CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
@@ -424,9 +424,7 @@ static void a_broken_server_is_asked_again_at_once_and_then_no_more(void) {
 static void no_such_name_is_decided_by_both_families(void) {
     fixture f;
     question q[2];
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     reply(&f, &q[0], NO_NAME, false);
     CHECK_INT(step_after(&f, 100), TURBOHTTP_PENDING);
     reply(&f, &q[1], NO_NAME, false);
@@ -437,30 +435,32 @@ static void no_such_name_is_decided_by_both_families(void) {
 static void a_flood_is_taken_in_portions(void) {
     fixture f;
     question q[2], forged;
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     forged = q[1];
     forged.bytes[0] ^= 1;
     for (int i = 0; i < TBH_STUB_DATAGRAMS; i++) reply(&f, &forged, GOOD, true);
     reply(&f, &q[1], GOOD, true);
     reply(&f, &q[0], GOOD, false);
     CHECK_INT(step_after(&f, 1), TURBOHTTP_PENDING);
-    CHECK_INT(step_after(&f, 1), TURBOHTTP_OK);
+    turbohttp_status status = TURBOHTTP_PENDING;
+    while (status == TURBOHTTP_PENDING && arrives_at_client(&f)) status = step_after(&f, 1);
+    CHECK_INT(status, TURBOHTTP_OK);
     CHECK_INT(f.lookup.count, 1);
     teardown(&f);
 }
 
-/* The stream's side of one question; returns the connection. */
+/* The stream's side of one question; returns the connection, on which each byte leaves at once. */
 static int accept_question(fixture *f, question *q) {
     uint8_t prefix[2];
-    CHECK(is_there(f->stream));
+    int yes = 1;
+    CHECK(arrives(f->stream));
     int s = accept(f->stream, NULL, NULL);
-    for (int i = 0; i < 4 && !is_there(s); i++) (void)step_after(f, 1);
-    CHECK(is_there(s));
-    CHECK_INT(recv(s, prefix, 2, 0), 2);
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (!is_there(s)) (void)step_after(f, 1);
+    CHECK(arrives(s));
+    CHECK_INT(recv(s, prefix, 2, MSG_WAITALL), 2);
     q->length = tbh_load16_be(prefix);
-    CHECK_INT(recv(s, q->bytes, sizeof q->bytes, 0), q->length);
+    CHECK_INT(recv(s, q->bytes, q->length, MSG_WAITALL), q->length);
     locate(q);
     return s;
 }
@@ -483,6 +483,7 @@ static void a_cut_answer_is_asked_for_over_tcp_in_any_pieces(void) {
     for (size_t i = 0; i < n + 2; i++) {
         CHECK_INT(step_after(&f, 0), TURBOHTTP_PENDING);
         CHECK_INT(send(s, out + i, 1, 0), 1);
+        CHECK(arrives_at_client(&f));
     }
     CHECK_INT(step_after(&f, 0), TURBOHTTP_OK);
     CHECK_INT(f.lookup.count, 1);
@@ -493,9 +494,7 @@ static void a_cut_answer_is_asked_for_over_tcp_in_any_pieces(void) {
 static void S_74_a_server_with_bad_datagrams_is_asked_over_tcp(void) {
     fixture f;
     question q[2], forged, over;
-    setup(&f);
-    begin(&f, "game.example");
-    take_both(&f, q);
+    setup_asked(&f, q);
     forged = q[1];
     forged.bytes[1] ^= 0x80;
     reply(&f, &forged, GOOD, true);
@@ -567,6 +566,7 @@ static turbohttp_status play(fixture *f) {
     turbohttp_status status = TURBOHTTP_PENDING;
     begin(f, "game.example");
     for (int i = 0; i < 20 && f->lookup.service; i++) {
+        CHECK(arrives_somewhere(f, true));
         while (next_question(f, &q)) reply(f, &q, q.type == 1 ? CUT : GOOD, q.type != 1);
         while (is_there(f->stream)) {
             uint8_t out[514];
@@ -575,6 +575,7 @@ static turbohttp_status play(fixture *f) {
             size_t n = make_reply(&over, GOOD, true, out + 2);
             tbh_store16_be(out, (uint16_t)n);
             CHECK_INT(send(s, out, n + 2, 0), n + 2);
+            CHECK(arrives_at_client(f));
             (void)step_after(f, 0);
             close(s);
         }

@@ -1,26 +1,8 @@
 /* URLs: one strict grammar, reference resolution, and what a request takes from it. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
-#include "check.h"
+#include "counted_writer.h"
 #include "guard.h"
-#include "counting_allocator.h"
-
-static counting_allocator memory;
-static turbohttp_byte_pool pool;
-static turbohttp_writer w;
-
-static void open_writer(size_t max_bytes) {
-    memset(&memory, 0, sizeof memory);
-    turbohttp_allocator a = counting_allocator_hooks(&memory);
-    turbohttp_byte_pool_init(&pool, &a, 16, 4096, 4, TURBOHTTP_CLEAR_NONE, false);
-    turbohttp_writer_init(&w, &pool, max_bytes);
-}
-
-static void shut_writer(void) {
-    turbohttp_writer_reset(&w);
-    turbohttp_byte_pool_destroy(&pool);
-    CHECK(counting_allocator_balanced(&memory));
-}
 
 #define CHECK_WRITTEN(text)                                                                        \
     CHECK_TEXT(turbohttp_writer_written(&w).data, turbohttp_writer_written(&w).length, text)
