@@ -95,6 +95,9 @@ typedef struct turbohttp_client_desc {
     bool http2_prior_knowledge; /**< HTTP/2 only, also over cleartext */
     bool disable_pooling;   /**< each block from the allocator */
     bool disable_keep_alive; /**< one connection per request */
+    bool lenient; /**< forgive bare LF, folds, blanks before a colon, and
+                       Transfer-Encoding beside Content-Length in HTTP/1
+                       heads, as `turbohttp_h1_head_parse_lenient` says */
 } turbohttp_client_desc;
 
 /** One request header. A NULL value removes a header that the library would

@@ -258,6 +258,8 @@ static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t off
     bool may_replay = tbh_link1_may_replay(link, status);
     if (!may_replay) {
         tbh_deliver_record(request, link, status, offset);
+        if (link->h1.lenient_helps)
+            tbh_error_append(&request->response.error, ", or set lenient to accept it");
         tbh_link1_detach(link);
     }
     request->link = NULL;
@@ -361,5 +363,6 @@ static const tbh_protocol tbh_protocol_h1 = {
 
 TBH_FN void tbh_link_speak_h1(tbh_link *link) {
     link->protocol = &tbh_protocol_h1;
-    tbh_conn_init(&link->h1, &link->client->heap->blocks, &link->client->limits);
+    turbohttp_client *client = link->client;
+    tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits, client->desc.lenient);
 }
