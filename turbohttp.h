@@ -2392,7 +2392,9 @@ typedef struct turbohttp_request_desc {
     const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
     turbohttp_priority priority; /**< TURBOHTTP_PRIORITY_NORMAL */
-    bool expect_continue;       /**< wait for 100 before sending the body */
+    bool expect_continue;       /**< wait for 100 before sending the body; if
+                                     417 comes instead, the request is sent
+                                     once more without the expectation */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
@@ -11612,6 +11614,7 @@ typedef struct tbh_conn_h1 {
     bool is_stored;     /* the block belongs to the store */
     bool is_ended;      /* the peer closed its side */
     bool keep_alive;
+    bool was_waiting;      /* the answer came instead of 100: nothing of the body was asked for */
     bool is_lenient;       /* with heads: see turbohttp_h1_head_parse_lenient */
     bool lenient_helps;    /* the head was refused, and would not have been */
     uint8_t full_receives; /* steps by which the next block is larger */
@@ -11979,8 +11982,8 @@ static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
     h->remaining = h->head.content_length;
     turbohttp_chunked_init(&h->chunked);
     /* The server decided without the body: what is left of it is not wanted. */
-    bool is_waiting = h->tx == TBH_TX_AWAIT;
-    if (is_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
+    h->was_waiting = h->tx == TBH_TX_AWAIT;
+    if (h->was_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
     return TBH_CONN_HEAD;
 }
 
@@ -17675,6 +17678,7 @@ struct tbh_request {
     /* what to send */
     turbohttp_buffer text; /* the head on the wire, and a small body */
     tbh_conn_request wire;
+    size_t expect_at; /* offset of that line in `text` */
     tbh_source source;
     turbohttp_body body_desc;
     tbh_file upload;
@@ -17878,6 +17882,8 @@ typedef struct tbh_target {
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);
+/* Was the expectation refused (RFC 9110 §15.5.18)? Then the request has none any more; true once. */
+TBH_FN bool tbh_request_drop_expectation(tbh_request *request, uint16_t status);
 
 /* secure.c */
 /* The config of these options (NULL: the client's), held for the caller. */
@@ -17939,8 +17945,9 @@ TBH_FN void tbh_deliver_progress(tbh_request *request);
 TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded);
 /* The framing says that all is here. PENDING: the sink pauses. */
 TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request);
-/* The request waits again, in front of the others; its link is left already. */
-TBH_FN void tbh_deliver_replay(tbh_request *request);
+/* The request waits again, in front of the others; its link is left already. `is_safe`: the server
+ * did not act on it, so that it does not count. */
+TBH_FN void tbh_deliver_replay(tbh_request *request, bool is_safe);
 TBH_FN void tbh_deliver_record(tbh_request *request, const tbh_link *link, turbohttp_status status,
                                uint64_t offset);
 
@@ -18829,8 +18836,9 @@ TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request) {
 }
 
 /* ------------------------------------------------------------ failures */
-TBH_FN void tbh_deliver_replay(tbh_request *request) {
+TBH_FN void tbh_deliver_replay(tbh_request *request, bool is_safe) {
     request->client->replays++;
+    if (!is_safe) request->was_replayed = true;
     request->link = NULL;
     tbh_request_rewind(request);
     tbh_origin_queue(request->origin, request, true);
@@ -19289,8 +19297,22 @@ static void tbh_link1_headers(tbh_link *link) {
     }
 }
 
+/* The server may still take what comes next for the body that was announced: nobody uses this
+ * connection again (S-04). */
+static turbohttp_status tbh_link1_repeat(tbh_link *link) {
+    tbh_request *request = link->request;
+    request->link = NULL;
+    link->request = NULL;
+    tbh_link_destroy(link);
+    turbohttp_segments_reset(&request->store); /* with the head */
+    tbh_deliver_replay(request, true);
+    return TURBOHTTP_DONE;
+}
+
 static turbohttp_status tbh_link1_head(tbh_link *link) {
     tbh_request *request = link->request;
+    if (link->h1.was_waiting && tbh_request_drop_expectation(request, link->h1.head.status))
+        return tbh_link1_repeat(link);
     tbh_link1_headers(link);
     turbohttp_status status =
         tbh_deliver_head(request, &link->h1.head, (uint8_t)(10 + link->h1.head.minor_version));
@@ -19372,7 +19394,7 @@ static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t off
     request->link = NULL;
     link->request = NULL;
     tbh_link_destroy(link); /* the request keeps the origin alive */
-    if (may_replay) tbh_deliver_replay(request);
+    if (may_replay) tbh_deliver_replay(request, false);
     else tbh_request_complete_recorded(request);
 }
 
@@ -19560,7 +19582,13 @@ static void tbh_link2_start(tbh_link *link, tbh_request *request) {
 }
 
 /* ------------------------------------------------------------ what arrived */
-static turbohttp_status tbh_link2_head(tbh_request *request, const tbh_mux_stream *stream) {
+static turbohttp_status tbh_link2_head(tbh_link *link, tbh_request *request,
+                                       const tbh_mux_stream *stream) {
+    if (stream->awaits_continue && tbh_request_drop_expectation(request, stream->status)) {
+        tbh_link2_part(link, request);
+        tbh_deliver_replay(request, true);
+        return TURBOHTTP_OK;
+    }
     turbohttp_h1_head head;
     memset(&head, 0, sizeof head);
     head.status = stream->status;
@@ -19617,14 +19645,13 @@ static bool tbh_link2_may_replay(tbh_request *request, const tbh_mux_stream *str
 
 static void tbh_link2_replay(tbh_link *link, tbh_request *request) {
     const tbh_mux_stream *stream = tbh_link2_stream(request);
-    bool was_replayed = request->was_replayed, is_safe = stream->is_safe;
+    bool is_safe = stream->is_safe; /* this connection is as good as another */
     if (stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED) {
         request->origin->needs_h1 = request->origin->speaks_h1 = is_safe = true;
         tbh_link2_retire(link);
     }
     tbh_link2_part(link, request);
-    tbh_deliver_replay(request);
-    if (is_safe) request->was_replayed = was_replayed; /* this connection is as good as another */
+    tbh_deliver_replay(request, is_safe);
 }
 
 static void tbh_link2_on_reset(tbh_link *link, tbh_request *request) {
@@ -19655,7 +19682,7 @@ static void tbh_link2_event(tbh_link *link, const tbh_mux_event *event) {
         tbh_deliver_first_byte(request);
         tbh_request_set_phase(request, request->phase);
         break;
-    case TBH_MUX_HEAD: status = tbh_link2_head(request, event->stream); break;
+    case TBH_MUX_HEAD: status = tbh_link2_head(link, request, event->stream); break;
     case TBH_MUX_BODY: status = tbh_link2_put(link, request, event->span); break;
     case TBH_MUX_END: status = tbh_link2_end(link, request); break;
     case TBH_MUX_RESET: tbh_link2_on_reset(link, request); break;
@@ -20061,7 +20088,9 @@ static bool tbh_head_method_expects_body(const char *method) {
                       strcmp(method, "PATCH") == 0);
 }
 
-static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request) {
+#define TBH_EXPECT_LINE "Expect: 100-continue\r\n"
+
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, tbh_request *request) {
     const turbohttp_request_desc *desc = w->desc;
     turbohttp_status status = TURBOHTTP_OK;
     if (w->has_body && desc->body.content_type && !w->has_content_type)
@@ -20070,8 +20099,8 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
     else if (w->has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
-    if (request->wire.expects_continue)
-        turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
+    request->expect_at = w->out.length;
+    if (request->wire.expects_continue) TBH_HEAD_TEXT(w, TBH_EXPECT_LINE);
     if (request->disable_reuse && !desc->use_http10)
         turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
     tbh_head_put(w, "\r\n", 2);
@@ -20287,6 +20316,17 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     return TURBOHTTP_OK;
 }
 
+/* What stands before the line moves over it: all that is behind stays in its place. */
+TBH_FN bool tbh_request_drop_expectation(tbh_request *request, uint16_t status) {
+    const size_t n = sizeof(TBH_EXPECT_LINE) - 1;
+    tbh_conn_request *wire = &request->wire;
+    if (status != 417 || !wire->expects_continue) return false;
+    memmove(request->text.data + n, request->text.data, request->expect_at);
+    wire->head = tbh_span(wire->head.data + n, wire->head.length - n);
+    wire->expects_continue = false;
+    return true;
+}
+
 /* ========================================================================
  * src/client/request.c
  * ======================================================================= */
@@ -20477,12 +20517,11 @@ TBH_FN void tbh_request_complete(tbh_request *request, turbohttp_status status) 
 }
 
 TBH_FN void tbh_request_rewind(tbh_request *request) {
-    request->was_replayed = true;
     request->was_sent = request->was_sent || request->sent_bytes > 0;
     request->source.taken = 0;
     request->source.is_blocked = false;
     request->sent_bytes = request->uploaded = 0;
-    request->is_paused = false;
+    request->is_paused = request->has_response_byte = false;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_QUEUE);
 }
 
@@ -21469,6 +21508,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_END
 #undef TBH_EPOLL
 #undef TBH_EPOLL_FROM
+#undef TBH_EXPECT_LINE
 #undef TBH_FEW_DIGITS
 #undef TBH_FN
 #undef TBH_FRESH_US

@@ -179,7 +179,9 @@ typedef struct turbohttp_request_desc {
     const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
     turbohttp_priority priority; /**< TURBOHTTP_PRIORITY_NORMAL */
-    bool expect_continue;       /**< wait for 100 before sending the body */
+    bool expect_continue;       /**< wait for 100 before sending the body; if
+                                     417 comes instead, the request is sent
+                                     once more without the expectation */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */

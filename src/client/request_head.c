@@ -144,7 +144,9 @@ static bool tbh_head_method_expects_body(const char *method) {
                       strcmp(method, "PATCH") == 0);
 }
 
-static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request) {
+#define TBH_EXPECT_LINE "Expect: 100-continue\r\n"
+
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, tbh_request *request) {
     const turbohttp_request_desc *desc = w->desc;
     turbohttp_status status = TURBOHTTP_OK;
     if (w->has_body && desc->body.content_type && !w->has_content_type)
@@ -153,8 +155,8 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
     else if (w->has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
-    if (request->wire.expects_continue)
-        turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
+    request->expect_at = w->out.length;
+    if (request->wire.expects_continue) TBH_HEAD_TEXT(w, TBH_EXPECT_LINE);
     if (request->disable_reuse && !desc->use_http10)
         turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
     tbh_head_put(w, "\r\n", 2);
@@ -368,4 +370,15 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     tbh_head_place(request, desc, &layout);
     tbh_head_judge_replay(request, desc, w.has_body);
     return TURBOHTTP_OK;
+}
+
+/* What stands before the line moves over it: all that is behind stays in its place. */
+TBH_FN bool tbh_request_drop_expectation(tbh_request *request, uint16_t status) {
+    const size_t n = sizeof(TBH_EXPECT_LINE) - 1;
+    tbh_conn_request *wire = &request->wire;
+    if (status != 417 || !wire->expects_continue) return false;
+    memmove(request->text.data + n, request->text.data, request->expect_at);
+    wire->head = tbh_span(wire->head.data + n, wire->head.length - n);
+    wire->expects_continue = false;
+    return true;
 }

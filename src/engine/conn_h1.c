@@ -311,8 +311,8 @@ static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
     h->remaining = h->head.content_length;
     turbohttp_chunked_init(&h->chunked);
     /* The server decided without the body: what is left of it is not wanted. */
-    bool is_waiting = h->tx == TBH_TX_AWAIT;
-    if (is_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
+    h->was_waiting = h->tx == TBH_TX_AWAIT;
+    if (h->was_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
     return TBH_CONN_HEAD;
 }
 

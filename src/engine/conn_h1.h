@@ -86,6 +86,7 @@ typedef struct tbh_conn_h1 {
     bool is_stored;     /* the block belongs to the store */
     bool is_ended;      /* the peer closed its side */
     bool keep_alive;
+    bool was_waiting;      /* the answer came instead of 100: nothing of the body was asked for */
     bool is_lenient;       /* with heads: see turbohttp_h1_head_parse_lenient */
     bool lenient_helps;    /* the head was refused, and would not have been */
     uint8_t full_receives; /* steps by which the next block is larger */
