@@ -2348,7 +2348,8 @@ typedef struct turbohttp_body {
     void *user;       /**< for `read` and `release` */
     void (*release)(void *user); /**< called exactly once, in every end */
     const char *content_type;    /**< adds Content-Type; may be NULL */
-    const turbohttp_header_field *trailers; /**< sent after a chunked body */
+    const turbohttp_header_field *trailers; /**< sent after a chunked body;
+                           their names are announced before it, in Trailer */
     size_t trailer_count;                   /**< how many */
 } turbohttp_body;
 
@@ -2395,6 +2396,9 @@ typedef struct turbohttp_request_desc {
     bool expect_continue;       /**< wait for 100 before sending the body; if
                                      417 comes instead, the request is sent
                                      once more without the expectation */
+    bool accept_trailers;       /**< tell the server that trailers are read:
+                                     `TE: trailers` (not in HTTP/1.0). They
+                                     are also there if it sends them unasked */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
@@ -20088,6 +20092,29 @@ static bool tbh_head_method_expects_body(const char *method) {
                       strcmp(method, "PATCH") == 0);
 }
 
+/* RFC 9110 §6.6.2: the names of what comes behind the body. They are checked with their lines. */
+static void tbh_head_announce(tbh_head_writer *w) {
+    const turbohttp_body *body = &w->desc->body;
+    for (size_t i = 0; i < body->trailer_count; i++) {
+        turbohttp_writer_put_text(&w->out, i ? ", " : "Trailer: ");
+        turbohttp_writer_put_text(&w->out, body->trailers[i].name);
+    }
+    if (body->trailer_count) TBH_HEAD_TEXT(w, "\r\n");
+}
+
+/* What is about this connection alone goes into one line (RFC 9110 §7.6.1, §10.1.4). HTTP/2 keeps
+ * only TE of it. */
+static void tbh_head_connection(tbh_head_writer *w, const tbh_request *request) {
+    bool accepts = w->desc->accept_trailers, closes = request->disable_reuse;
+    if (w->desc->use_http10) return;
+    if (accepts) TBH_HEAD_TEXT(w, "TE: trailers\r\n");
+    if (!accepts && !closes) return;
+    TBH_HEAD_TEXT(w, "Connection: ");
+    if (closes) turbohttp_writer_put_text(&w->out, accepts ? "close, " : "close");
+    if (accepts) TBH_HEAD_TEXT(w, "TE");
+    TBH_HEAD_TEXT(w, "\r\n");
+}
+
 #define TBH_EXPECT_LINE "Expect: 100-continue\r\n"
 
 static turbohttp_status tbh_head_framing(tbh_head_writer *w, tbh_request *request) {
@@ -20099,10 +20126,10 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, tbh_request *reques
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
     else if (w->has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
+    if (request->source.is_unknown) tbh_head_announce(w);
     request->expect_at = w->out.length;
     if (request->wire.expects_continue) TBH_HEAD_TEXT(w, TBH_EXPECT_LINE);
-    if (request->disable_reuse && !desc->use_http10)
-        turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
+    tbh_head_connection(w, request);
     tbh_head_put(w, "\r\n", 2);
     return status;
 }
@@ -20260,7 +20287,8 @@ static bool tbh_head_is_plain(const tbh_request *request, const turbohttp_reques
     bool has_body = body->data || body->path || body->read || body->length || body->is_unknown;
     return !target->url && !desc->method && !has_body && !desc->header_count && !desc->host &&
            !desc->use_http10 && !desc->disable_decompression && !desc->priority &&
-           !desc->body_path && !request->disable_reuse && !request->client->desc.user_agent;
+           !desc->accept_trailers && !desc->body_path && !request->disable_reuse &&
+           !request->client->desc.user_agent;
 }
 
 /* Its text is the origin's but for the target, so that its length is known before. */

@@ -365,6 +365,7 @@ static void word_option(player *p, const script_line *line) {
     else if (!strcmp(name, "unknown_length")) p->desc.body.is_unknown = true;
     else if (!strcmp(name, "claim_length")) p->desc.body.length = (uint64_t)value;
     else if (!strcmp(name, "expect")) p->desc.expect_continue = true;
+    else if (!strcmp(name, "accept_trailers")) p->desc.accept_trailers = true;
     else if (!strcmp(name, "http10")) p->desc.use_http10 = true;
     else if (!strcmp(name, "priority")) p->desc.priority = (turbohttp_priority)value;
     else if (!strcmp(name, "no_reuse")) p->desc.disable_reuse = true;

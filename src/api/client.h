@@ -135,7 +135,8 @@ typedef struct turbohttp_body {
     void *user;       /**< for `read` and `release` */
     void (*release)(void *user); /**< called exactly once, in every end */
     const char *content_type;    /**< adds Content-Type; may be NULL */
-    const turbohttp_header_field *trailers; /**< sent after a chunked body */
+    const turbohttp_header_field *trailers; /**< sent after a chunked body;
+                           their names are announced before it, in Trailer */
     size_t trailer_count;                   /**< how many */
 } turbohttp_body;
 
@@ -182,6 +183,9 @@ typedef struct turbohttp_request_desc {
     bool expect_continue;       /**< wait for 100 before sending the body; if
                                      417 comes instead, the request is sent
                                      once more without the expectation */
+    bool accept_trailers;       /**< tell the server that trailers are read:
+                                     `TE: trailers` (not in HTTP/1.0). They
+                                     are also there if it sends them unasked */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
