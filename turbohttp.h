@@ -47,7 +47,10 @@
  *
  * Security: header injection is refused when the request is submitted; heads,
  * framing and compressed data are parsed strictly and within limits; a
- * connection about which there is any doubt is never used again. Certificates
+ * connection about which there is any doubt is never used again. For servers
+ * that write careless heads there is one flag, `desc.lenient`, off by default;
+ * the framing of bodies stays strict with it. An error that it would have
+ * prevented says so. Certificates
  * are verified; the only way off has INSECURE in its name. The library reads no
  * environment variable and writes no file that it was not told to.
  *
@@ -1349,7 +1352,8 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  * the bytes of the head, however they are split.
  *
  * Strict as RFC 9112 allows: no bare CR or LF, no folded lines, no blank
- * before the colon, no control bytes, no doubtful framing. The first fault in
+ * before the colon, no control bytes, no doubtful framing (for what can be
+ * forgiven see turbohttp_h1_head_parse_lenient). The first fault in
  * the order of the bytes is the one reported, whatever the split; a fault
  * inside a line may be reported as late as the end of the head if the bytes
  * come in pieces, that the peer does not speak HTTP/1 at its first wrong byte.
@@ -1364,6 +1368,35 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  */
 TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset);
+
+/**
+ * Parse a response head as turbohttp_h1_head_parse does, and forgive what old
+ * or careless servers send. What that one accepts gives the same answer here;
+ * besides, a head may have
+ *
+ *  - lines that end with a bare LF (RFC 9112 section 2.2);
+ *  - blanks between a name and its colon: they are left out (section 5.1);
+ *  - values that are folded over several lines: the folds are replaced by
+ *    blanks in `data`, so that a value is one slice (section 5.2). All lines
+ *    of such a field together count as one for `line_bytes`;
+ *  - Transfer-Encoding beside Content-Length: the chunked coding counts,
+ *    keep_alive is false, and there is no content_length (section 6.3).
+ *
+ * Never forgiven is what could hide the framing: a blank behind or a fold in
+ * Content-Length or Transfer-Encoding, a fold that reads like one of these,
+ * lengths that differ, codings that are unknown or doubled, Transfer-Encoding
+ * in HTTP/1.0 or in a 1xx beside a length; nor control bytes and a bare CR.
+ * Chunk lines and trailers have no lenient form.
+ *
+ * Returns: as turbohttp_h1_head_parse; a fault may be found later than there.
+ * Owner: `data` is changed in place, by what this call found alone.
+ * Valid until: the bytes of `data` or the table move or change.
+ * Thread: one at a time for each parser. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse_lenient(
+    turbohttp_h1_head_parser *parser, char *data, size_t length, bool request_was_head,
     const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
     turbohttp_h1_head *out, uint64_t *error_offset);
 
@@ -2278,6 +2311,9 @@ typedef struct turbohttp_client_desc {
     bool clear_on_return;   /**< wipe bodies, too, before their memory is used
                              *   again: heads and credentials always are */
     bool disable_keep_alive; /**< one connection per request */
+    bool lenient; /**< forgive bare LF, folds, blanks before a colon, and
+                       Transfer-Encoding beside Content-Length in HTTP/1
+                       heads, as `turbohttp_h1_head_parse_lenient` says */
 } turbohttp_client_desc;
 
 /** One request header. A NULL value removes a header that the library would
@@ -2315,7 +2351,8 @@ typedef struct turbohttp_body {
     void *user;       /**< for `read` and `release` */
     void (*release)(void *user); /**< called exactly once, in every end */
     const char *content_type;    /**< adds Content-Type; may be NULL */
-    const turbohttp_header_field *trailers; /**< sent after a chunked body */
+    const turbohttp_header_field *trailers; /**< sent after a chunked body;
+                           their names are announced before it, in Trailer */
     size_t trailer_count;                   /**< how many */
 } turbohttp_body;
 
@@ -2359,7 +2396,12 @@ typedef struct turbohttp_request_desc {
     const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
     turbohttp_priority priority; /**< TURBOHTTP_PRIORITY_NORMAL */
-    bool expect_continue;       /**< wait for 100 before sending the body */
+    bool expect_continue;       /**< wait for 100 before sending the body; if
+                                     417 comes instead, the request is sent
+                                     once more without the expectation */
+    bool accept_trailers;       /**< tell the server that trailers are read:
+                                     `TE: trailers` (not in HTTP/1.0). They
+                                     are also there if it sends them unasked */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */
@@ -7889,7 +7931,8 @@ TBH_FN turbohttp_content_coding tbh_content_coding(turbohttp_content_coding so_f
  * What a run says depends on the bytes alone, and a fault stays the same fault when bytes follow;
  * that is what makes every split come to the same end. A head that is not complete at the first
  * call is from then on only searched for its end (each byte once), and then parsed once more.
- * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits.
+ * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits; those that a user may
+ * ask for have a section of their own, which strict heads never enter.
  * Does not know: connections, bodies, requests (but whether it was HEAD). */
 
 #define TBH_H1_HEAD_BYTES        65536u
@@ -7933,9 +7976,9 @@ static uint32_t tbh_h1_limit(uint32_t wanted, uint32_t standard) {
     return wanted ? wanted : standard;
 }
 
-static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
-                            const turbohttp_head_limits *limits, turbohttp_header *table,
-                            uint32_t capacity) {
+TBH_ALWAYS_INLINE void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
+                                       const turbohttp_head_limits *limits, turbohttp_header *table,
+                                       uint32_t capacity) {
     static const turbohttp_head_limits standard = {0, 0, 0};
     if (!limits) limits = &standard;
     uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
@@ -8324,20 +8367,20 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp
     return lf + 1;
 }
 
-static bool tbh_h1_may_have_body(uint16_t status) {
+TBH_ALWAYS_INLINE bool tbh_h1_may_have_body(uint16_t status) {
     return status == 200 || (status > 200 && status != 204 && status != 304);
 }
 
-static turbohttp_body_framing tbh_h1_framing(const tbh_h1_run *r, bool request_was_head,
-                                             uint16_t status) {
+TBH_ALWAYS_INLINE turbohttp_body_framing tbh_h1_framing(const tbh_h1_run *r, bool request_was_head,
+                                                        uint16_t status) {
     if (request_was_head || !tbh_h1_may_have_body(status)) return TURBOHTTP_FRAMING_NONE;
     if (r->chunked) return TURBOHTTP_FRAMING_CHUNKED;
     return r->has_content_length ? TURBOHTTP_FRAMING_LENGTH : TURBOHTTP_FRAMING_UNTIL_CLOSE;
 }
 
 /* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
-static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
-                                      turbohttp_h1_head *out) {
+TBH_ALWAYS_INLINE turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
+                                                 turbohttp_h1_head *out) {
     if (r->chunked && (r->has_content_length || out->minor_version == 0))
         return tbh_h1_fail(r, r->chunked, TURBOHTTP_ERR_TRANSFER_ENCODING);
     out->framing = tbh_h1_framing(r, request_was_head, out->status);
@@ -8447,6 +8490,170 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
     tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
     return tbh_h1_trailer_run(&r, field_count, consumed, error_offset);
+}
+
+/* ------------------------------------------------------------ lenient heads */
+/* Lines may end with a bare LF, blanks may stand before the colon, values may be folded, and of two
+ * lengths the chunked coding counts. A run goes line by line, without haste. */
+
+/* The line that begins at `line` goes up to the byte returned, and `*next` is behind its end. */
+static const char *tbh_h1_loose_end(tbh_h1_run *r, const char *line, const char *from,
+                                    turbohttp_status status, const char **next) {
+    const char *at = tbh_scan_control(r->begin, from, r->end);
+    const char *lf = at < r->end && *at == '\r' ? at + 1 : at;
+    if (lf == r->end || *lf != '\n' || (size_t)(at - line) > r->line_bytes)
+        return tbh_h1_stop_at_end(r, line, at, status);
+    *next = lf + 1; /* RFC 9112 §2.2 */
+    return at;
+}
+
+/* The shape is as strict as ever: what fails behind it may be the end of the line. */
+static const char *tbh_h1_loose_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
+    const char *p = r->begin, *next = NULL;
+    tbh_h1_stop_at_status(r);
+    if (r->fault - p < 12 || r->end - p == 12) return NULL;
+    const char *reason = p + 12;
+    if (*reason != ' ' && *reason != '\r' && *reason != '\n') return NULL;
+    const char *at = tbh_h1_loose_end(r, p, reason, TURBOHTTP_ERR_STATUS_LINE, &next);
+    if (!at) return NULL;
+    if (*reason == ' ') reason++;
+    out->minor_version = p[7] != '0';
+    out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+    out->reason = tbh_span(reason, (size_t)(at - reason));
+    return next;
+}
+
+/* Who reads the lines in another way must not find another end of the body. */
+static bool tbh_h1_is_framing(const char *name, size_t n) {
+    const uint16_t id = tbh_header_id(name, n);
+    return id == TURBOHTTP_HEADER_CONTENT_LENGTH || id == TURBOHTTP_HEADER_TRANSFER_ENCODING;
+}
+
+/* The colon; blanks before it are no part of the name (RFC 9112 §5.1). */
+static const char *tbh_h1_loose_name(tbh_h1_run *r, const char *line, turbohttp_header *row) {
+    const char *name_end = tbh_scan_token(line, r->end), *colon = name_end;
+    const size_t n = (size_t)(name_end - line);
+    while (colon < r->end && tbh_h1_is_blank(*colon)) colon++;
+    if (n == 0 || (colon > name_end && tbh_h1_is_framing(line, n)))
+        return tbh_h1_stop(r, line, name_end, TURBOHTTP_ERR_HEADER_LINE);
+    if (colon == r->end) return tbh_h1_stop(r, line, colon, TURBOHTTP_PENDING);
+    if (*colon != ':') return tbh_h1_stop(r, line, colon, TURBOHTTP_ERR_HEADER_LINE);
+    row->name = line;
+    row->name_length = (uint16_t)n; /* if it does not fit, the line is too long */
+    row->id = tbh_header_id(line, n);
+    return colon;
+}
+
+/* The end of a value with all its folds, which count as one line. A fold of a field that frames the
+ * body, or one that reads like such a field, is refused. */
+static const char *tbh_h1_loose_value(tbh_h1_run *r, const char *line, const char *value,
+                                      const char **next) {
+    const char *at = tbh_h1_loose_end(r, line, value, TURBOHTTP_ERR_HEADER_LINE, next);
+    const bool is_framing = tbh_h1_is_framing(line, (size_t)(tbh_scan_token(line, value) - line));
+    while (at && *next < r->end && tbh_h1_is_blank(**next)) {
+        const char *fold = *next, *text = fold;
+        at = tbh_h1_loose_end(r, line, fold, TURBOHTTP_ERR_HEADER_LINE, next);
+        if (!at) return NULL;
+        while (text < at && tbh_h1_is_blank(*text)) text++;
+        const size_t n = (size_t)(tbh_scan_token(text, at) - text);
+        if (is_framing || tbh_h1_is_framing(text, n))
+            return tbh_h1_stop(r, line, fold, TURBOHTTP_ERR_HEADER_LINE);
+    }
+    /* The next line may be one more fold. */
+    return at && *next == r->end ? tbh_h1_stop(r, line, at, TURBOHTTP_PENDING) : at;
+}
+
+/* RFC 9112 §5.2: the end of a line and the blanks behind it become blanks. */
+static void tbh_h1_unfold(char *p, const char *end) {
+    bool is_fold = false;
+    for (; p < end; p++) {
+        is_fold = *p == '\r' || *p == '\n' || (is_fold && tbh_h1_is_blank(*p));
+        if (is_fold) *p = ' ';
+    }
+}
+
+/* Returns where the next line begins. Bytes change only when no more bytes can change what they mean:
+ * who comes to them again finds the same. */
+static const char *tbh_h1_loose_field(tbh_h1_run *r, const char *line, turbohttp_header *row) {
+    const char *next = NULL, *colon = tbh_h1_loose_name(r, line, row);
+    const char *value = colon ? colon + 1 : NULL;
+    const char *at = colon ? tbh_h1_loose_value(r, line, value, &next) : NULL;
+    if (!at) return NULL;
+    tbh_h1_unfold((char *)(uintptr_t)value, at);
+    while (value < at && tbh_h1_is_blank(*value)) value++;
+    while (at > value && tbh_h1_is_blank(at[-1])) at--;
+    row->value = value;
+    row->value_length = (uint32_t)(at - value);
+    return next;
+}
+
+/* Each turn takes one line and at most `capacity` are taken. */
+static turbohttp_status tbh_h1_loose_fields(tbh_h1_run *r, const char *p, const char **after) {
+    for (turbohttp_header *row = r->table;; row++, r->count++) {
+        if (p == r->end) return TURBOHTTP_PENDING;
+        if (*p == '\r' || *p == '\n') break;
+        if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+        p = tbh_h1_loose_field(r, p, row);
+        if (!p) return r->status;
+        if ((size_t)row->id - 1 >= TBH_H1_LAST_WITH_MEANING) continue;
+        turbohttp_status status = tbh_h1_meaning(r, row);
+        if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
+    }
+    return tbh_h1_loose_end(r, p, p, TURBOHTTP_ERR_HEADER_LINE, after) ? TURBOHTTP_OK : r->status;
+}
+
+/* RFC 9112 §6.3: chunked overrides the length, and who sends both is not trusted with a second
+ * exchange. An interim head has neither (RFC 9110 §6.4.1). */
+static turbohttp_status tbh_h1_loose_decide(tbh_h1_run *r, bool request_was_head,
+                                            turbohttp_h1_head *out) {
+    if (r->chunked && r->has_content_length && out->status >= 200) {
+        r->has_content_length = false;
+        r->content_length = 0;
+        r->says_close = true;
+    }
+    return tbh_h1_decide(r, request_was_head, out);
+}
+
+/* As tbh_h1_seek: true when a run will come to an end. */
+static bool tbh_h1_loose_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+    const char *p = r->begin + s->scanned, *line = r->begin + s->line_start;
+    while ((p = tbh_scan_control(r->begin, p, r->end)) < r->end) {
+        const char *lf = *p == '\r' ? p + 1 : p;
+        if (lf == r->end) break;
+        if (*lf != '\n' || p == line || (size_t)(p - line) > r->line_bytes) return true;
+        p = line = lf + 1;
+    }
+    s->scanned = (uint32_t)(p - r->begin);
+    s->line_start = (uint32_t)(line - r->begin);
+    return (size_t)(r->end - line) > r->line_bytes || (size_t)(r->end - r->begin) == r->head_bytes;
+}
+
+static turbohttp_status tbh_h1_loose_run(tbh_h1_run *r, bool request_was_head,
+                                         turbohttp_h1_head *out, uint64_t *error_offset) {
+    const char *after = NULL, *fields = tbh_h1_loose_status_line(r, out);
+    turbohttp_status status = fields ? tbh_h1_loose_fields(r, fields, &after) : r->status;
+    if (status == TURBOHTTP_OK) status = tbh_h1_loose_decide(r, request_was_head, out);
+    if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
+    out->head_length = (uint32_t)(after - r->begin);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse_lenient(
+    turbohttp_h1_head_parser *parser, char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset) {
+    tbh_h1_run r;
+    bool is_first = parser->attempts == 0;
+    if (is_first) { /* nearly all heads are as they should be, and here in one piece */
+        turbohttp_status status = turbohttp_h1_head_parse(parser, data, length, request_was_head,
+                                                          limits, table, table_capacity, out, NULL);
+        if (status >= TURBOHTTP_OK) return status;
+    }
+    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
+    bool is_eager = is_first || (size_t)(r.end - r.begin) <= TBH_H1_EAGER_BYTES;
+    if (!is_eager && !tbh_h1_loose_seek(parser, &r)) return TURBOHTTP_PENDING;
+    parser->attempts++;
+    return tbh_h1_loose_run(&r, request_was_head, out, error_offset);
 }
 
 /* ========================================================================
@@ -11430,6 +11637,9 @@ typedef struct tbh_conn_h1 {
     bool is_stored;     /* the block belongs to the store */
     bool is_ended;      /* the peer closed its side */
     bool keep_alive;
+    bool was_waiting;      /* the answer came instead of 100: nothing of the body was asked for */
+    bool is_lenient;       /* with heads: see turbohttp_h1_head_parse_lenient */
+    bool lenient_helps;    /* the head was refused, and would not have been */
     uint8_t full_receives; /* steps by which the next block is larger */
     turbohttp_segment *block;
     uint8_t *at, *fill;
@@ -11450,8 +11660,8 @@ typedef struct tbh_conn_h1 {
     turbohttp_status status; /* of TBH_CONN_FAILED */
 } tbh_conn_h1;
 
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
-                          const turbohttp_limits *limits);
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits,
+                          bool is_lenient);
 /* Returns everything rented; the connection is then as after init. */
 TBH_FN void tbh_conn_reset(tbh_conn_h1 *h);
 /* Begins an exchange; the previous one must have ended and be reusable. */
@@ -11492,9 +11702,10 @@ TBH_FN turbohttp_span tbh_conn_leftover(const tbh_conn_h1 *h);
 enum { TBH_CONN_CHUNK_HEAD = 20, TBH_CONN_CHUNK_TAIL = 2 + 5 }; /* around one filled chunk */
 
 /* ------------------------------------------------------------ life */
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
-                          const turbohttp_limits *limits) {
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits,
+                          bool is_lenient) {
     memset(h, 0, sizeof *h);
+    h->is_lenient = is_lenient;
     h->pool = pool;
     h->limits = limits;
 }
@@ -11794,8 +12005,8 @@ static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
     h->remaining = h->head.content_length;
     turbohttp_chunked_init(&h->chunked);
     /* The server decided without the body: what is left of it is not wanted. */
-    bool is_waiting = h->tx == TBH_TX_AWAIT;
-    if (is_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
+    h->was_waiting = h->tx == TBH_TX_AWAIT;
+    if (h->was_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
     return TBH_CONN_HEAD;
 }
 
@@ -11813,8 +12024,25 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     if (n == 0) return TURBOHTTP_PENDING;
     if (h->head_total >= h->limits->head_bytes) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
+    if (h->is_lenient)
+        return turbohttp_h1_head_parse_lenient(&h->parser, (char *)h->at, n, h->request.is_head,
+                                               &limits, h->table, h->limits->header_count, &h->head,
+                                               offset);
     return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
                                    h->table, h->limits->header_count, &h->head, offset);
+}
+
+/* What was refused is tried once more, for the sentence that names the remedy. */
+static tbh_conn_event tbh_conn_head_refused(tbh_conn_h1 *h, turbohttp_status status,
+                                            uint64_t offset) {
+    uint64_t unused;
+    if (!h->is_lenient) {
+        h->is_lenient = true;
+        turbohttp_h1_head_parser_init(&h->parser);
+        h->lenient_helps = tbh_conn_parse_head(h, &unused) >= TURBOHTTP_OK;
+        h->is_lenient = false;
+    }
+    return tbh_conn_fail(h, status, offset);
 }
 
 static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
@@ -11824,7 +12052,7 @@ static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
     turbohttp_status status = tbh_conn_parse_head(h, &offset);
     if (status == TURBOHTTP_PENDING)
         return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
-    if (status < 0) return tbh_conn_fail(h, status, offset);
+    if (status < 0) return tbh_conn_head_refused(h, status, offset);
     h->at += h->head.head_length;
     h->offset += h->head.head_length;
     h->head_total += h->head.head_length;
@@ -17473,6 +17701,7 @@ struct tbh_request {
     /* what to send */
     turbohttp_buffer text; /* the head on the wire, and a small body */
     tbh_conn_request wire;
+    size_t expect_at; /* offset of that line in `text` */
     tbh_source source;
     turbohttp_body body_desc;
     tbh_file upload;
@@ -17677,6 +17906,8 @@ typedef struct tbh_target {
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);
+/* Was the expectation refused (RFC 9110 §15.5.18)? Then the request has none any more; true once. */
+TBH_FN bool tbh_request_drop_expectation(tbh_request *request, uint16_t status);
 
 /* secure.c */
 /* The config of these options (NULL: the client's), held for the caller. */
@@ -17739,8 +17970,9 @@ TBH_FN void tbh_deliver_progress(tbh_request *request);
 TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded);
 /* The framing says that all is here. PENDING: the sink pauses. */
 TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request);
-/* The request waits again, in front of the others; its link is left already. */
-TBH_FN void tbh_deliver_replay(tbh_request *request);
+/* The request waits again, in front of the others; its link is left already. `is_safe`: the server
+ * did not act on it, so that it does not count. */
+TBH_FN void tbh_deliver_replay(tbh_request *request, bool is_safe);
 TBH_FN void tbh_deliver_record(tbh_request *request, const tbh_link *link, turbohttp_status status,
                                uint64_t offset);
 
@@ -18650,8 +18882,9 @@ TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request) {
 }
 
 /* ------------------------------------------------------------ failures */
-TBH_FN void tbh_deliver_replay(tbh_request *request) {
+TBH_FN void tbh_deliver_replay(tbh_request *request, bool is_safe) {
     request->client->replays++;
+    if (!is_safe) request->was_replayed = true;
     request->link = NULL;
     tbh_request_rewind(request);
     tbh_origin_queue(request->origin, request, true);
@@ -19099,8 +19332,22 @@ static void tbh_link1_headers(tbh_link *link) {
     }
 }
 
+/* The server may still take what comes next for the body that was announced: nobody uses this
+ * connection again (S-04). */
+static turbohttp_status tbh_link1_repeat(tbh_link *link) {
+    tbh_request *request = link->request;
+    request->link = NULL;
+    link->request = NULL;
+    tbh_link_destroy(link);
+    turbohttp_segments_reset(&request->store); /* with the head */
+    tbh_deliver_replay(request, true);
+    return TURBOHTTP_DONE;
+}
+
 static turbohttp_status tbh_link1_head(tbh_link *link) {
     tbh_request *request = link->request;
+    if (link->h1.was_waiting && tbh_request_drop_expectation(request, link->h1.head.status))
+        return tbh_link1_repeat(link);
     tbh_link1_headers(link);
     turbohttp_status status =
         tbh_deliver_head(request, &link->h1.head, (uint8_t)(10 + link->h1.head.minor_version));
@@ -19176,12 +19423,14 @@ static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t off
     bool may_replay = tbh_link1_may_replay(link, status);
     if (!may_replay) {
         tbh_deliver_record(request, link, status, offset);
+        if (link->h1.lenient_helps)
+            tbh_error_append(&request->response.error, ", or set lenient to accept it");
         tbh_link1_detach(link);
     }
     request->link = NULL;
     link->request = NULL;
     tbh_link_destroy(link); /* the request keeps the origin alive */
-    if (may_replay) tbh_deliver_replay(request);
+    if (may_replay) tbh_deliver_replay(request, false);
     else tbh_request_complete_recorded(request);
 }
 
@@ -19279,7 +19528,8 @@ static const tbh_protocol tbh_protocol_h1 = {
 
 TBH_FN void tbh_link_speak_h1(tbh_link *link) {
     link->protocol = &tbh_protocol_h1;
-    tbh_conn_init(&link->h1, &link->client->heap->blocks, &link->client->limits);
+    turbohttp_client *client = link->client;
+    tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits, client->desc.lenient);
 }
 
 #if !defined(TURBOHTTP_NO_HTTP2)
@@ -19368,7 +19618,13 @@ static void tbh_link2_start(tbh_link *link, tbh_request *request) {
 }
 
 /* ------------------------------------------------------------ what arrived */
-static turbohttp_status tbh_link2_head(tbh_request *request, const tbh_mux_stream *stream) {
+static turbohttp_status tbh_link2_head(tbh_link *link, tbh_request *request,
+                                       const tbh_mux_stream *stream) {
+    if (stream->awaits_continue && tbh_request_drop_expectation(request, stream->status)) {
+        tbh_link2_part(link, request);
+        tbh_deliver_replay(request, true);
+        return TURBOHTTP_OK;
+    }
     turbohttp_h1_head head;
     memset(&head, 0, sizeof head);
     head.status = stream->status;
@@ -19425,14 +19681,13 @@ static bool tbh_link2_may_replay(tbh_request *request, const tbh_mux_stream *str
 
 static void tbh_link2_replay(tbh_link *link, tbh_request *request) {
     const tbh_mux_stream *stream = tbh_link2_stream(request);
-    bool was_replayed = request->was_replayed, is_safe = stream->is_safe;
+    bool is_safe = stream->is_safe; /* this connection is as good as another */
     if (stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED) {
         request->origin->needs_h1 = request->origin->speaks_h1 = is_safe = true;
         tbh_link2_retire(link);
     }
     tbh_link2_part(link, request);
-    tbh_deliver_replay(request);
-    if (is_safe) request->was_replayed = was_replayed; /* this connection is as good as another */
+    tbh_deliver_replay(request, is_safe);
 }
 
 static void tbh_link2_on_reset(tbh_link *link, tbh_request *request) {
@@ -19463,7 +19718,7 @@ static void tbh_link2_event(tbh_link *link, const tbh_mux_event *event) {
         tbh_deliver_first_byte(request);
         tbh_request_set_phase(request, request->phase);
         break;
-    case TBH_MUX_HEAD: status = tbh_link2_head(request, event->stream); break;
+    case TBH_MUX_HEAD: status = tbh_link2_head(link, request, event->stream); break;
     case TBH_MUX_BODY: status = tbh_link2_put(link, request, event->span); break;
     case TBH_MUX_END: status = tbh_link2_end(link, request); break;
     case TBH_MUX_RESET: tbh_link2_on_reset(link, request); break;
@@ -19869,7 +20124,32 @@ static bool tbh_head_method_expects_body(const char *method) {
                       strcmp(method, "PATCH") == 0);
 }
 
-static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request) {
+/* RFC 9110 §6.6.2: the names of what comes behind the body. They are checked with their lines. */
+static void tbh_head_announce(tbh_head_writer *w) {
+    const turbohttp_body *body = &w->desc->body;
+    for (size_t i = 0; i < body->trailer_count; i++) {
+        turbohttp_writer_put_text(&w->out, i ? ", " : "Trailer: ");
+        turbohttp_writer_put_text(&w->out, body->trailers[i].name);
+    }
+    if (body->trailer_count) TBH_HEAD_TEXT(w, "\r\n");
+}
+
+/* What is about this connection alone goes into one line (RFC 9110 §7.6.1, §10.1.4). HTTP/2 keeps
+ * only TE of it. */
+static void tbh_head_connection(tbh_head_writer *w, const tbh_request *request) {
+    bool accepts = w->desc->accept_trailers, closes = request->disable_reuse;
+    if (w->desc->use_http10) return;
+    if (accepts) TBH_HEAD_TEXT(w, "TE: trailers\r\n");
+    if (!accepts && !closes) return;
+    TBH_HEAD_TEXT(w, "Connection: ");
+    if (closes) turbohttp_writer_put_text(&w->out, accepts ? "close, " : "close");
+    if (accepts) TBH_HEAD_TEXT(w, "TE");
+    TBH_HEAD_TEXT(w, "\r\n");
+}
+
+#define TBH_EXPECT_LINE "Expect: 100-continue\r\n"
+
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, tbh_request *request) {
     const turbohttp_request_desc *desc = w->desc;
     turbohttp_status status = TURBOHTTP_OK;
     if (w->has_body && desc->body.content_type && !w->has_content_type)
@@ -19878,10 +20158,10 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
     else if (w->has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
-    if (request->wire.expects_continue)
-        turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
-    if (request->disable_reuse && !desc->use_http10)
-        turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
+    if (request->source.is_unknown) tbh_head_announce(w);
+    request->expect_at = w->out.length;
+    if (request->wire.expects_continue) TBH_HEAD_TEXT(w, TBH_EXPECT_LINE);
+    tbh_head_connection(w, request);
     tbh_head_put(w, "\r\n", 2);
     return status;
 }
@@ -20039,7 +20319,8 @@ static bool tbh_head_is_plain(const tbh_request *request, const turbohttp_reques
     bool has_body = body->data || body->path || body->read || body->length || body->is_unknown;
     return !target->url && !desc->method && !has_body && !desc->header_count && !desc->host &&
            !desc->use_http10 && !desc->disable_decompression && !desc->priority &&
-           !desc->body_path && !request->disable_reuse && !request->client->desc.user_agent;
+           !desc->accept_trailers && !desc->body_path && !request->disable_reuse &&
+           !request->client->desc.user_agent;
 }
 
 /* Its text is the origin's but for the target, so that its length is known before. */
@@ -20093,6 +20374,17 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     tbh_head_place(request, desc, &layout);
     tbh_head_judge_replay(request, desc, w.has_body);
     return TURBOHTTP_OK;
+}
+
+/* What stands before the line moves over it: all that is behind stays in its place. */
+TBH_FN bool tbh_request_drop_expectation(tbh_request *request, uint16_t status) {
+    const size_t n = sizeof(TBH_EXPECT_LINE) - 1;
+    tbh_conn_request *wire = &request->wire;
+    if (status != 417 || !wire->expects_continue) return false;
+    memmove(request->text.data + n, request->text.data, request->expect_at);
+    wire->head = tbh_span(wire->head.data + n, wire->head.length - n);
+    wire->expects_continue = false;
+    return true;
 }
 
 /* ========================================================================
@@ -20285,12 +20577,11 @@ TBH_FN void tbh_request_complete(tbh_request *request, turbohttp_status status) 
 }
 
 TBH_FN void tbh_request_rewind(tbh_request *request) {
-    request->was_replayed = true;
     request->was_sent = request->was_sent || request->sent_bytes > 0;
     request->source.taken = 0;
     request->source.is_blocked = false;
     request->sent_bytes = request->uploaded = 0;
-    request->is_paused = false;
+    request->is_paused = request->has_response_byte = false;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_QUEUE);
 }
 
@@ -21285,6 +21576,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_END
 #undef TBH_EPOLL
 #undef TBH_EPOLL_FROM
+#undef TBH_EXPECT_LINE
 #undef TBH_FEW_DIGITS
 #undef TBH_FN
 #undef TBH_FRESH_US

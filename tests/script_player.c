@@ -365,6 +365,7 @@ static void word_option(player *p, const script_line *line) {
     else if (!strcmp(name, "unknown_length")) p->desc.body.is_unknown = true;
     else if (!strcmp(name, "claim_length")) p->desc.body.length = (uint64_t)value;
     else if (!strcmp(name, "expect")) p->desc.expect_continue = true;
+    else if (!strcmp(name, "accept_trailers")) p->desc.accept_trailers = true;
     else if (!strcmp(name, "http10")) p->desc.use_http10 = true;
     else if (!strcmp(name, "priority")) p->desc.priority = (turbohttp_priority)value;
     else if (!strcmp(name, "no_reuse")) p->desc.disable_reuse = true;
@@ -565,6 +566,9 @@ static void word_expect_request(player *p, struct one *r, const char *name, cons
     else if (!strcmp(name, "says")) {
         if (!strstr(r->refused ? r->error.text : r->response.error.text, line->text + skip))
             player_fail(p, "the sentence is another", r->response.error.text);
+    } else if (!strcmp(name, "hides")) {
+        if (strstr(r->response.error.text, line->text + skip))
+            player_fail(p, "the sentence says too much", r->response.error.text);
     }
     else if (player_code(r) != 0 && strcmp(name, "partial") && strcmp(name, "released"))
         player_fail(p, turbohttp_status_name(player_code(r)), r->refused ? r->error.text : r->response.error.text);
@@ -583,7 +587,7 @@ static void word_expect_request(player *p, struct one *r, const char *name, cons
     else if (!strcmp(name, "heads")) expect_count(p, name, r->heads, value);
     else if (!strcmp(name, "reason")) {
         if (r->response.reason.length != line->length - skip) player_fail(p, "another reason", "");
-    } else if (strcmp(name, "error") && strcmp(name, "says")) player_fail(p, "no such expectation", name);
+    } else if (strcmp(name, "error") && strcmp(name, "says") && strcmp(name, "hides")) player_fail(p, "no such expectation", name);
 }
 
 static void word_expect(player *p, const script_line *line) {
@@ -655,6 +659,7 @@ static void player_limits(const script *s, turbohttp_client_desc *desc) {
         else if (!strcmp(name, "per_host")) desc->limits.connections_per_host = value;
         else if (!strcmp(name, "url_bytes")) desc->limits.url_bytes = value;
         else if (!strcmp(name, "no_keep_alive")) desc->disable_keep_alive = true;
+        else if (!strcmp(name, "lenient")) desc->lenient = true;
         else fprintf(stderr, "no such limit: %s\n", name);
     }
 }

@@ -97,6 +97,9 @@ typedef struct turbohttp_client_desc {
     bool clear_on_return;   /**< wipe bodies, too, before their memory is used
                              *   again: heads and credentials always are */
     bool disable_keep_alive; /**< one connection per request */
+    bool lenient; /**< forgive bare LF, folds, blanks before a colon, and
+                       Transfer-Encoding beside Content-Length in HTTP/1
+                       heads, as `turbohttp_h1_head_parse_lenient` says */
 } turbohttp_client_desc;
 
 /** One request header. A NULL value removes a header that the library would
@@ -134,7 +137,8 @@ typedef struct turbohttp_body {
     void *user;       /**< for `read` and `release` */
     void (*release)(void *user); /**< called exactly once, in every end */
     const char *content_type;    /**< adds Content-Type; may be NULL */
-    const turbohttp_header_field *trailers; /**< sent after a chunked body */
+    const turbohttp_header_field *trailers; /**< sent after a chunked body;
+                           their names are announced before it, in Trailer */
     size_t trailer_count;                   /**< how many */
 } turbohttp_body;
 
@@ -178,7 +182,12 @@ typedef struct turbohttp_request_desc {
     const turbohttp_tls_options *tls; /**< NULL: the client's */
     uint64_t body_limit; /**< overrides limits.body_bytes or stream_bytes */
     turbohttp_priority priority; /**< TURBOHTTP_PRIORITY_NORMAL */
-    bool expect_continue;       /**< wait for 100 before sending the body */
+    bool expect_continue;       /**< wait for 100 before sending the body; if
+                                     417 comes instead, the request is sent
+                                     once more without the expectation */
+    bool accept_trailers;       /**< tell the server that trailers are read:
+                                     `TE: trailers` (not in HTTP/1.0). They
+                                     are also there if it sends them unasked */
     bool use_http10;            /**< speak HTTP/1.0 */
     bool disable_http2;         /**< HTTP/1.1, whatever the server offers */
     bool http2_prior_knowledge; /**< HTTP/2, without asking the server */

@@ -145,7 +145,8 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  * the bytes of the head, however they are split.
  *
  * Strict as RFC 9112 allows: no bare CR or LF, no folded lines, no blank
- * before the colon, no control bytes, no doubtful framing. The first fault in
+ * before the colon, no control bytes, no doubtful framing (for what can be
+ * forgiven see turbohttp_h1_head_parse_lenient). The first fault in
  * the order of the bytes is the one reported, whatever the split; a fault
  * inside a line may be reported as late as the end of the head if the bytes
  * come in pieces, that the peer does not speak HTTP/1 at its first wrong byte.
@@ -160,6 +161,35 @@ TURBOHTTP_API void turbohttp_h1_head_parser_init(turbohttp_h1_head_parser *parse
  */
 TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse(
     turbohttp_h1_head_parser *parser, const char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset);
+
+/**
+ * Parse a response head as turbohttp_h1_head_parse does, and forgive what old
+ * or careless servers send. What that one accepts gives the same answer here;
+ * besides, a head may have
+ *
+ *  - lines that end with a bare LF (RFC 9112 section 2.2);
+ *  - blanks between a name and its colon: they are left out (section 5.1);
+ *  - values that are folded over several lines: the folds are replaced by
+ *    blanks in `data`, so that a value is one slice (section 5.2). All lines
+ *    of such a field together count as one for `line_bytes`;
+ *  - Transfer-Encoding beside Content-Length: the chunked coding counts,
+ *    keep_alive is false, and there is no content_length (section 6.3).
+ *
+ * Never forgiven is what could hide the framing: a blank behind or a fold in
+ * Content-Length or Transfer-Encoding, a fold that reads like one of these,
+ * lengths that differ, codings that are unknown or doubled, Transfer-Encoding
+ * in HTTP/1.0 or in a 1xx beside a length; nor control bytes and a bare CR.
+ * Chunk lines and trailers have no lenient form.
+ *
+ * Returns: as turbohttp_h1_head_parse; a fault may be found later than there.
+ * Owner: `data` is changed in place, by what this call found alone.
+ * Valid until: the bytes of `data` or the table move or change.
+ * Thread: one at a time for each parser. Blocks: never.
+ */
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse_lenient(
+    turbohttp_h1_head_parser *parser, char *data, size_t length, bool request_was_head,
     const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
     turbohttp_h1_head *out, uint64_t *error_offset);
 

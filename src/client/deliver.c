@@ -122,8 +122,9 @@ TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request) {
 }
 
 /* ------------------------------------------------------------ failures */
-TBH_FN void tbh_deliver_replay(tbh_request *request) {
+TBH_FN void tbh_deliver_replay(tbh_request *request, bool is_safe) {
     request->client->replays++;
+    if (!is_safe) request->was_replayed = true;
     request->link = NULL;
     tbh_request_rewind(request);
     tbh_origin_queue(request->origin, request, true);

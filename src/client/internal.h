@@ -44,6 +44,7 @@ struct tbh_request {
     /* what to send */
     turbohttp_buffer text; /* the head on the wire, and a small body */
     tbh_conn_request wire;
+    size_t expect_at; /* offset of that line in `text` */
     tbh_source source;
     turbohttp_body body_desc;
     tbh_file upload;
@@ -248,6 +249,8 @@ typedef struct tbh_target {
 } tbh_target;
 TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_request_desc *desc,
                                           const tbh_target *target, turbohttp_error *error);
+/* Was the expectation refused (RFC 9110 §15.5.18)? Then the request has none any more; true once. */
+TBH_FN bool tbh_request_drop_expectation(tbh_request *request, uint16_t status);
 
 /* secure.c */
 /* The config of these options (NULL: the client's), held for the caller. */
@@ -310,7 +313,8 @@ TBH_FN void tbh_deliver_progress(tbh_request *request);
 TBH_FN void tbh_deliver_upload(tbh_request *request, uint64_t uploaded);
 /* The framing says that all is here. PENDING: the sink pauses. */
 TBH_FN turbohttp_status tbh_deliver_finish(tbh_request *request);
-/* The request waits again, in front of the others; its link is left already. */
-TBH_FN void tbh_deliver_replay(tbh_request *request);
+/* The request waits again, in front of the others; its link is left already. `is_safe`: the server
+ * did not act on it, so that it does not count. */
+TBH_FN void tbh_deliver_replay(tbh_request *request, bool is_safe);
 TBH_FN void tbh_deliver_record(tbh_request *request, const tbh_link *link, turbohttp_status status,
                                uint64_t offset);

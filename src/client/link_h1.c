@@ -182,8 +182,22 @@ static void tbh_link1_headers(tbh_link *link) {
     }
 }
 
+/* The server may still take what comes next for the body that was announced: nobody uses this
+ * connection again (S-04). */
+static turbohttp_status tbh_link1_repeat(tbh_link *link) {
+    tbh_request *request = link->request;
+    request->link = NULL;
+    link->request = NULL;
+    tbh_link_destroy(link);
+    turbohttp_segments_reset(&request->store); /* with the head */
+    tbh_deliver_replay(request, true);
+    return TURBOHTTP_DONE;
+}
+
 static turbohttp_status tbh_link1_head(tbh_link *link) {
     tbh_request *request = link->request;
+    if (link->h1.was_waiting && tbh_request_drop_expectation(request, link->h1.head.status))
+        return tbh_link1_repeat(link);
     tbh_link1_headers(link);
     turbohttp_status status =
         tbh_deliver_head(request, &link->h1.head, (uint8_t)(10 + link->h1.head.minor_version));
@@ -259,12 +273,14 @@ static void tbh_link1_fail(tbh_link *link, turbohttp_status status, uint64_t off
     bool may_replay = tbh_link1_may_replay(link, status);
     if (!may_replay) {
         tbh_deliver_record(request, link, status, offset);
+        if (link->h1.lenient_helps)
+            tbh_error_append(&request->response.error, ", or set lenient to accept it");
         tbh_link1_detach(link);
     }
     request->link = NULL;
     link->request = NULL;
     tbh_link_destroy(link); /* the request keeps the origin alive */
-    if (may_replay) tbh_deliver_replay(request);
+    if (may_replay) tbh_deliver_replay(request, false);
     else tbh_request_complete_recorded(request);
 }
 
@@ -362,5 +378,6 @@ static const tbh_protocol tbh_protocol_h1 = {
 
 TBH_FN void tbh_link_speak_h1(tbh_link *link) {
     link->protocol = &tbh_protocol_h1;
-    tbh_conn_init(&link->h1, &link->client->heap->blocks, &link->client->limits);
+    turbohttp_client *client = link->client;
+    tbh_conn_init(&link->h1, &client->heap->blocks, &client->limits, client->desc.lenient);
 }

@@ -81,7 +81,13 @@ static void tbh_link2_start(tbh_link *link, tbh_request *request) {
 }
 
 /* ------------------------------------------------------------ what arrived */
-static turbohttp_status tbh_link2_head(tbh_request *request, const tbh_mux_stream *stream) {
+static turbohttp_status tbh_link2_head(tbh_link *link, tbh_request *request,
+                                       const tbh_mux_stream *stream) {
+    if (stream->awaits_continue && tbh_request_drop_expectation(request, stream->status)) {
+        tbh_link2_part(link, request);
+        tbh_deliver_replay(request, true);
+        return TURBOHTTP_OK;
+    }
     turbohttp_h1_head head;
     memset(&head, 0, sizeof head);
     head.status = stream->status;
@@ -138,14 +144,13 @@ static bool tbh_link2_may_replay(tbh_request *request, const tbh_mux_stream *str
 
 static void tbh_link2_replay(tbh_link *link, tbh_request *request) {
     const tbh_mux_stream *stream = tbh_link2_stream(request);
-    bool was_replayed = request->was_replayed, is_safe = stream->is_safe;
+    bool is_safe = stream->is_safe; /* this connection is as good as another */
     if (stream->code == TURBOHTTP_H2_HTTP_1_1_REQUIRED) {
         request->origin->needs_h1 = request->origin->speaks_h1 = is_safe = true;
         tbh_link2_retire(link);
     }
     tbh_link2_part(link, request);
-    tbh_deliver_replay(request);
-    if (is_safe) request->was_replayed = was_replayed; /* this connection is as good as another */
+    tbh_deliver_replay(request, is_safe);
 }
 
 static void tbh_link2_on_reset(tbh_link *link, tbh_request *request) {
@@ -176,7 +181,7 @@ static void tbh_link2_event(tbh_link *link, const tbh_mux_event *event) {
         tbh_deliver_first_byte(request);
         tbh_request_set_phase(request, request->phase);
         break;
-    case TBH_MUX_HEAD: status = tbh_link2_head(request, event->stream); break;
+    case TBH_MUX_HEAD: status = tbh_link2_head(link, request, event->stream); break;
     case TBH_MUX_BODY: status = tbh_link2_put(link, request, event->span); break;
     case TBH_MUX_END: status = tbh_link2_end(link, request); break;
     case TBH_MUX_RESET: tbh_link2_on_reset(link, request); break;

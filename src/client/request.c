@@ -186,12 +186,11 @@ TBH_FN void tbh_request_complete(tbh_request *request, turbohttp_status status) 
 }
 
 TBH_FN void tbh_request_rewind(tbh_request *request) {
-    request->was_replayed = true;
     request->was_sent = request->was_sent || request->sent_bytes > 0;
     request->source.taken = 0;
     request->source.is_blocked = false;
     request->sent_bytes = request->uploaded = 0;
-    request->is_paused = false;
+    request->is_paused = request->has_response_byte = false;
     tbh_request_set_phase(request, TURBOHTTP_PHASE_QUEUE);
 }
 

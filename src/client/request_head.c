@@ -144,7 +144,32 @@ static bool tbh_head_method_expects_body(const char *method) {
                       strcmp(method, "PATCH") == 0);
 }
 
-static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *request) {
+/* RFC 9110 §6.6.2: the names of what comes behind the body. They are checked with their lines. */
+static void tbh_head_announce(tbh_head_writer *w) {
+    const turbohttp_body *body = &w->desc->body;
+    for (size_t i = 0; i < body->trailer_count; i++) {
+        turbohttp_writer_put_text(&w->out, i ? ", " : "Trailer: ");
+        turbohttp_writer_put_text(&w->out, body->trailers[i].name);
+    }
+    if (body->trailer_count) TBH_HEAD_TEXT(w, "\r\n");
+}
+
+/* What is about this connection alone goes into one line (RFC 9110 §7.6.1, §10.1.4). HTTP/2 keeps
+ * only TE of it. */
+static void tbh_head_connection(tbh_head_writer *w, const tbh_request *request) {
+    bool accepts = w->desc->accept_trailers, closes = request->disable_reuse;
+    if (w->desc->use_http10) return;
+    if (accepts) TBH_HEAD_TEXT(w, "TE: trailers\r\n");
+    if (!accepts && !closes) return;
+    TBH_HEAD_TEXT(w, "Connection: ");
+    if (closes) turbohttp_writer_put_text(&w->out, accepts ? "close, " : "close");
+    if (accepts) TBH_HEAD_TEXT(w, "TE");
+    TBH_HEAD_TEXT(w, "\r\n");
+}
+
+#define TBH_EXPECT_LINE "Expect: 100-continue\r\n"
+
+static turbohttp_status tbh_head_framing(tbh_head_writer *w, tbh_request *request) {
     const turbohttp_request_desc *desc = w->desc;
     turbohttp_status status = TURBOHTTP_OK;
     if (w->has_body && desc->body.content_type && !w->has_content_type)
@@ -153,10 +178,10 @@ static turbohttp_status tbh_head_framing(tbh_head_writer *w, const tbh_request *
         turbohttp_writer_put_text(&w->out, "Transfer-Encoding: chunked\r\n");
     else if (w->has_body || tbh_head_method_expects_body(desc->method))
         tbh_head_length(w, request->source.length);
-    if (request->wire.expects_continue)
-        turbohttp_writer_put_text(&w->out, "Expect: 100-continue\r\n");
-    if (request->disable_reuse && !desc->use_http10)
-        turbohttp_writer_put_text(&w->out, "Connection: close\r\n");
+    if (request->source.is_unknown) tbh_head_announce(w);
+    request->expect_at = w->out.length;
+    if (request->wire.expects_continue) TBH_HEAD_TEXT(w, TBH_EXPECT_LINE);
+    tbh_head_connection(w, request);
     tbh_head_put(w, "\r\n", 2);
     return status;
 }
@@ -314,7 +339,8 @@ static bool tbh_head_is_plain(const tbh_request *request, const turbohttp_reques
     bool has_body = body->data || body->path || body->read || body->length || body->is_unknown;
     return !target->url && !desc->method && !has_body && !desc->header_count && !desc->host &&
            !desc->use_http10 && !desc->disable_decompression && !desc->priority &&
-           !desc->body_path && !request->disable_reuse && !request->client->desc.user_agent;
+           !desc->accept_trailers && !desc->body_path && !request->disable_reuse &&
+           !request->client->desc.user_agent;
 }
 
 /* Its text is the origin's but for the target, so that its length is known before. */
@@ -368,4 +394,15 @@ TBH_FN turbohttp_status tbh_request_build(tbh_request *request, const turbohttp_
     tbh_head_place(request, desc, &layout);
     tbh_head_judge_replay(request, desc, w.has_body);
     return TURBOHTTP_OK;
+}
+
+/* What stands before the line moves over it: all that is behind stays in its place. */
+TBH_FN bool tbh_request_drop_expectation(tbh_request *request, uint16_t status) {
+    const size_t n = sizeof(TBH_EXPECT_LINE) - 1;
+    tbh_conn_request *wire = &request->wire;
+    if (status != 417 || !wire->expects_continue) return false;
+    memmove(request->text.data + n, request->text.data, request->expect_at);
+    wire->head = tbh_span(wire->head.data + n, wire->head.length - n);
+    wire->expects_continue = false;
+    return true;
 }

@@ -5,7 +5,8 @@
  * What a run says depends on the bytes alone, and a fault stays the same fault when bytes follow;
  * that is what makes every split come to the same end. A head that is not complete at the first
  * call is from then on only searched for its end (each byte once), and then parsed once more.
- * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits.
+ * Input language: RFC 9112 §4, §5, §6 with none of the leniencies it permits; those that a user may
+ * ask for have a section of their own, which strict heads never enter.
  * Does not know: connections, bodies, requests (but whether it was HEAD). */
 #include "h1_head.h"
 
@@ -50,9 +51,9 @@ static uint32_t tbh_h1_limit(uint32_t wanted, uint32_t standard) {
     return wanted ? wanted : standard;
 }
 
-static void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
-                            const turbohttp_head_limits *limits, turbohttp_header *table,
-                            uint32_t capacity) {
+TBH_ALWAYS_INLINE void tbh_h1_run_init(tbh_h1_run *r, const char *data, size_t length,
+                                       const turbohttp_head_limits *limits, turbohttp_header *table,
+                                       uint32_t capacity) {
     static const turbohttp_head_limits standard = {0, 0, 0};
     if (!limits) limits = &standard;
     uint32_t header_count = tbh_h1_limit(limits->header_count, TBH_H1_HEADER_COUNT);
@@ -441,20 +442,20 @@ static const char *tbh_h1_status_line(tbh_h1_run *r, tbh_marks *marks, turbohttp
     return lf + 1;
 }
 
-static bool tbh_h1_may_have_body(uint16_t status) {
+TBH_ALWAYS_INLINE bool tbh_h1_may_have_body(uint16_t status) {
     return status == 200 || (status > 200 && status != 204 && status != 304);
 }
 
-static turbohttp_body_framing tbh_h1_framing(const tbh_h1_run *r, bool request_was_head,
-                                             uint16_t status) {
+TBH_ALWAYS_INLINE turbohttp_body_framing tbh_h1_framing(const tbh_h1_run *r, bool request_was_head,
+                                                        uint16_t status) {
     if (request_was_head || !tbh_h1_may_have_body(status)) return TURBOHTTP_FRAMING_NONE;
     if (r->chunked) return TURBOHTTP_FRAMING_CHUNKED;
     return r->has_content_length ? TURBOHTTP_FRAMING_LENGTH : TURBOHTTP_FRAMING_UNTIL_CLOSE;
 }
 
 /* RFC 9112 §6.3, in its order; both lengths at once is the classic smuggling and refused. */
-static turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
-                                      turbohttp_h1_head *out) {
+TBH_ALWAYS_INLINE turbohttp_status tbh_h1_decide(tbh_h1_run *r, bool request_was_head,
+                                                 turbohttp_h1_head *out) {
     if (r->chunked && (r->has_content_length || out->minor_version == 0))
         return tbh_h1_fail(r, r->chunked, TURBOHTTP_ERR_TRANSFER_ENCODING);
     out->framing = tbh_h1_framing(r, request_was_head, out->status);
@@ -564,4 +565,168 @@ TURBOHTTP_API turbohttp_status turbohttp_h1_trailer_parse(
     tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
     if (tbh_h1_must_wait(parser, &r)) return TURBOHTTP_PENDING;
     return tbh_h1_trailer_run(&r, field_count, consumed, error_offset);
+}
+
+/* ------------------------------------------------------------ lenient heads */
+/* Lines may end with a bare LF, blanks may stand before the colon, values may be folded, and of two
+ * lengths the chunked coding counts. A run goes line by line, without haste. */
+
+/* The line that begins at `line` goes up to the byte returned, and `*next` is behind its end. */
+static const char *tbh_h1_loose_end(tbh_h1_run *r, const char *line, const char *from,
+                                    turbohttp_status status, const char **next) {
+    const char *at = tbh_scan_control(r->begin, from, r->end);
+    const char *lf = at < r->end && *at == '\r' ? at + 1 : at;
+    if (lf == r->end || *lf != '\n' || (size_t)(at - line) > r->line_bytes)
+        return tbh_h1_stop_at_end(r, line, at, status);
+    *next = lf + 1; /* RFC 9112 §2.2 */
+    return at;
+}
+
+/* The shape is as strict as ever: what fails behind it may be the end of the line. */
+static const char *tbh_h1_loose_status_line(tbh_h1_run *r, turbohttp_h1_head *out) {
+    const char *p = r->begin, *next = NULL;
+    tbh_h1_stop_at_status(r);
+    if (r->fault - p < 12 || r->end - p == 12) return NULL;
+    const char *reason = p + 12;
+    if (*reason != ' ' && *reason != '\r' && *reason != '\n') return NULL;
+    const char *at = tbh_h1_loose_end(r, p, reason, TURBOHTTP_ERR_STATUS_LINE, &next);
+    if (!at) return NULL;
+    if (*reason == ' ') reason++;
+    out->minor_version = p[7] != '0';
+    out->status = (uint16_t)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+    out->reason = tbh_span(reason, (size_t)(at - reason));
+    return next;
+}
+
+/* Who reads the lines in another way must not find another end of the body. */
+static bool tbh_h1_is_framing(const char *name, size_t n) {
+    const uint16_t id = tbh_header_id(name, n);
+    return id == TURBOHTTP_HEADER_CONTENT_LENGTH || id == TURBOHTTP_HEADER_TRANSFER_ENCODING;
+}
+
+/* The colon; blanks before it are no part of the name (RFC 9112 §5.1). */
+static const char *tbh_h1_loose_name(tbh_h1_run *r, const char *line, turbohttp_header *row) {
+    const char *name_end = tbh_scan_token(line, r->end), *colon = name_end;
+    const size_t n = (size_t)(name_end - line);
+    while (colon < r->end && tbh_h1_is_blank(*colon)) colon++;
+    if (n == 0 || (colon > name_end && tbh_h1_is_framing(line, n)))
+        return tbh_h1_stop(r, line, name_end, TURBOHTTP_ERR_HEADER_LINE);
+    if (colon == r->end) return tbh_h1_stop(r, line, colon, TURBOHTTP_PENDING);
+    if (*colon != ':') return tbh_h1_stop(r, line, colon, TURBOHTTP_ERR_HEADER_LINE);
+    row->name = line;
+    row->name_length = (uint16_t)n; /* if it does not fit, the line is too long */
+    row->id = tbh_header_id(line, n);
+    return colon;
+}
+
+/* The end of a value with all its folds, which count as one line. A fold of a field that frames the
+ * body, or one that reads like such a field, is refused. */
+static const char *tbh_h1_loose_value(tbh_h1_run *r, const char *line, const char *value,
+                                      const char **next) {
+    const char *at = tbh_h1_loose_end(r, line, value, TURBOHTTP_ERR_HEADER_LINE, next);
+    const bool is_framing = tbh_h1_is_framing(line, (size_t)(tbh_scan_token(line, value) - line));
+    while (at && *next < r->end && tbh_h1_is_blank(**next)) {
+        const char *fold = *next, *text = fold;
+        at = tbh_h1_loose_end(r, line, fold, TURBOHTTP_ERR_HEADER_LINE, next);
+        if (!at) return NULL;
+        while (text < at && tbh_h1_is_blank(*text)) text++;
+        const size_t n = (size_t)(tbh_scan_token(text, at) - text);
+        if (is_framing || tbh_h1_is_framing(text, n))
+            return tbh_h1_stop(r, line, fold, TURBOHTTP_ERR_HEADER_LINE);
+    }
+    /* The next line may be one more fold. */
+    return at && *next == r->end ? tbh_h1_stop(r, line, at, TURBOHTTP_PENDING) : at;
+}
+
+/* RFC 9112 §5.2: the end of a line and the blanks behind it become blanks. */
+static void tbh_h1_unfold(char *p, const char *end) {
+    bool is_fold = false;
+    for (; p < end; p++) {
+        is_fold = *p == '\r' || *p == '\n' || (is_fold && tbh_h1_is_blank(*p));
+        if (is_fold) *p = ' ';
+    }
+}
+
+/* Returns where the next line begins. Bytes change only when no more bytes can change what they mean:
+ * who comes to them again finds the same. */
+static const char *tbh_h1_loose_field(tbh_h1_run *r, const char *line, turbohttp_header *row) {
+    const char *next = NULL, *colon = tbh_h1_loose_name(r, line, row);
+    const char *value = colon ? colon + 1 : NULL;
+    const char *at = colon ? tbh_h1_loose_value(r, line, value, &next) : NULL;
+    if (!at) return NULL;
+    tbh_h1_unfold((char *)(uintptr_t)value, at);
+    while (value < at && tbh_h1_is_blank(*value)) value++;
+    while (at > value && tbh_h1_is_blank(at[-1])) at--;
+    row->value = value;
+    row->value_length = (uint32_t)(at - value);
+    return next;
+}
+
+/* Each turn takes one line and at most `capacity` are taken. */
+static turbohttp_status tbh_h1_loose_fields(tbh_h1_run *r, const char *p, const char **after) {
+    for (turbohttp_header *row = r->table;; row++, r->count++) {
+        if (p == r->end) return TURBOHTTP_PENDING;
+        if (*p == '\r' || *p == '\n') break;
+        if (r->count == r->capacity) return tbh_h1_fail(r, p, TURBOHTTP_ERR_TOO_MANY_HEADERS);
+        p = tbh_h1_loose_field(r, p, row);
+        if (!p) return r->status;
+        if ((size_t)row->id - 1 >= TBH_H1_LAST_WITH_MEANING) continue;
+        turbohttp_status status = tbh_h1_meaning(r, row);
+        if (status != TURBOHTTP_OK) return tbh_h1_fail(r, row->value, status);
+    }
+    return tbh_h1_loose_end(r, p, p, TURBOHTTP_ERR_HEADER_LINE, after) ? TURBOHTTP_OK : r->status;
+}
+
+/* RFC 9112 §6.3: chunked overrides the length, and who sends both is not trusted with a second
+ * exchange. An interim head has neither (RFC 9110 §6.4.1). */
+static turbohttp_status tbh_h1_loose_decide(tbh_h1_run *r, bool request_was_head,
+                                            turbohttp_h1_head *out) {
+    if (r->chunked && r->has_content_length && out->status >= 200) {
+        r->has_content_length = false;
+        r->content_length = 0;
+        r->says_close = true;
+    }
+    return tbh_h1_decide(r, request_was_head, out);
+}
+
+/* As tbh_h1_seek: true when a run will come to an end. */
+static bool tbh_h1_loose_seek(turbohttp_h1_head_parser *s, const tbh_h1_run *r) {
+    const char *p = r->begin + s->scanned, *line = r->begin + s->line_start;
+    while ((p = tbh_scan_control(r->begin, p, r->end)) < r->end) {
+        const char *lf = *p == '\r' ? p + 1 : p;
+        if (lf == r->end) break;
+        if (*lf != '\n' || p == line || (size_t)(p - line) > r->line_bytes) return true;
+        p = line = lf + 1;
+    }
+    s->scanned = (uint32_t)(p - r->begin);
+    s->line_start = (uint32_t)(line - r->begin);
+    return (size_t)(r->end - line) > r->line_bytes || (size_t)(r->end - r->begin) == r->head_bytes;
+}
+
+static turbohttp_status tbh_h1_loose_run(tbh_h1_run *r, bool request_was_head,
+                                         turbohttp_h1_head *out, uint64_t *error_offset) {
+    const char *after = NULL, *fields = tbh_h1_loose_status_line(r, out);
+    turbohttp_status status = fields ? tbh_h1_loose_fields(r, fields, &after) : r->status;
+    if (status == TURBOHTTP_OK) status = tbh_h1_loose_decide(r, request_was_head, out);
+    if (status != TURBOHTTP_OK) return tbh_h1_finish(r, status, error_offset);
+    out->head_length = (uint32_t)(after - r->begin);
+    return TURBOHTTP_OK;
+}
+
+TURBOHTTP_API turbohttp_status turbohttp_h1_head_parse_lenient(
+    turbohttp_h1_head_parser *parser, char *data, size_t length, bool request_was_head,
+    const turbohttp_head_limits *limits, turbohttp_header *table, uint32_t table_capacity,
+    turbohttp_h1_head *out, uint64_t *error_offset) {
+    tbh_h1_run r;
+    bool is_first = parser->attempts == 0;
+    if (is_first) { /* nearly all heads are as they should be, and here in one piece */
+        turbohttp_status status = turbohttp_h1_head_parse(parser, data, length, request_was_head,
+                                                          limits, table, table_capacity, out, NULL);
+        if (status >= TURBOHTTP_OK) return status;
+    }
+    tbh_h1_run_init(&r, data, length, limits, table, table_capacity);
+    bool is_eager = is_first || (size_t)(r.end - r.begin) <= TBH_H1_EAGER_BYTES;
+    if (!is_eager && !tbh_h1_loose_seek(parser, &r)) return TURBOHTTP_PENDING;
+    parser->attempts++;
+    return tbh_h1_loose_run(&r, request_was_head, out, error_offset);
 }

@@ -8,9 +8,10 @@
 enum { TBH_CONN_CHUNK_HEAD = 20, TBH_CONN_CHUNK_TAIL = 2 + 5 }; /* around one filled chunk */
 
 /* ------------------------------------------------------------ life */
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
-                          const turbohttp_limits *limits) {
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits,
+                          bool is_lenient) {
     memset(h, 0, sizeof *h);
+    h->is_lenient = is_lenient;
     h->pool = pool;
     h->limits = limits;
 }
@@ -310,8 +311,8 @@ static tbh_conn_event tbh_conn_on_final(tbh_conn_h1 *h) {
     h->remaining = h->head.content_length;
     turbohttp_chunked_init(&h->chunked);
     /* The server decided without the body: what is left of it is not wanted. */
-    bool is_waiting = h->tx == TBH_TX_AWAIT;
-    if (is_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
+    h->was_waiting = h->tx == TBH_TX_AWAIT;
+    if (h->was_waiting || (h->head.status >= 300 && h->tx < TBH_TX_DONE)) tbh_conn_out_abandon(h);
     return TBH_CONN_HEAD;
 }
 
@@ -329,8 +330,25 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     if (n == 0) return TURBOHTTP_PENDING;
     if (h->head_total >= h->limits->head_bytes) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
+    if (h->is_lenient)
+        return turbohttp_h1_head_parse_lenient(&h->parser, (char *)h->at, n, h->request.is_head,
+                                               &limits, h->table, h->limits->header_count, &h->head,
+                                               offset);
     return turbohttp_h1_head_parse(&h->parser, (const char *)h->at, n, h->request.is_head, &limits,
                                    h->table, h->limits->header_count, &h->head, offset);
+}
+
+/* What was refused is tried once more, for the sentence that names the remedy. */
+static tbh_conn_event tbh_conn_head_refused(tbh_conn_h1 *h, turbohttp_status status,
+                                            uint64_t offset) {
+    uint64_t unused;
+    if (!h->is_lenient) {
+        h->is_lenient = true;
+        turbohttp_h1_head_parser_init(&h->parser);
+        h->lenient_helps = tbh_conn_parse_head(h, &unused) >= TURBOHTTP_OK;
+        h->is_lenient = false;
+    }
+    return tbh_conn_fail(h, status, offset);
 }
 
 static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
@@ -340,7 +358,7 @@ static tbh_conn_event tbh_conn_next_head(tbh_conn_h1 *h) {
     turbohttp_status status = tbh_conn_parse_head(h, &offset);
     if (status == TURBOHTTP_PENDING)
         return h->is_ended ? tbh_conn_head_ended_early(h) : TBH_CONN_NOTHING;
-    if (status < 0) return tbh_conn_fail(h, status, offset);
+    if (status < 0) return tbh_conn_head_refused(h, status, offset);
     h->at += h->head.head_length;
     h->offset += h->head.head_length;
     h->head_total += h->head.head_length;

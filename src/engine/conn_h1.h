@@ -86,6 +86,9 @@ typedef struct tbh_conn_h1 {
     bool is_stored;     /* the block belongs to the store */
     bool is_ended;      /* the peer closed its side */
     bool keep_alive;
+    bool was_waiting;      /* the answer came instead of 100: nothing of the body was asked for */
+    bool is_lenient;       /* with heads: see turbohttp_h1_head_parse_lenient */
+    bool lenient_helps;    /* the head was refused, and would not have been */
     uint8_t full_receives; /* steps by which the next block is larger */
     turbohttp_segment *block;
     uint8_t *at, *fill;
@@ -106,8 +109,8 @@ typedef struct tbh_conn_h1 {
     turbohttp_status status; /* of TBH_CONN_FAILED */
 } tbh_conn_h1;
 
-TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool,
-                          const turbohttp_limits *limits);
+TBH_FN void tbh_conn_init(tbh_conn_h1 *h, turbohttp_byte_pool *pool, const turbohttp_limits *limits,
+                          bool is_lenient);
 /* Returns everything rented; the connection is then as after init. */
 TBH_FN void tbh_conn_reset(tbh_conn_h1 *h);
 /* Begins an exchange; the previous one must have ended and be reusable. */

@@ -1,4 +1,5 @@
-/* Heads and trailers: every way of splitting the bytes must come to the same end as the whole.
+/* Heads, strict and lenient, and trailers: every way of splitting the bytes must come to the same end
+ * as the whole, and what is accepted strictly is accepted leniently with the same result.
  * The first bytes choose limits, mode and splits; the rest is the input.
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/fuzz_h1_head.c */
 #define TURBOHTTP_IMPLEMENTATION
@@ -18,9 +19,10 @@ typedef struct outcome {
 } outcome;
 
 typedef struct input {
-    const char *text;
+    char *text;
     size_t length;
     bool trailer, was_head;
+    bool lenient, keeps; /* keeps: what a call changed is there in the next one */
     turbohttp_head_limits limits;
 } input;
 
@@ -28,7 +30,9 @@ typedef struct input {
 static turbohttp_status call(const input *in, turbohttp_h1_head_parser *parser, size_t n, outcome *o) {
     char *copy = (char *)malloc(n ? n : 1);
     if (n) memcpy(copy, in->text, n);
-    o->status = in->trailer ? turbohttp_h1_trailer_parse(parser, copy, n, &in->limits, o->rows, ROWS, &o->count,
+    o->status = in->lenient ? turbohttp_h1_head_parse_lenient(parser, copy, n, in->was_head, &in->limits, o->rows, ROWS,
+                                                              &o->head, &o->offset)
+                : in->trailer ? turbohttp_h1_trailer_parse(parser, copy, n, &in->limits, o->rows, ROWS, &o->count,
                                                          &o->consumed, &o->offset)
                             : turbohttp_h1_head_parse(parser, copy, n, in->was_head, &in->limits, o->rows, ROWS,
                                                       &o->head, &o->offset);
@@ -44,6 +48,7 @@ static turbohttp_status call(const input *in, turbohttp_h1_head_parser *parser, 
         o->rows[i].name = (const char *)(uintptr_t)(h->name - copy);
         o->rows[i].value = (const char *)(uintptr_t)(h->value - copy);
     }
+    if (in->keeps && n) memcpy(in->text, copy, n);
     free(copy);
     return o->status;
 }
@@ -87,8 +92,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     in.limits.line_bytes = data[2];
     in.limits.header_count = data[3];
     outcome whole, split;
-    run(&in, 0, true, &whole);
-    if (whole.status == TURBOHTTP_PENDING) abort();
+    if (!in.trailer && (data[0] & 4)) {
+        outcome strict;
+        run(&in, 0, true, &strict);
+        in.lenient = true;
+        run(&in, 0, true, &whole);
+        if (strict.status == TURBOHTTP_OK) compare(&strict, &whole);
+        run(&in, data[5], false, &split);
+        compare(&whole, &split);
+    } else {
+        run(&in, 0, true, &whole);
+    }
+    if (whole.status == TURBOHTTP_PENDING && !in.lenient) abort();
+    in.keeps = in.lenient;
     run(&in, data[4], false, &split);
     compare(&whole, &split);
     run(&in, data[5] * 7919u, false, &split);

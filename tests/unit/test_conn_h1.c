@@ -26,7 +26,7 @@ static void bench_open(bench *b) {
     b->limits.block_bytes = 1024;
     b->limits.receive_bytes = 4096;
     turbohttp_segments_init(&b->store, &b->heap->blocks, 1024);
-    tbh_conn_init(&b->h, &b->heap->blocks, &b->limits);
+    tbh_conn_init(&b->h, &b->heap->blocks, &b->limits, false);
     b->request.head = tbh_span_of("HEAD");
 }
 

@@ -657,6 +657,235 @@ static void S_34_work_is_linear_byte_by_byte(void) {
     CHECK_INT(head.header_count, 120);
 }
 
+/* ------------------------------------------------------------ lenient heads */
+/* As feed; `keeps` what a call changed for the next one, which sees it as received. */
+static void feed_lenient(const char *text, size_t length, size_t first, size_t step, bool keeps, outcome *o) {
+    turbohttp_h1_head_parser parser;
+    char *received = (char *)malloc(length + 1);
+    memcpy(received, text, length);
+    turbohttp_h1_head_parser_init(&parser);
+    memset(o, 0, sizeof *o);
+    o->status = TURBOHTTP_PENDING;
+    for (size_t n = first; o->status == TURBOHTTP_PENDING; n = n + step < length ? n + step : length) {
+        guard g = guard_copy(received, n);
+        char *data = (char *)g.data;
+        o->status = turbohttp_h1_head_parse_lenient(&parser, data, n, false, &no_limits, o->rows, ROWS, &o->head,
+                                                    &o->offset);
+        for (uint32_t i = 0; o->status == TURBOHTTP_OK && i < o->head.header_count; i++) {
+            turbohttp_header *row = &o->rows[i];
+            CHECK(tbh_is_token(row->name, row->name_length) && tbh_is_field_value(row->value, row->value_length));
+            CHECK_INT(row->id, tbh_header_id(row->name, row->name_length));
+            row->name = (const char *)(uintptr_t)(row->name - data);
+            row->value = (const char *)(uintptr_t)(row->value - data);
+        }
+        if (keeps && n) memcpy(received, data, n);
+        guard_free(&g);
+        if (n == length) break;
+    }
+    free(received);
+    o->attempts = parser.attempts;
+}
+
+typedef struct lenient_case {
+    const char *text;
+    turbohttp_status status;
+    uint64_t offset;
+} lenient_case;
+
+#define START "HTTP/1.1 200 OK\r\n"
+#define FAULT TURBOHTTP_ERR_HEADER_LINE
+
+static const lenient_case lenient_cases[] = {
+    {"HTTP/1.1 200 OK\n\n", TURBOHTTP_OK, 0},
+    {"HTTP/1.1 200\n\n", TURBOHTTP_OK, 0},
+    {"HTTP/1.1 200 \n\r\n", TURBOHTTP_OK, 0},
+    {"HTTP/1.1 200\n", TURBOHTTP_PENDING, 0},
+    {"HTTP/1.1 20\n", TURBOHTTP_ERR_STATUS_LINE, 11},
+    {"HTTP/1.1 2000\n\n", TURBOHTTP_ERR_STATUS_LINE, 12},
+    {"HTTP/1.1 200\t\n\n", TURBOHTTP_ERR_STATUS_LINE, 12},
+    {"HTTP/1.1 200 O\rK\n\n", TURBOHTTP_ERR_STATUS_LINE, 14},
+    {"HTTP/1.1 099 OK\n\n", TURBOHTTP_ERR_STATUS_LINE, 9},
+    {"HTTP/2.0 200 OK\n\n", TURBOHTTP_ERR_NOT_HTTP, 5},
+    {"\nHTTP/1.1 200 OK\n\n", TURBOHTTP_ERR_NOT_HTTP, 0},
+    {START "\n", TURBOHTTP_OK, 0},
+    {START "A: b\n", TURBOHTTP_PENDING, 0},
+    {START "A: b\n\r", TURBOHTTP_PENDING, 0},
+    {START "A: b\n\rx", FAULT, 22},
+    {START "A: b\r\r\n\n", FAULT, 21},
+    {START "A: b\r\n c\r\n\r\n", TURBOHTTP_OK, 0},
+    {START "A:\n\t\n \nB: c\n\n", TURBOHTTP_OK, 0},
+    {START "A: b\n c", TURBOHTTP_PENDING, 0},
+    {START "A: b\n c\x01\n\n", FAULT, 24},
+    {START " A: b\n\n", FAULT, 17},
+    {START "A \t: b\n\n", TURBOHTTP_OK, 0},
+    {START "A\n : b\n\n", FAULT, 18},
+    {START "A b: c\n\n", FAULT, 19},
+    {START ": c\n\n", FAULT, 17},
+    {START "A \n\n", FAULT, 19},
+    {START "A ", TURBOHTTP_PENDING, 0},
+    {START "Content-Length: 3\n\nabc", TURBOHTTP_OK, 0},
+    {START "Content-Length : 3\n\nabc", FAULT, 31},
+    {START "Content-Length\t", FAULT, 31},
+    {START "Content-Length:\n 3\n\nabc", FAULT, 33},
+    {START "content-length: 3\r\n \r\n\r\nabc", FAULT, 36},
+    {START "TRANSFER-ENCODING: chunked\n\t\n\n", FAULT, 44},
+    {START "A: b\n Content-Length: 3\n\nabc", FAULT, 22},
+    {START "A: b\n c\n\tTransfer-Encoding\n\n", FAULT, 25},
+    {START "A: b\n Content-Lengths: 3\n\n", TURBOHTTP_OK, 0},
+    {START "Content-Length: 3\nContent-Length: 3\n\nabc", TURBOHTTP_OK, 0},
+    {START "Content-Length: 3\nContent-Length: 4\n\nabc", TURBOHTTP_ERR_CONTENT_LENGTH, 51},
+    {START "Content-Length: 3\nTransfer-Encoding: chunked\n\n", TURBOHTTP_OK, 0},
+    {START "Content-Length: x\nTransfer-Encoding: chunked\n\n", TURBOHTTP_ERR_CONTENT_LENGTH, 33},
+    {START "Transfer-Encoding: chunked\nTransfer-Encoding: chunked\n\n", TURBOHTTP_ERR_TRANSFER_ENCODING, 63},
+    {START "Transfer-Encoding: gzip\n\n", TURBOHTTP_ERR_TRANSFER_ENCODING, 36},
+    {"HTTP/1.0 200 OK\nTransfer-Encoding: chunked\n\n", TURBOHTTP_ERR_TRANSFER_ENCODING, 35},
+    {"HTTP/1.1 100 OK\nTransfer-Encoding: chunked\nContent-Length: 3\n\n", TURBOHTTP_ERR_TRANSFER_ENCODING, 35},
+    {START "Location: /a\n b\nLocation: /a\n b\n\n", TURBOHTTP_OK, 0},
+    {START "Location: /a\n b\nLocation: /a\n\n", FAULT, 43},
+};
+#define LENIENT_CASES (sizeof lenient_cases / sizeof lenient_cases[0])
+
+static void lenient_heads_are_forgiven_except_where_they_frame(void) {
+    for (size_t i = 0; i < LENIENT_CASES; i++) {
+        const lenient_case *c = &lenient_cases[i];
+        outcome o;
+        feed_lenient(c->text, strlen(c->text), strlen(c->text), 1, false, &o);
+        if (o.status != c->status) fprintf(stderr, "case %zu: %s\n", i, c->text);
+        CHECK_INT(o.status, c->status);
+        if (c->status < TURBOHTTP_OK) CHECK_INT(o.offset, c->offset);
+    }
+}
+
+static void lenient_rows_are_slices_of_one_line(void) {
+    char text[] = "HTTP/1.1 200 Fine\nA \t: b\r\n\t c\n \nB:\n\nbody";
+    turbohttp_h1_head_parser parser;
+    turbohttp_header rows[4];
+    turbohttp_h1_head h;
+    turbohttp_h1_head_parser_init(&parser);
+    CHECK_INT(turbohttp_h1_head_parse_lenient(&parser, text, sizeof text - 1, false, NULL, rows, 4, &h, NULL), 0);
+    CHECK_TEXT(h.reason.data, h.reason.length, "Fine");
+    CHECK_INT(h.header_count, 2);
+    CHECK_TEXT(rows[0].name, rows[0].name_length, "A");
+    CHECK_TEXT(rows[0].value, rows[0].value_length, "b    c");
+    CHECK_TEXT(rows[1].name, rows[1].name_length, "B");
+    CHECK_INT(rows[1].value_length, 0);
+    CHECK_TEXT(text + h.head_length, 4, "body");
+    CHECK_TEXT(text, 18, "HTTP/1.1 200 Fine\n"); /* nothing else has changed */
+}
+
+static void S_32_lenient_chunked_beside_length_ends_the_connection(void) {
+    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n"
+                               "Connection: keep-alive\r\n\r\n";
+    outcome o;
+    feed_lenient(text, sizeof text - 1, sizeof text - 1, 1, false, &o);
+    CHECK_INT(o.status, TURBOHTTP_OK);
+    CHECK_INT(o.head.framing, TURBOHTTP_FRAMING_CHUNKED);
+    CHECK(!o.head.keep_alive && !o.head.has_content_length);
+    CHECK_INT(o.head.content_length, 0);
+}
+
+static void check_lenient_splits(const char *text, size_t length) {
+    outcome whole, split;
+    feed_lenient(text, length, length, 1, false, &whole);
+    for (size_t first = 0; first < length; first++)
+        for (size_t step = 1; step < 2 * length; step = step * 7)
+            for (int keeps = 0; keeps < 2; keeps++) {
+                feed_lenient(text, length, first, step, keeps, &split);
+                check_same(&split, &whole);
+                CHECK(split.attempts <= 20);
+            }
+}
+
+static void every_split_of_a_lenient_head_comes_to_the_same_end(void) {
+    turbohttp_head_limits saved = no_limits;
+    for (size_t i = 0; i < LENIENT_CASES; i++) {
+        char text[160]; /* with an end: until there a fault inside a line may or may not be seen */
+        snprintf(text, sizeof text, "%s\n\n", lenient_cases[i].text);
+        check_lenient_splits(text, strlen(text));
+        for (uint32_t bound = 1; bound < 60; bound += 1) {
+            outcome whole, split;
+            for (int which = 0; which < 3; which++) {
+                no_limits.head_bytes = which == 0 ? bound : 0;
+                no_limits.line_bytes = which == 1 ? bound : 0;
+                no_limits.header_count = which == 2 ? bound & 3 : 0;
+                feed_lenient(text, strlen(text), strlen(text), 1, false, &whole);
+                feed_lenient(text, strlen(text), 1, 1, true, &split);
+                check_same(&split, &whole);
+                feed_lenient(text, strlen(text), strlen(text) / 2, 5, true, &split);
+                check_same(&split, &whole);
+            }
+            no_limits = saved;
+        }
+    }
+}
+
+static void what_strict_accepts_lenient_accepts_alike(void) {
+    turbohttp_head_limits saved = no_limits;
+    for (size_t i = 0; i < sizeof split_heads / sizeof split_heads[0]; i++)
+        for (uint32_t bound = 0; bound < 80; bound++) {
+            size_t length = strlen(split_heads[i]);
+            outcome strict, lenient;
+            no_limits.line_bytes = bound;
+            feed(split_heads[i], length, length, 1, false, &strict);
+            for (size_t first = 1; first <= length && strict.status == TURBOHTTP_OK; first++) {
+                feed_lenient(split_heads[i], length, first, 3, true, &lenient);
+                check_same(&lenient, &strict);
+                CHECK_INT(lenient.head.keep_alive, strict.head.keep_alive);
+                CHECK_INT(lenient.head.minor_version, strict.head.minor_version);
+                CHECK_INT(lenient.head.reason.length, strict.head.reason.length);
+                CHECK_INT(lenient.head.content_coding, strict.head.content_coding);
+            }
+        }
+    no_limits = saved;
+}
+
+/* Folds count as one line, and are searched once. */
+static void S_34_lenient_limits_are_exact(void) {
+    static const char text[] = START "A: bcd\n efg\n\n";
+    turbohttp_head_limits saved = no_limits;
+    outcome o;
+    no_limits.line_bytes = 15; /* the status line's */
+    feed_lenient(text, sizeof text - 1, sizeof text - 1, 1, false, &o);
+    CHECK_INT(o.status, TURBOHTTP_OK);
+    no_limits.line_bytes = 10;
+    feed_lenient("HTTP/1.1 200\n\n", 14, 14, 1, false, &o);
+    CHECK_INT(o.status, TURBOHTTP_ERR_LINE_TOO_LONG);
+    no_limits.line_bytes = 17;
+    feed_lenient(START "A: bcd\n efghijklm\n\n", 36, 36, 1, false, &o);
+    CHECK_INT(o.status, TURBOHTTP_OK);
+    no_limits.line_bytes = 16;
+    feed_lenient(START "A: bcd\n efghijklm\n\n", 36, 36, 1, false, &o);
+    CHECK_INT(o.status, TURBOHTTP_ERR_LINE_TOO_LONG);
+    CHECK_INT(o.offset, 17 + 16);
+    no_limits = saved;
+    no_limits.head_bytes = sizeof text - 1;
+    feed_lenient(text, sizeof text - 1, 1, 1, true, &o);
+    CHECK_INT(o.status, TURBOHTTP_OK);
+    no_limits.head_bytes--;
+    feed_lenient(text, sizeof text - 1, 1, 1, true, &o);
+    CHECK_INT(o.status, TURBOHTTP_ERR_HEAD_TOO_LARGE);
+    no_limits = saved;
+}
+
+static void S_34_lenient_work_is_linear_byte_by_byte(void) {
+    static char text[65536];
+    size_t n = (size_t)sprintf(text, "HTTP/1.1 200 OK\n");
+    for (int i = 0; i < 120; i++) n += (size_t)sprintf(text + n, "X-%d :\n %0520d\n", i, i);
+    n += (size_t)sprintf(text + n, "\n");
+    turbohttp_h1_head_parser parser;
+    turbohttp_header rows[ROWS];
+    turbohttp_h1_head head;
+    turbohttp_h1_head_parser_init(&parser);
+    for (size_t i = 1; i < n; i++) {
+        CHECK_INT(turbohttp_h1_head_parse_lenient(&parser, text, i, false, NULL, rows, ROWS, &head, NULL),
+                  TURBOHTTP_PENDING);
+        if (i > 16) CHECK(parser.scanned + 1 >= i && parser.scanned <= i);
+    }
+    CHECK_INT(turbohttp_h1_head_parse_lenient(&parser, text, n, false, NULL, rows, ROWS, &head, NULL), TURBOHTTP_OK);
+    CHECK(parser.attempts <= 20);
+    CHECK_INT(head.header_count, 120);
+}
+
 /* ------------------------------------------------------------ trailers */
 static turbohttp_status trailer_of(const char *text, outcome *o) {
     feed(text, strlen(text), strlen(text), 1, true, o);
@@ -745,6 +974,13 @@ static const check_test tests[] = {
     CHECK_TEST(S_34_limits_are_exact),
     CHECK_TEST(S_34_endless_input_ends_at_a_limit),
     CHECK_TEST(S_34_work_is_linear_byte_by_byte),
+    CHECK_TEST(lenient_heads_are_forgiven_except_where_they_frame),
+    CHECK_TEST(lenient_rows_are_slices_of_one_line),
+    CHECK_TEST(S_32_lenient_chunked_beside_length_ends_the_connection),
+    CHECK_TEST(every_split_of_a_lenient_head_comes_to_the_same_end),
+    CHECK_TEST(what_strict_accepts_lenient_accepts_alike),
+    CHECK_TEST(S_34_lenient_limits_are_exact),
+    CHECK_TEST(S_34_lenient_work_is_linear_byte_by_byte),
     CHECK_TEST(trailers_are_header_lines_up_to_the_empty_one),
     CHECK_TEST(S_33_framing_fields_in_trailers_are_refused),
     CHECK_TEST(every_split_of_a_trailer_comes_to_the_same_end),

@@ -76,8 +76,8 @@ static bool wire_is_one_request(place where, const char *text) {
         nuls += wire[i] == 0;
     }
     snprintf(line, sizeof line, lines[where], text);
-    /* line, Host, X-Test, User-Agent, Accept, Accept-Encoding, length or coding, the empty one */
-    size_t expected = where == CONTENT_TYPE ? 9 : where == TRAILER_NAME || where == TRAILER_VALUE ? 13 : 8;
+    /* line, Host, X-Test, User-Agent, Accept, Accept-Encoding, length or coding, perhaps Trailer, the empty one */
+    size_t expected = where == CONTENT_TYPE ? 9 : where == TRAILER_NAME || where == TRAILER_VALUE ? 14 : 8;
     return single == 0 && nuls == 0 && pairs == expected && has_line(wire, line);
 }
 
@@ -185,6 +185,7 @@ static void submit_and_send(turbohttp_client *client, const char *url, unsigned 
     if (options & 8) wanted.disable_reuse = true;
     if (options & 16) wanted.headers = fields, wanted.header_count = 2;
     if (options & 32) wanted.body.data = "abc", wanted.body.length = 3;
+    if (options & 64) wanted.accept_trailers = true;
     if (is_head) wanted.method = "HEAD";
     wire_length = 0;
     CHECK_INT(turbohttp_submit(client, &wanted, &request, NULL), TURBOHTTP_OK);
@@ -228,7 +229,7 @@ static void a_url_that_was_seen_before_says_the_same(void) {
         "http://a.test/a%2e/b",    "http://a.test/?a=/%2e/b", "http://a.test/a/%2eb",
     };
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
-        for (unsigned options = 0; options < 64; options++) one_url(urls[i], options, options % 3 == 0);
+        for (unsigned options = 0; options < 128; options++) one_url(urls[i], options, options % 3 == 0);
 }
 
 /* ------------------------------------------------------------ requests one after the other */
