@@ -32,7 +32,7 @@ typedef struct job {
     struct stress *s;
     turbohttp_request handle;
     uint32_t slot, host;
-    bool is_running, is_submitting, is_cancelled, is_silent_end;
+    bool is_running, is_submitting, is_cancelled;
     bool is_streamed, is_late; /* late: its callback is set when it is complete */
     bool has_callback, has_release, has_limits, fails_source, fails_sink;
     uint32_t releases, heads;
