@@ -48,6 +48,34 @@ static turbohttp_timeouts tbh_timeouts_with_defaults(const turbohttp_timeouts *g
     return t; /* total_ms: see tbh_request_take_timeouts */
 }
 
+/* ------------------------------------------------------------ fixed memory */
+static void tbh_client_trim(turbohttp_client *client) {
+    turbohttp_object_pool_trim(&client->request_pool);
+    turbohttp_object_pool_trim(&client->link_pool);
+    turbohttp_object_pool_trim(&client->inflaters);
+#if TBH_HTTP2
+    turbohttp_object_pool_trim(&client->stream_pool);
+#endif
+    turbohttp_byte_pool_trim(&client->heap->blocks);
+}
+
+/* What pools keep for later is worth less than what is needed now: else a client that once ran out
+ * could be left with nothing but blocks of sizes that nobody asks for. */
+static void *tbh_client_fixed_allocate(void *user, size_t size) {
+    turbohttp_client *client = (turbohttp_client *)user;
+    turbohttp_allocator arena = turbohttp_arena_allocator(&client->arena);
+    void *block = arena.allocate(arena.user, size);
+    if (block || !client->heap) return block;
+    tbh_client_trim(client);
+    return arena.allocate(arena.user, size);
+}
+
+static void tbh_client_fixed_release(void *user, void *block, size_t size) {
+    turbohttp_client *client = (turbohttp_client *)user;
+    turbohttp_allocator arena = turbohttp_arena_allocator(&client->arena);
+    arena.release(arena.user, block, size);
+}
+
 /* ------------------------------------------------------------ creation */
 static bool tbh_client_limits_are_sane(const turbohttp_limits *l) {
     bool is_power = (l->block_bytes & (l->block_bytes - 1)) == 0;
@@ -180,7 +208,9 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     client->allocator = desc.allocator;
     if (desc.memory) { /* the arena moves into the client, and its allocator with it */
         client->arena = arena;
-        client->allocator = turbohttp_arena_allocator(&client->arena);
+        client->allocator.user = client;
+        client->allocator.allocate = tbh_client_fixed_allocate;
+        client->allocator.release = tbh_client_fixed_release;
     }
     client->desc = desc;
     client->limits = limits;

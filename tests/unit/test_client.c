@@ -594,6 +594,38 @@ static void A10_hosts_of_any_length_come_and_go(void) {
     guard_free(&g);
 }
 
+/* All that fits at once, until memory runs out; then one alone. */
+static turbohttp_status one_after_many(size_t bytes, uint32_t requests) {
+    static char url[6000];
+    fixture f;
+    turbohttp_response response;
+    turbohttp_request handle;
+    turbohttp_error error;
+    fixture_describe(&f, plain, sizeof plain - 1);
+    guard g = fixture_fixed(&f, bytes, 24, 1, 2048, 16);
+    for (uint32_t i = 0; i < requests; i++) turbohttp_submit(f.client, &f.request, &handle, &error);
+    poll_often(&f);
+    while (turbohttp_next_done(f.client, &handle) == TURBOHTTP_OK) {
+        turbohttp_take(f.client, handle, &response);
+        turbohttp_response_free(&response);
+    }
+    memset(url, 'a', sizeof url); /* needs a block of another size */
+    memcpy(url, "http://server.test/", 19);
+    url[sizeof url - 1] = 0;
+    f.request.url = url;
+    turbohttp_status status = turbohttp_send(f.client, &f.request, &response);
+    turbohttp_response_free(&response);
+    turbohttp_client_destroy(f.client);
+    guard_free(&g);
+    return status;
+}
+
+static void A10_what_pools_keep_is_not_missing_elsewhere(void) {
+    size_t all = TURBOHTTP_FIXED_BYTES(24, 1, 2048, 16);
+    for (size_t bytes = all / 6; bytes < all; bytes += 512)
+        if (one_after_many(bytes, 0) == TURBOHTTP_OK) CHECK_INT(one_after_many(bytes, 24), TURBOHTTP_OK);
+}
+
 static void A10_running_out_is_an_error_of_that_request_only(void) {
     static uint64_t block[4096];
     static char large[70000];
@@ -939,6 +971,7 @@ static const check_test tests[] = {
     CHECK_TEST(A9_without_pools_everything_goes_to_the_allocator),
     CHECK_TEST(A10_a_client_lives_in_one_block),
     CHECK_TEST(A10_hosts_of_any_length_come_and_go),
+    CHECK_TEST(A10_what_pools_keep_is_not_missing_elsewhere),
     CHECK_TEST(A10_running_out_is_an_error_of_that_request_only),
     CHECK_TEST(O14_secrets_do_not_rest_in_pools),
     CHECK_TEST(O14_bodies_do_not_rest_in_pools_when_asked),

@@ -3,9 +3,11 @@
  *   storms      a thousand requests at once to a few hosts: GET, HEAD, POST and PUT, every kind of
  *               upload, framing and end; half of them cancelled, from outside and from callbacks;
  *               pauses, time limits, priorities, refused and dying connections, answers that stop;
- *               sometimes a shutdown or the end of the client in the middle
+ *               memory that runs out, a poll that nobody calls for a while; sometimes a shutdown or the
+ *               end of the client in the middle
  *   fixed       the same in one block of memory, which is sometimes too small
- *   sweeps      one scenario, in which each call of the transport is once cut, blocked, ended, reset
+ *   sweeps      one scenario, in which each call of the transport is once cut, blocked, ended, reset;
+ *               pairs of such faults; and each allocation fails once
  *   long run    many cheap requests: pools and allocator calls stay flat
  *
  * Held in all of them: each accepted request completes once; its answer is its own, byte for byte,
@@ -30,7 +32,7 @@ typedef struct job {
     struct stress *s;
     turbohttp_request handle;
     uint32_t slot, host;
-    bool is_running, is_submitting, is_cancelled, is_silent_end;
+    bool is_running, is_submitting, is_cancelled;
     bool is_streamed, is_late; /* late: its callback is set when it is complete */
     bool has_callback, has_release, has_limits, fails_source, fails_sink;
     uint32_t releases, heads;
@@ -649,6 +651,7 @@ static void check_baseline(stress *s) {
     check_zero(s, turbohttp_object_pool_stats(&client->link_pool).active != stats.connections_open, "links are out");
     check_zero(s, stats.connections_open != s->net.opened - s->net.shut, "connections are not as counted");
     check_zero(s, stats.connections_open != stats.connections_idle, "connections are busy");
+    check_zero(s, client->opening_count, "connections are counted as opening");
 }
 
 static void send_blocking(stress *s, job *j) {
