@@ -50,9 +50,9 @@
  * connection about which there is any doubt is never used again. For servers
  * that write careless heads there is one flag, `desc.lenient`, off by default;
  * the framing of bodies stays strict with it. An error that it would have
- * prevented says so. Certificates
- * are verified; the only way off has INSECURE in its name. The library reads no
- * environment variable and writes no file that it was not told to.
+ * prevented says so. Certificates are verified; the only way off has INSECURE
+ * in its name. The library reads no environment variable and writes no file
+ * that it was not told to.
  *
  * SWITCHES, defined before the include in the file with the implementation
  * (and before every include where marked *):
