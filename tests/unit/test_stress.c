@@ -880,7 +880,6 @@ static void draw_sweep_job(stress *s, uint32_t i) {
     j->sim.has_trailers = true;
     j->sim.expects_continue = i == 8;
     j->is_streamed = i % 4 == 1;
-    j->has_release = true;
     j->has_release = j->sim.upload != SIM_NO_UPLOAD;
     j->has_callback = i % 5 != 0;
     snprintf(j->url, sizeof j->url, "http://%c.test/%u/%u", (int)('a' + j->host), i, j->sim.serial);
