@@ -66,6 +66,7 @@
  *   TURBOHTTP_NO_TLS         no https://, whatever is included
  *   TURBOHTTP_NO_HTTP2 *     HTTP/1.1 only
  *   TURBOHTTP_NO_SIMD        portable code only
+ *   TURBOHTTP_NO_LENIENT     clients have no `desc.lenient`: 1 KB less of flash
  *   TURBOHTTP_NO_SENTENCES   an error's text is its name: 5 KB less of flash
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */
@@ -2474,7 +2475,8 @@ struct turbohttp_response {
  * Create a client.
  *
  * Returns: OK with *client set, or INVALID_ARGUMENT, OUT_OF_MEMORY,
- * DESCRIPTORS with *client NULL. `desc` may be NULL: all defaults.
+ * DESCRIPTORS, UNSUPPORTED (`lenient`, when a switch leaves it out) with
+ * *client NULL. `desc` may be NULL: all defaults.
  * Owner: the caller; `turbohttp_client_destroy`. Blocks: never.
  */
 TURBOHTTP_API turbohttp_status
@@ -2742,6 +2744,12 @@ turbohttp_download(const char *url, const char *path,
 #define TBH_HTTP2 0
 #else
 #define TBH_HTTP2 1
+#endif
+
+#ifdef TURBOHTTP_NO_LENIENT
+#define TBH_LENIENT 0
+#else
+#define TBH_LENIENT 1
 #endif
 
 #ifdef TURBOHTTP_NO_SENTENCES
@@ -12024,7 +12032,7 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     if (n == 0) return TURBOHTTP_PENDING;
     if (h->head_total >= h->limits->head_bytes) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
-    if (h->is_lenient)
+    if (TBH_LENIENT && h->is_lenient)
         return turbohttp_h1_head_parse_lenient(&h->parser, (char *)h->at, n, h->request.is_head,
                                                &limits, h->table, h->limits->header_count, &h->head,
                                                offset);
@@ -12036,7 +12044,7 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
 static tbh_conn_event tbh_conn_head_refused(tbh_conn_h1 *h, turbohttp_status status,
                                             uint64_t offset) {
     uint64_t unused;
-    if (!h->is_lenient) {
+    if (TBH_LENIENT && !h->is_lenient) {
         h->is_lenient = true;
         turbohttp_h1_head_parser_init(&h->parser);
         h->lenient_helps = tbh_conn_parse_head(h, &unused) >= TURBOHTTP_OK;
@@ -20984,6 +20992,7 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     tbh_client_choose_allocator(&desc, &arena);
     if (!desc.allocator.allocate || !desc.allocator.release || !tbh_client_limits_are_sane(&limits))
         return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (!TBH_LENIENT && desc.lenient) return TURBOHTTP_ERR_UNSUPPORTED;
     turbohttp_client *client = (turbohttp_client *)tbh_allocate(&desc.allocator, sizeof *client);
     if (!client) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     memset(client, 0, sizeof *client);
@@ -21689,6 +21698,7 @@ TURBOHTTP_API turbohttp_status turbohttp_download(const char *url, const char *p
 #undef TBH_LANE
 #undef TBH_LANE_SHIFT
 #undef TBH_LAT
+#undef TBH_LENIENT
 #undef TBH_LIKELY
 #undef TBH_LINK_LIFETIME_US
 #undef TBH_LITTLE_ENDIAN

@@ -469,7 +469,8 @@ def size():
     yield most_row("an empty program, for comparison", bare, None, "{:,} B")
     for what, flags in [("own transport", []),
                         ("own transport, without TLS, HTTP/2, inflate", small[:3]),
-                        ("the same without the sentences of errors", small[:3] + ["-DTURBOHTTP_NO_SENTENCES"])]:
+                        ("the same without the sentences of errors and lenient heads",
+                         small[:3] + ["-DTURBOHTTP_NO_SENTENCES", "-DTURBOHTTP_NO_LENIENT"])]:
         yield most_row(f"GET on Cortex-M4, {what}, text", device_text(*flags), 12288, "{:,} B")
 
 

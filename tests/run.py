@@ -95,7 +95,7 @@ def matrix_steps():
                        [[compiler, f"-std={std}", "-O2", *WARN, *INCLUDES, *lang, *static, f"tests/compile/{first}.c",
                          "tests/compile/tls_two.c", "-o", out, "-pthread", "-lbearssl"]
                         for static in (["-DTURBOHTTP_STATIC"], [])], [out])
-    for switch in ["NO_SOCKETS", "NO_THREADS", "NO_EPOLL", "NO_DNS_STUB", "NO_INFLATE", "NO_TLS", "NO_HTTP2", "NO_SIMD", "NO_SENTENCES", "DEBUG_GUARDS",
+    for switch in ["NO_SOCKETS", "NO_THREADS", "NO_EPOLL", "NO_DNS_STUB", "NO_INFLATE", "NO_TLS", "NO_HTTP2", "NO_SIMD", "NO_SENTENCES", "NO_LENIENT", "DEBUG_GUARDS",
                    "NO_SOCKETS -DTURBOHTTP_NO_INFLATE", "NO_THREADS -DTURBOHTTP_NO_DNS_STUB"]:
         name = f"compile.{switch.split()[0]}{len(switch.split())}"
         flags = ["-std=c99", "-O1", *WARN, *INCLUDES, *f"-DTURBOHTTP_{switch}".split(), *two, "-pthread"]

@@ -260,7 +260,8 @@ struct turbohttp_response {
  * Create a client.
  *
  * Returns: OK with *client set, or INVALID_ARGUMENT, OUT_OF_MEMORY,
- * DESCRIPTORS with *client NULL. `desc` may be NULL: all defaults.
+ * DESCRIPTORS, UNSUPPORTED (`lenient`, when a switch leaves it out) with
+ * *client NULL. `desc` may be NULL: all defaults.
  * Owner: the caller; `turbohttp_client_destroy`. Blocks: never.
  */
 TURBOHTTP_API turbohttp_status

@@ -66,6 +66,7 @@
  *   TURBOHTTP_NO_TLS         no https://, whatever is included
  *   TURBOHTTP_NO_HTTP2 *     HTTP/1.1 only
  *   TURBOHTTP_NO_SIMD        portable code only
+ *   TURBOHTTP_NO_LENIENT     clients have no `desc.lenient`: 1 KB less of flash
  *   TURBOHTTP_NO_SENTENCES   an error's text is its name: 5 KB less of flash
  *   TURBOHTTP_DEBUG_GUARDS   find misuse of pooled memory, and say where
  */

@@ -44,6 +44,12 @@
 #define TBH_HTTP2 1
 #endif
 
+#ifdef TURBOHTTP_NO_LENIENT
+#define TBH_LENIENT 0
+#else
+#define TBH_LENIENT 1
+#endif
+
 #ifdef TURBOHTTP_NO_SENTENCES
 #define TBH_SENTENCES 0
 #else

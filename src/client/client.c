@@ -199,6 +199,7 @@ TURBOHTTP_API turbohttp_status turbohttp_client_create(turbohttp_client **out,
     tbh_client_choose_allocator(&desc, &arena);
     if (!desc.allocator.allocate || !desc.allocator.release || !tbh_client_limits_are_sane(&limits))
         return TURBOHTTP_ERR_INVALID_ARGUMENT;
+    if (!TBH_LENIENT && desc.lenient) return TURBOHTTP_ERR_UNSUPPORTED;
     turbohttp_client *client = (turbohttp_client *)tbh_allocate(&desc.allocator, sizeof *client);
     if (!client) return TURBOHTTP_ERR_OUT_OF_MEMORY;
     memset(client, 0, sizeof *client);

@@ -330,7 +330,7 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
     if (n == 0) return TURBOHTTP_PENDING;
     if (h->head_total >= h->limits->head_bytes) return TURBOHTTP_ERR_HEAD_TOO_LARGE;
     if (h->is_ended) turbohttp_h1_head_parser_init(&h->parser);
-    if (h->is_lenient)
+    if (TBH_LENIENT && h->is_lenient)
         return turbohttp_h1_head_parse_lenient(&h->parser, (char *)h->at, n, h->request.is_head,
                                                &limits, h->table, h->limits->header_count, &h->head,
                                                offset);
@@ -342,7 +342,7 @@ static turbohttp_status tbh_conn_parse_head(tbh_conn_h1 *h, uint64_t *offset) {
 static tbh_conn_event tbh_conn_head_refused(tbh_conn_h1 *h, turbohttp_status status,
                                             uint64_t offset) {
     uint64_t unused;
-    if (!h->is_lenient) {
+    if (TBH_LENIENT && !h->is_lenient) {
         h->is_lenient = true;
         turbohttp_h1_head_parser_init(&h->parser);
         h->lenient_helps = tbh_conn_parse_head(h, &unused) >= TURBOHTTP_OK;

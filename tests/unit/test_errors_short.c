@@ -1,5 +1,6 @@
-/* Without sentences an error says its name, and what is added to it. */
+/* Without sentences an error says its name, and what is added to it; what else a switch left out is refused. */
 #define TURBOHTTP_NO_SENTENCES
+#define TURBOHTTP_NO_LENIENT
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
 #include "check.h"
@@ -19,8 +20,18 @@ static void the_record_adds_what_it_knows(void) {
     CHECK(strcmp(error.text, "TURBOHTTP_ERR_CONNECT (refused)") == 0);
 }
 
+static void a_flag_that_is_left_out_is_refused(void) {
+    turbohttp_client *client;
+    turbohttp_client_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.lenient = true;
+    CHECK_INT(turbohttp_client_create(&client, &desc), TURBOHTTP_ERR_UNSUPPORTED);
+    CHECK(!client);
+}
+
 static const check_test tests[] = {
     CHECK_TEST(a_name_stands_for_its_sentence),
     CHECK_TEST(the_record_adds_what_it_knows),
+    CHECK_TEST(a_flag_that_is_left_out_is_refused),
 };
 CHECK_MAIN(tests)
