@@ -1,18 +1,17 @@
 /* How fast are chunked bodies decoded into spans, beside http-parser, for several chunk sizes?
  *
  *   cc -O2 -I. bench/bench_chunked.c -o build/bench_chunked -lhttp_parser
- *   build/bench_chunked                    ratios, median of 9 rounds in rotating order
+ *   build/bench_chunked                    ratios (quickest.h)
  *   build/bench_chunked ours|peer N SIZE   N bodies of 64 KiB, for an instruction counter
  * Both hand out each span once; nothing is copied. */
 #define _GNU_SOURCE
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
+#include "quickest.h"
 #include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define ROUNDS 9
 #define BODY   65536
 
 static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -34,7 +33,8 @@ static void make_stream(size_t chunk) {
     stream_length = n + 5;
 }
 
-static void decode_ours(void) {
+static void decode_ours(const void *unused) {
+    (void)unused;
     turbohttp_chunked c;
     turbohttp_span data;
     turbohttp_status status;
@@ -52,7 +52,8 @@ static int on_body(http_parser *p, const char *at, size_t n) {
     return 0;
 }
 
-static void decode_peer(void) {
+static void decode_peer(const void *unused) {
+    (void)unused;
     static http_parser_settings settings;
     http_parser parser;
     settings.on_body = on_body;
@@ -60,44 +61,18 @@ static void decode_peer(void) {
     if (http_parser_execute(&parser, &settings, stream, stream_length) != stream_length) abort();
 }
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static double time_of(void (*decode)(void)) {
-    int times = (int)(2000000 / stream_chunks) + 1;
-    double start = seconds();
-    for (int i = 0; i < times; i++) decode();
-    return (seconds() - start) / times / (double)stream_chunks * 1e9;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void compare(size_t chunk) {
-    double ours[ROUNDS], peer[ROUNDS], ratio[ROUNDS];
     make_stream(chunk);
-    for (int i = 0; i < ROUNDS; i++) {
-        if (i & 1) ours[i] = time_of(decode_ours);
-        peer[i] = time_of(decode_peer);
-        if (!(i & 1)) ours[i] = time_of(decode_ours);
-        ratio[i] = peer[i] / ours[i];
-    }
-    qsort(ours, ROUNDS, sizeof(double), by_value);
-    qsort(peer, ROUNDS, sizeof(double), by_value);
-    qsort(ratio, ROUNDS, sizeof(double), by_value);
+    quickest q = quickest_of(decode_ours, decode_peer, NULL, (int)(300000 / stream_chunks) + 1);
+    double n = (double)stream_chunks;
     printf("chunks of %5zu B  turbohttp %6.2f ns/chunk  http-parser %6.2f ns/chunk  ratio %5.2f\n", chunk,
-           ours[ROUNDS / 2], peer[ROUNDS / 2], ratio[ROUNDS / 2]);
+           q.ours / n, q.peer / n, q.peer / q.ours);
 }
 
 int main(int argc, char **argv) {
     if (argc == 4) {
         make_stream((size_t)atol(argv[3]));
-        for (long i = atol(argv[2]); i > 0; i--) argv[1][0] == 'o' ? decode_ours() : decode_peer();
+        for (long i = atol(argv[2]); i > 0; i--) argv[1][0] == 'o' ? decode_ours(NULL) : decode_peer(NULL);
         return sink == 0;
     }
     compare(16);

@@ -1,19 +1,17 @@
 /* How fast is a response head parsed and its framing decided, beside http-parser?
  *
  *   cc -O2 -I. bench/bench_h1_head.c -o build/bench_h1_head -lhttp_parser
- *   build/bench_h1_head                 ratios of the quickest of many short rounds, in rotating order:
- *                                       a busy neighbour slows dense code more, and makes none quicker
+ *   build/bench_h1_head                 ratios (quickest.h)
  *   build/bench_h1_head ours|peer N [small]   N heads, for an instruction counter
  * Both record name and value slices, status, framing, length and keep-alive. */
 #define _GNU_SOURCE
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
+#include "quickest.h"
 #include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define ROUNDS 60
 
 static const char browser_head[] =
     "HTTP/1.1 200 OK\r\n"
@@ -60,7 +58,8 @@ typedef struct sample {
 
 static uint64_t sink; /* keeps the work from being optimised away */
 
-static void parse_ours(const sample *s) {
+static void parse_ours(const void *of) {
+    const sample *s = (const sample *)of;
     turbohttp_header table[64];
     turbohttp_h1_head_parser parser = {0, 0, 0};
     turbohttp_h1_head head;
@@ -110,7 +109,8 @@ static int on_done(http_parser *p) {
     return 0;
 }
 
-static void parse_peer(const sample *s) {
+static void parse_peer(const void *of) {
+    const sample *s = (const sample *)of;
     static http_parser_settings settings;
     http_parser parser;
     peer_head head;
@@ -125,18 +125,6 @@ static void parse_peer(const sample *s) {
     if (head.count == 0) abort();
 }
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static double time_of(void (*parse)(const sample *), const sample *s, int times) {
-    double start = seconds();
-    for (int i = 0; i < times; i++) parse(s);
-    return (seconds() - start) / times * 1e9;
-}
-
 static const char *vectors(void) {
 #if defined(TURBOHTTP_NO_SIMD)
     return "portable";
@@ -147,26 +135,17 @@ static const char *vectors(void) {
 #endif
 }
 
-static double least(double a, double b) {
-    return a < b ? a : b;
-}
-
 static void compare(const char *name, const sample *s) {
-    double ours = 1e9, peer = 1e9;
-    for (int i = 0; i < ROUNDS; i++) {
-        if (i & 1) ours = least(ours, time_of(parse_ours, s, 20000));
-        peer = least(peer, time_of(parse_peer, s, 6000));
-        if (!(i & 1)) ours = least(ours, time_of(parse_ours, s, 20000));
-    }
+    quickest q = quickest_of(parse_ours, parse_peer, s, 10000);
     printf("%-22s %4zu B  %s  turbohttp %7.1f ns  http-parser %7.1f ns  ratio %5.2f\n", name,
-           s->length, vectors(), ours, peer, peer / ours);
+           s->length, vectors(), q.ours, q.peer, q.peer / q.ours);
 }
 
 int main(int argc, char **argv) {
     sample browser = {browser_head, sizeof browser_head - 1};
     sample small = {small_head, sizeof small_head - 1};
     if (argc >= 3) {
-        void (*parse)(const sample *) = argv[1][0] == 'o' ? parse_ours : parse_peer;
+        quickest_work parse = argv[1][0] == 'o' ? parse_ours : parse_peer;
         for (long i = atol(argv[2]); i > 0; i--) parse(argc > 3 ? &small : &browser);
         return sink == 0;
     }

@@ -1,18 +1,17 @@
 /* How fast is HPACK beside libnghttp2, and how small is what it writes?
  *
  *   cc -O2 -I. bench/bench_hpack.c -o build/bench_hpack -l:libnghttp2.a
- *   build/bench_hpack FILE       ratios, median of 9 rounds in rotating order
+ *   build/bench_hpack FILE       ratios (quickest.h)
  *   build/bench_hpack FILE ours-decode|peer-decode|ours-encode|peer-encode N   for an instruction counter
  * FILE has lines `R` (a new connection), `F hexname hexvalue`, `.` (end of a list) and `B hex` (the
  * list just ended as a block; without one libnghttp2 makes it). bench/run.py writes it. */
 #define TURBOHTTP_IMPLEMENTATION
 #include "turbohttp.h"
+#include "quickest.h"
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define ROUNDS 9
 #define TABLE  4096
 #define LINE   (1 << 20)
 
@@ -119,7 +118,8 @@ static void read_file(const char *path) {
 /* ------------------------------------------------------------ decoding */
 static uint32_t ours_memory[TURBOHTTP_HPACK_ENCODER_BYTES(TABLE) / 4 + 1];
 
-static void decode_ours(void) {
+static void decode_ours(const void *unused) {
+    (void)unused;
     static turbohttp_hpack_decoder d;
     static uint8_t scratch[65536];
     turbohttp_hpack_field field;
@@ -137,7 +137,8 @@ static void decode_ours(void) {
     }
 }
 
-static void decode_peer(void) {
+static void decode_peer(const void *unused) {
+    (void)unused;
     nghttp2_hd_inflater *d = NULL;
     for (const list *l = lists; l < lists + list_count; l++) {
         const uint8_t *in = l->block;
@@ -168,7 +169,8 @@ static void decode_peer(void) {
 
 static uint8_t text[LINE];
 
-static void huffman_ours(void) {
+static void huffman_ours(const void *unused) {
+    (void)unused;
     for (const string *s = strings; s < strings + string_count; s++) {
         uint8_t *end = tbh_huffman_decode_whole(s->coded, s->length, text);
         if (!end || (size_t)(end - text) != s->plain_length) abort();
@@ -176,7 +178,8 @@ static void huffman_ours(void) {
     }
 }
 
-static void huffman_peer(void) {
+static void huffman_peer(const void *unused) {
+    (void)unused;
     for (const string *s = strings; s < strings + string_count; s++) {
         huff_buffer buffer = {text, text + sizeof text, text, text, text};
         huff_context context;
@@ -191,7 +194,8 @@ static void huffman_peer(void) {
 static turbohttp_writer writer;
 static size_t ours_bytes, peer_bytes;
 
-static void encode_ours(void) {
+static void encode_ours(const void *unused) {
+    (void)unused;
     static turbohttp_hpack_encoder e;
     ours_bytes = 0;
     for (const list *l = lists; l < lists + list_count; l++) {
@@ -221,43 +225,19 @@ static void encode_peer_to(bool keep) {
     nghttp2_hd_deflate_del(e);
 }
 
-static void encode_peer(void) { encode_peer_to(false); }
+static void encode_peer(const void *unused) {
+    (void)unused;
+    encode_peer_to(false);
+}
 
 /* ------------------------------------------------------------ comparing */
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+static void compare(const char *name, quickest_work ours, quickest_work peer, size_t items) {
+    quickest q = quickest_of(ours, peer, NULL, (int)(60000 / items) + 1);
+    double n = (double)items;
+    printf("%-8s turbohttp %7.2f ns  nghttp2 %7.2f ns  ratio %5.2f\n", name, q.ours / n, q.peer / n, q.peer / q.ours);
 }
 
-static double time_of(void (*work)(void), size_t items) {
-    int times = (int)(400000 / items) + 1;
-    double start = seconds();
-    for (int i = 0; i < times; i++) work();
-    return (seconds() - start) / times / (double)items * 1e9;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void compare(const char *name, void (*ours)(void), void (*peer)(void), size_t items) {
-    double a[ROUNDS], b[ROUNDS], ratio[ROUNDS];
-    for (int i = 0; i < ROUNDS; i++) {
-        if (i & 1) a[i] = time_of(ours, items);
-        b[i] = time_of(peer, items);
-        if (!(i & 1)) a[i] = time_of(ours, items);
-        ratio[i] = b[i] / a[i];
-    }
-    qsort(a, ROUNDS, sizeof(double), by_value);
-    qsort(b, ROUNDS, sizeof(double), by_value);
-    qsort(ratio, ROUNDS, sizeof(double), by_value);
-    printf("%-8s turbohttp %7.2f ns  nghttp2 %7.2f ns  ratio %5.2f\n", name, a[ROUNDS / 2], b[ROUNDS / 2],
-           ratio[ROUNDS / 2]);
-}
-
-static void (*work_of(const char *name))(void) {
+static quickest_work work_of(const char *name) {
     if (strcmp(name, "ours-decode") == 0) return decode_ours;
     if (strcmp(name, "peer-decode") == 0) return decode_peer;
     if (strcmp(name, "ours-encode") == 0) return encode_ours;
@@ -272,9 +252,9 @@ int main(int argc, char **argv) {
     turbohttp_writer_init(&writer, &pool, 0);
     read_file(argv[1]);
     encode_peer_to(true);
-    encode_ours();
+    encode_ours(NULL);
     if (argc == 4) {
-        for (long i = atol(argv[3]); i > 0; i--) work_of(argv[2])();
+        for (long i = atol(argv[3]); i > 0; i--) work_of(argv[2])(NULL);
         return 0;
     }
     compare("decode", decode_ours, decode_peer, field_count);
