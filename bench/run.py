@@ -513,8 +513,8 @@ def machine():
 def write_results(rows):
     (ROOT / "bench/RESULTS.md").write_text(
         "# Figures\n\nWritten by `make bench`. Peers run in the same rounds, in rotating order; a ratio is the median\n"
-        f"of the rounds' ratios. {machine()}; network figures against nginx on loopback,\n"
-        "those of HTTP/2 against nghttpd.\n\n" + markdown(rows))
+        "of the rounds' ratios, for heads, chunks and HPACK that of the quickest rounds.\n"
+        f"{machine()}; network figures against nginx on loopback, those of HTTP/2 against nghttpd.\n\n" + markdown(rows))
 
 
 def write_readme(rows):
