@@ -3,10 +3,12 @@
 
     bench/run.py [NAME …]   all questions, or those whose name begins so; --list names them
     bench/run.py --quick    fewer rounds: for a look, not for the record
-    bench/run.py --readme   also puts the table between the markers of README.md
+    bench/run.py --readme   also puts the table between the markers of README.md; with names, their rows
+                            take the place of those of the last full run
 
 A full run writes bench/RESULTS.md. Peers run in the same rounds as we do, in rotating order; a ratio
-is the median of the rounds' ratios. With two processors, client and server have one each.
+is the median of the rounds' ratios, or that of the quickest rounds (quickest.h). With two processors,
+client and server have one each.
 """
 import argparse
 import math
@@ -510,6 +512,14 @@ def machine():
     return f"gcc {compiler}, {platform.machine()}" + (f" ({cpu[1].strip()})" if cpu else "")
 
 
+def put_in_place(rows):
+    """The rows of the last run with these instead of those of the same name; new ones come last."""
+    lines = [line for line in (ROOT / "bench/RESULTS.md").read_text().splitlines() if line.startswith("| ")]
+    before = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[1:]]
+    now = {cells[0]: cells for cells in rows}
+    return [now.pop(cells[0], cells) for cells in before] + list(now.values())
+
+
 def write_results(rows):
     (ROOT / "bench/RESULTS.md").write_text(
         "# Figures\n\nWritten by `make bench`. Peers run in the same rounds, in rotating order; a ratio is the median\n"
@@ -548,7 +558,9 @@ def main():
         for cells in ask():
             print_row(cells)
             rows.append(cells)
-    if not options.names and not options.quick:
+    if options.names and options.readme:
+        rows = put_in_place(rows)
+    if options.readme or not (options.names or options.quick):
         write_results(rows)
     if options.readme:
         write_readme(rows)
